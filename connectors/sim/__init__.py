@@ -1,0 +1,5 @@
+"""Venue simulators: independent of the client code they are used to test.
+
+`connectors.sim.matching` is the price-time priority engine every simulator shares; each venue
+has a sub-package with its own wire protocol, rules and faults.
+"""

@@ -1,0 +1,1 @@
+"""Binance Futures (USD-M and COIN-M) simulator: one process on 127.0.0.1, no client code inside."""

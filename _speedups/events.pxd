@@ -7,7 +7,7 @@ makes an object. Times are ns since the epoch, prices ticks and sizes lots of
 `instrument` unless a field says otherwise.
 """
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from connectors._speedups.ticks cimport TickScale
 
@@ -33,10 +33,9 @@ cpdef enum EventFlag:
     PARTIAL = 16            # a snapshot of the top levels only
     RPI = 32                # a book that includes retail price improvement orders
     MINI = 64               # a ticker without the long fields
-    ROLLING = 128           # a ticker over a rolling window
-    CONTINUOUS = 256        # a bar of a continuous contract (pair and contract type)
-    INDEX = 512             # a bar of the index price
-    MARK = 1024             # a bar of the mark price
+    CONTINUOUS = 128        # a bar of a continuous contract (pair and contract type)
+    INDEX = 256             # a bar of the index price
+    MARK = 512             # a bar of the mark price
 
 
 cpdef enum AggressorSide:
@@ -52,6 +51,9 @@ cdef class InstrumentBase:
     cdef readonly str venue             # "BINANCE"
     cdef readonly TickScale price_scale
     cdef readonly TickScale size_scale
+
+    # The same instrument on a finer grid, for values its own scale cannot hold.
+    cdef InstrumentBase at_scale(self, int price_decimals, int size_decimals)
 
 
 # A decimal exactly as sent: mantissa x 10**-exponent. `exponent` < 0 means absent.
@@ -95,7 +97,7 @@ cdef struct BarData:
     int64_t ts_event, ts_init           # ts_event: close time
     int32_t symbol
     uint32_t flags
-    int32_t interval_s                  # seconds; months are -1, -3 ... 
+    int32_t interval_s                  # seconds; -1: one calendar month 
     int64_t ts_open
     int64_t open, high, low, close
     int64_t volume                      # lots
@@ -152,28 +154,71 @@ cdef class EventHandler:
     cdef int on_ticker(self, InstrumentBase instrument, const TickerData *data) except -1
 
 
-cdef class Event:
+# Event objects. Immutable; made from a freelist and not tracked by the garbage collector (an
+# event refers to nothing but its instrument).
+
+cdef class Quote:
     cdef readonly InstrumentBase instrument
     cdef readonly int64_t ts_event, ts_init
     cdef readonly uint32_t flags
-
-
-cdef class Quote(Event):
     cdef readonly int64_t bid_ticks, bid_lots, ask_ticks, ask_lots
     cdef readonly int64_t seq
 
 
-cdef class Trade(Event):
+cdef class Trade:
+    cdef readonly InstrumentBase instrument
+    cdef readonly int64_t ts_event, ts_init
+    cdef readonly uint32_t flags
     cdef readonly int64_t price_ticks, size_lots
     cdef readonly int64_t trade_id, first_id, last_id
-    cdef readonly int32_t _aggressor
+    cdef int32_t _aggressor
 
 
-cdef class BookUpdate(Event):
-    """One order-book message: a delta, or with `is_snapshot` a replacement."""
+cdef class BookUpdate:
+    cdef readonly InstrumentBase instrument
+    cdef readonly int64_t ts_event, ts_init
+    cdef readonly uint32_t flags
     cdef readonly bint is_snapshot
     cdef readonly int64_t first_seq, last_seq, prev_seq
     cdef readonly Py_ssize_t n_bids, n_asks
-    cdef int64_t *levels        # bid prices, bid sizes, ask prices, ask sizes; owned
-    cdef Py_ssize_t capacity
+    cdef int64_t *_levels       # bid prices, bid sizes, ask prices, ask sizes; owned
+
+    # Fill *out with pointers into this event, valid as long as it lives.
     cdef void data(self, BookData *out) noexcept
+
+
+cdef class Bar:
+    cdef readonly InstrumentBase instrument
+    cdef BarData d
+
+
+cdef class MarkPrice:
+    cdef readonly InstrumentBase instrument
+    cdef MarkPriceData d
+
+
+cdef class IndexPrice:
+    cdef readonly InstrumentBase instrument
+    cdef IndexPriceData d
+
+
+cdef class Liquidation:
+    cdef readonly InstrumentBase instrument
+    cdef LiquidationData d
+
+
+cdef class Ticker:
+    cdef readonly InstrumentBase instrument
+    cdef TickerData d
+
+
+cdef class Router(EventHandler):
+    """Makes event objects and calls Python callbacks, one for each kind and symbol."""
+    cdef list _tables                   # by kind: callables by symbol number
+    cdef list _defaults                 # by kind
+    cdef object _on_error
+    cdef readonly uint64_t errors       # callbacks that raised
+    cdef readonly uint64_t delivered    # events handed to a callback
+
+    cdef object target(self, int kind, int32_t symbol)
+    cdef int call(self, object callback, object event, int kind) except -1

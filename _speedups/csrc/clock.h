@@ -1,0 +1,18 @@
+/* Wall-clock time in ns since the epoch. */
+#ifndef TW_CLOCK_H
+#define TW_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline int64_t tw_now_ns(void) {
+    struct timespec t;
+#if defined(_WIN32)
+    timespec_get(&t, TIME_UTC);
+#else
+    clock_gettime(CLOCK_REALTIME, &t);
+#endif
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* Arrays of price levels, [["price","size"],...], into two columns of integers. */
+#ifndef TW_LEVELS_H
+#define TW_LEVELS_H
+
+#include <stdlib.h>
+
+#include "scan.h"
+
+typedef struct {
+    int64_t *prices, *sizes; /* one block; sizes == prices + room */
+    ptrdiff_t count, room;
+} tw_levels;
+
+static inline void tw_levels_free(tw_levels *levels) {
+    free(levels->prices);
+    memset(levels, 0, sizeof *levels);
+}
+
+static inline int tw_levels_grow(tw_levels *levels) {
+    ptrdiff_t room = levels->room ? levels->room * 2 : 64;
+    int64_t *block = malloc((size_t)room * 2 * sizeof *block);
+    if (!block)
+        return 0;
+    if (levels->count) {
+        memcpy(block, levels->prices, (size_t)levels->count * sizeof *block);
+        memcpy(block + room, levels->sizes, (size_t)levels->count * sizeof *block);
+    }
+    free(levels->prices);
+    levels->prices = block;
+    levels->sizes = block + room;
+    levels->room = room;
+    return 1;
+}
+
+/* One level, any layout: blanks, bare numbers, further items (ignored). p stands behind '['. */
+static inline const uint8_t *tw_level_slow(const uint8_t *p, const uint8_t *end, const tw_scale *price,
+                                    const tw_scale *size, tw_levels *levels, tw_err *err) {
+    const uint8_t *next;
+    ptrdiff_t i = levels->count;
+    p = tw_ws(p, end);
+    if (!(p = tw_scaled(p, end, price, TW_OFF_PRICE, &levels->prices[i], err)))
+        return NULL;
+    int more = tw_next(p, end, ']', &next, err);
+    if (more <= 0)
+        return more ? NULL : tw_fail(err, TW_MISSING, next - 1); /* a level needs two items */
+    if (!(p = tw_scaled(next, end, size, TW_OFF_SIZE, &levels->sizes[i], err)))
+        return NULL;
+    while ((more = tw_next(p, end, ']', &next, err)) > 0)
+        if (!(p = tw_skip(next, end, err)))
+            return NULL;
+    return more ? NULL : next;
+}
+
+/* p stands on the opening bracket. Replaces what `levels` held. */
+static inline const uint8_t *tw_levels_parse(const uint8_t *p, const uint8_t *end, const tw_scale *price,
+                                      const tw_scale *size, tw_levels *levels, tw_err *err) {
+    const uint8_t *next;
+    levels->count = 0;
+    if (TW_UNLIKELY(p >= end || *p != '[')) {
+        const uint8_t *after = p < end ? tw_skip(p, end, err) : tw_expected(p, end, err);
+        return after ? tw_fail(err, TW_TYPE, p) : NULL;
+    }
+    p = tw_ws(p + 1, end);
+    if (p < end && *p == ']')
+        return p + 1;
+    for (;;) {
+        if (TW_UNLIKELY(levels->count == levels->room && !tw_levels_grow(levels)))
+            return tw_fail(err, TW_MEMORY, p);
+        if (TW_UNLIKELY(p >= end || *p != '[')) {
+            const uint8_t *after = p < end ? tw_skip(p, end, err) : tw_expected(p, end, err);
+            return after ? tw_fail(err, TW_TYPE, p) : NULL;
+        }
+        const uint8_t *start = p + 1;
+        ptrdiff_t i = levels->count;
+#if TW_SWAR
+        /* The usual level, ["p","s"], without blanks: numbers by the word, brackets by hand. */
+        tw_fixed x, y;
+        if (TW_LIKELY(end - p > 64 && p[1] == '"')) {
+            const uint8_t *q = tw_fixed_value(start, end, &x, err);
+            if (TW_LIKELY(q && end - q > 32 && q[0] == ',' && q[1] == '"')) {
+                q = tw_fixed_value(q + 1, end, &y, err);
+                if (TW_LIKELY(q && end - q > 2 && q[0] == ']') &&
+                    TW_LIKELY(!tw_to_scale(x, price, TW_OFF_PRICE, &levels->prices[i])) &&
+                    TW_LIKELY(!tw_to_scale(y, size, TW_OFF_SIZE, &levels->sizes[i]))) {
+                    levels->count++;
+                    if (TW_LIKELY(q[1] == ',' && q[2] == '[')) {
+                        p = q + 2;
+                        continue;
+                    }
+                    p = q + 1;
+                    goto next_level;
+                }
+            }
+        }
+#endif
+        p = tw_level_slow(start, end, price, size, levels, err);
+        if (!p)
+            return NULL;
+        levels->count++;
+#if TW_SWAR
+    next_level:
+#endif
+        switch (tw_next(p, end, ']', &next, err)) {
+        case 1: p = next; break;
+        case 0: return next;
+        default: return NULL;
+        }
+    }
+}
+
+#endif

@@ -357,6 +357,11 @@ class MatchingEngine:
         self._last_order_id += 1
         return self._last_order_id
 
+    def next_trade_id(self, market: str) -> int:
+        """Return a new trade id of a market, for a trade made outside the book."""
+        trade_id = self._trade_ids[market] = self._trade_ids[market] + 1
+        return trade_id
+
     # -- commands --------------------------------------------------------------------------
 
     def submit(self, order: EngineOrder) -> None:
@@ -537,7 +542,7 @@ class MatchingEngine:
             maker_used_up = maker.filled_lots == maker.size_lots
             if maker_used_up:
                 self._unqueue(book, level, maker)
-            trade_id = self._trade_ids[market] = self._trade_ids[market] + 1
+            trade_id = self.next_trade_id(market)
             listener.on_fill(
                 market, taker, maker, level.price_ticks, size, trade_id, taker.ts_ns
             )

@@ -172,13 +172,18 @@ class ApiError(Exception):
     """A refusal with the venue's code and text; `status` is the HTTP or websocket status."""
 
     def __init__(
-        self, code: int, message: str, *, status: int = 400, headers: Mapping[str, str] = {}
+        self,
+        code: int,
+        message: str,
+        *,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
-        self.headers = dict(headers)
+        self.headers = dict(headers or {})
 
 
 Charge = Callable[[str | None, Cost], list[dict[str, object]]]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import matching as oracle
 
 from connectors.sim.matching import (
     DoneReason,
@@ -21,17 +18,6 @@ from connectors.sim.matching import (
     TimeInForce,
 )
 
-
-def _load_oracle():
-    path = Path(__file__).parents[2] / "oracle" / "matching.py"
-    spec = importlib.util.spec_from_file_location("oracle_matching", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-oracle = _load_oracle()
 BUY, SELL = Side.BUY, Side.SELL
 
 

@@ -160,7 +160,9 @@ def parse(name: str, product: Product = Product.USDM) -> Stream:
         return _parse_wide(spelled, product)
     if not _SYMBOL.match(symbol):
         raise ClientError(f"stream {name!r}: {symbol!r} is not a symbol")
-    channel, _, speed = suffix.partition("@")
+    channel, speed_at, speed = suffix.partition("@")
+    if speed_at and not speed:
+        raise ClientError(f"stream {name!r} ends with '@'")
     base, _, interval = channel.partition("_")
     if base in _KLINE_CHANNELS:
         return _parse_kline(spelled, symbol, base, interval, speed, product)

@@ -110,7 +110,7 @@ def reply(core, text):
     ],
 )
 def test_bn_h_07_replies_to_a_subscribe(text, outcome, code):
-    core, slot, _ = connected()
+    core, _slot, _ = connected()
     (result,) = reply(core, text)
     if outcome.startswith("confirm"):
         assert result.outcome is Outcome.ACTIVE
@@ -162,7 +162,7 @@ def test_bn_h_20_late_ok_of_the_old_connection():
 
 
 def test_subscribe_again_while_the_unsubscribe_is_in_flight():
-    core, slot, _ = connected(["A@trade"])
+    core, _slot, _ = connected(["A@trade"])
     unsubscribe(core, ["A@trade"])
     subscribe(core, ["A@trade"])
     assert reply(core, '{"result":null,"id":1}') == []  # of the first wish, which is over
@@ -227,7 +227,7 @@ def test_subscribe_without_reply_is_asked_again():
 
 def test_bn_s_55_frames_stay_below_the_limit():
     streams = [f"{'x' * 60}{i}usdt@continuousKline_1m" for i in range(200)]
-    core, slot, commands = connected(streams)
+    _core, _slot, commands = connected(streams)
     assert len(commands) > 1
     assert all(len(command.data) <= 7500 for command in commands)
     assert [name for command in commands for name in command.names] == streams
@@ -235,7 +235,7 @@ def test_bn_s_55_frames_stay_below_the_limit():
 
 
 def test_bn_c_11_names_outside_ascii_are_utf8():
-    core, slot, (command,) = connected(["币安人生usdt@bookTicker"])
+    _core, _slot, (command,) = connected(["币安人生usdt@bookTicker"])
     assert "币安人生usdt@bookTicker".encode() in command.data
 
 

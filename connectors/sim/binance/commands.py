@@ -327,7 +327,7 @@ class Commands:
         items: Iterable[object] = ids if ids is not None else client_ids or ()
         replies = []
         for item in items:
-            one = Params({"symbol": rules.symbol, name: item})
+            one = Params({"symbol": rules.symbol, name: item}, strict=params.strict)
             replies.append(_or_error(self.cancel, account, product, one))
         return replies
 
@@ -627,7 +627,10 @@ class Commands:
             raise missing("batchOrders")
         if not all(isinstance(item, dict) for item in items):
             raise ApiError(-1130, "Data sent for parameter 'batchOrders' is not valid.")
-        return [_or_error(command, account, product, Params(item)) for item in items]
+        return [
+            _or_error(command, account, product, Params(item, strict=params.strict))
+            for item in items
+        ]
 
 
 def _position_side(account: Account, side: Side, params: Params) -> tuple[str, bool]:

@@ -80,7 +80,9 @@ class OrderFault:
     ----------
     kind
         `lost` (executed, connection dropped in place of the reply), `late` (executed, answered
-        after `delay_s`), `502_html`, `headers_missing`, or a name of the trouble table: `-1006`,
+        after `delay_s`), `502_html` (on the websocket: status 502 without an error object),
+        `no_result` (status 200 without a result, BN-W-17; on REST an empty body),
+        `headers_missing` (no limit headers, no `rateLimits`), or an error reply: `-1006`,
         `-1007`, `503_unknown`, `503_unavailable`, `503_internal`, `503_throttled`,
         `duplicate_client_id`, `429`, `429_orders`, `418`.
     execute
@@ -100,7 +102,7 @@ class OrderFault:
     retry_after_s: int = 5
 
     def __post_init__(self) -> None:
-        known = {"lost", "late", "502_html", "headers_missing", *_TROUBLE}
+        known = {"lost", "late", "502_html", "no_result", "headers_missing", *_TROUBLE}
         if self.kind not in known:
             raise ValueError(f"unknown order fault {self.kind!r}, expected one of {sorted(known)}")
 

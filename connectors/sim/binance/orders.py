@@ -131,7 +131,8 @@ def modify_reply(order: Order) -> dict[str, Any]:
     """Return the reply to modify; it names the modification if the request did."""
     reply = order_reply(order)
     if order.modify_id is not None:
-        reply["modifyId"] = order.modify_id
+        number = order.modify_id.isdecimal()
+        reply["modifyId"] = int(order.modify_id) if number else order.modify_id
     return reply
 
 

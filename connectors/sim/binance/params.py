@@ -54,10 +54,12 @@ def parse_form(query: bytes, body: bytes) -> dict[str, str]:
 class Params:
     """Parameters of one command, from a form, a batch item or a websocket request.
 
-    Reading marks a name as known; `finish` then refuses what nobody read (BN-M-09).
+    Reading marks a name as known; `finish` then refuses what nobody read (BN-M-09), unless
+    `strict` is off.
     """
 
-    def __init__(self, values: Mapping[str, object]) -> None:
+    def __init__(self, values: Mapping[str, object], *, strict: bool = True) -> None:
+        self.strict = strict
         self._values = {name: _as_text(value) for name, value in values.items()}
         self._read: set[str] = set()
 
@@ -73,7 +75,7 @@ class Params:
         """Refuse parameters that no rule asked for (-1104)."""
         sent = len(self._values)
         read = len(self._read & self._values.keys())
-        if read != sent:
+        if self.strict and read != sent:
             raise ApiError(
                 -1104,
                 f"Not all sent parameters were read; read '{read}' parameter(s) "

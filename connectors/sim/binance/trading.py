@@ -77,11 +77,13 @@ def check_timestamp(timestamp: str | None, recv_window: str | None, now_ms: int)
 class TradingRest:
     """Signed and key-only endpoints of `/fapi` and `/dapi`.
 
-    `faults` is the queue of order faults; the trading websocket of the same exchange has its own.
+    `faults` is the queue of order faults. `strict` refuses parameters an endpoint does not
+    know; switch it off for a client that sends more than it has to.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, *, strict: bool = True) -> None:
         self.exchange = exchange
+        self.strict = strict
         self.faults = FaultQueue()
         self._routes = _routes(exchange)
 
@@ -166,7 +168,7 @@ class TradingRest:
             if signature is None or not plain_ascii or not key.verify(payload, signature):
                 raise ApiError(-1022, "Signature for this request is not valid.")
         values = {name: text for name, text in form.items() if name not in _SIGNING_FIELDS}
-        return account, Params(values)
+        return account, Params(values, strict=self.strict)
 
     def _unrouted(self, path: str) -> ApiError:
         if any(path == known for _, known in self._routes):
@@ -193,6 +195,8 @@ def _apply(fault: OrderFault, response: Response) -> None:
         response.delay_s = fault.delay_s
     elif fault.kind == "headers_missing":
         response.count_headers = False
+    elif fault.kind == "no_result":
+        response.body = b""
     elif fault.kind == "502_html":
         response.status = 502
         response.body = b"<html>502 Bad Gateway</html>"

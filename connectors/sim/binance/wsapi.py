@@ -109,7 +109,12 @@ class TradingWs:
             reply["error"] = _error(error.code, error.message)
             if error.status == 418:
                 reply["error"]["data"] = self._ban_data(error)
-        if turn.with_limits and turn.limits:
+        kind = turn.fault.kind if turn.fault is not None else None
+        if kind in ("502_html", "no_result"):
+            reply.pop("result", None)
+            reply.pop("error", None)
+            reply["status"] = 502 if kind == "502_html" else 200
+        if turn.with_limits and turn.limits and kind != "headers_missing":
             reply["rateLimits"] = turn.limits
         return self._finish(_dump(reply), turn.fault)
 

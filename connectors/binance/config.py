@@ -25,7 +25,6 @@ __all__ = [
     "Route",
     "endpoints",
     "futures_only",
-    "masked_url",
     "route_url",
 ]
 
@@ -190,14 +189,6 @@ def route_url(base: str, route: Route | str, *, routed: bool | None = None) -> s
             stem = stem.removesuffix(suffix)
             break
     return f"{stem}/{route}/ws"
-
-
-_SECRET_QUERY = re.compile(r"([?&](?:listenKey|signature|apiKey)=)[^&#]*", re.IGNORECASE)
-
-
-def masked_url(url: str) -> str:
-    """Return `url` with the values of secret query parameters replaced (BN-S-26)."""
-    return _SECRET_QUERY.sub(r"\1***", url)
 
 
 class Credentials:

@@ -91,6 +91,7 @@ from .status_events import (
     SubscriptionStatus,
     VenueEvent,
 )
+from .subscription import EventFeed, Subscription
 
 __all__ = [
     "AccountId",
@@ -109,6 +110,7 @@ __all__ = [
     "ContingencyType",
     "DataDropped",
     "ErrorEvent",
+    "EventFeed",
     "EventFlag",
     "EventKind",
     "FillReport",
@@ -156,6 +158,7 @@ __all__ = [
     "StatusEvent",
     "StreamSilent",
     "StreamState",
+    "Subscription",
     "SubscriptionStatus",
     "Ticker",
     "TimeInForce",

@@ -14,7 +14,6 @@ from connectors.binance.config import (
     Route,
     endpoints,
     futures_only,
-    masked_url,
     route_url,
 )
 from connectors.errors import ConfigError
@@ -119,11 +118,6 @@ def test_bn_p_08_the_switch():
     )
     config = Config(stream_url=base, routed=True)
     assert config.pool_url(Route.MARKET) == "ws://127.0.0.1:9000/market/ws"
-
-
-def test_bn_s_26_secret_query_values_are_masked():
-    url = "wss://h/private/ws?listenKey=SECRET1&events=A&signature=SECRET2#x"
-    assert masked_url(url) == "wss://h/private/ws?listenKey=***&events=A&signature=***#x"
 
 
 # ---- credentials ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from . import userstream as events
+from . import user_events as events
 from .account import (
     BRACKETS,
     Account,
@@ -355,7 +355,7 @@ class AccountCommands:
         prefix = {"LIQUIDATION": "autoclose-", "ADL": "adl_autoclose", None: ""}[kind]
         return [
             order_query(order)
-            for order in reversed(self.exchange.force_orders)
+            for order in reversed(self.exchange.risk.force_orders)
             if order.account is account
             and order.rules.product is product
             and symbol in (None, order.rules.symbol)

@@ -470,7 +470,7 @@ class Commands:
         algo = AlgoOrder(
             account,
             rules,
-            self.exchange.next_algo_id(),
+            self.exchange.algos.next_id(),
             intent.client_id,
             intent.side,
             kind,
@@ -490,10 +490,10 @@ class Commands:
             price_match=intent.price_match,
             good_till_ms=intent.good_till_ms,
         )
-        working = self.exchange.working_price(algo)
+        working = self.exchange.algos.working_price(algo)
         if not trailing and working and algo.observe(working):
             raise ApiError(-2021, "Order would immediately trigger.")
-        self.exchange.add_algo(algo)
+        self.exchange.algos.add(algo)
         return algo_reply(algo)
 
     def cancel_algo(self, account: Account, product: Product, params: Params) -> Reply:
@@ -502,7 +502,7 @@ class Commands:
         params.finish()
         if not algo.open:
             raise _unknown_order()
-        self.exchange.end_algo(algo, "CANCELED")
+        self.exchange.algos.end(algo, "CANCELED")
         return {
             "algoId": algo.algo_id,
             "clientAlgoId": algo.client_id,
@@ -516,7 +516,7 @@ class Commands:
         params.finish()
         for algo in list(account.algo_orders.values()):
             if algo.open and algo.rules is rules:
-                self.exchange.end_algo(algo, "CANCELED")
+                self.exchange.algos.end(algo, "CANCELED")
         return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
     def query_algo(self, account: Account, product: Product, params: Params) -> Reply:

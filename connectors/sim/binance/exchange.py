@@ -24,14 +24,16 @@ from ..matching import (
     Side,
     TimeInForce,
 )
-from . import userstream as events
-from .account import Account, Position, Wallet, bracket_for, money, notional, plain
-from .algo import AlgoOrder
-from .filters import market_bound, matched_price
+from . import user_events as events
+from .account import Account, Position, Wallet, money, notional, plain
+from .conditional import AlgoService
+from .filters import market_bound
 from .orders import Order
+from .risk import Risk
 from .signing import ApiKey, deterministic_key, hmac_key, public_key
 from .types import ApiError, Product, SymbolRules
-from .userstream import Execution, UserStream
+from .user_events import Execution
+from .userstream import UserStream
 
 __all__ = ["Exchange", "ExchangeFaults"]
 
@@ -45,7 +47,6 @@ DEFAULT_BALANCES = {
     "ETH": Decimal(1_000),
 }
 KEPT_ORDERS = 20_000  # finished orders and fills an account remembers
-MARGIN_CALL_AT = Decimal("0.8")  # maintenance margin / equity
 
 _TIMES_IN_FORCE = {
     "IOC": TimeInForce.IOC,
@@ -65,13 +66,6 @@ _ENDINGS = {
     DoneReason.REDUCE_ONLY: ("EXPIRED", "4"),
     DoneReason.LIQUIDATED: ("EXPIRED", "5"),
     DoneReason.DELISTED: ("EXPIRED", "7"),
-}
-
-_VENUE_CLIENT_IDS = {
-    "liquidation": "autoclose-{ns}",
-    "adl": "adl_autoclose",
-    "settlement": "settlement_autoclose-{ns}",
-    "delivery": "delivery_autoclose-{ns}",
 }
 
 
@@ -139,12 +133,10 @@ class Exchange(EngineListener):
         self.faults = ExchangeFaults()
         self.mark_prices: dict[str, Decimal] = {}
         self.last_prices: dict[str, int] = {}
-        self.on_force_order: Callable[[Order], None] = lambda order: None
-        self.force_orders: list[Order] = []
-        self._next_algo_id = 2_000_000
+        self.algos = AlgoService(self)
+        self.risk = Risk(self)
         self._dirty: set[str] = set()  # symbols whose last or mark price moved
         self._closed: list[tuple[Account, str]] = []  # positions that went to zero
-        self._called: set[str] = set()  # accounts in margin call
         engine.reduce_limit = self._reduce_limit
         for index in range(accounts):
             api_key, secret = deterministic_key(seed, index)
@@ -171,16 +163,15 @@ class Exchange(EngineListener):
         """Let an HMAC secret sign for an account too."""
         self.keys[api_key] = (hmac_key(api_key, secret), account)
 
+    def now_ns(self) -> int:
+        return self._clock_ns()
+
     def now_ms(self) -> int:
         return self._clock_ns() // 1_000_000
 
     def random_id(self) -> str:
         """Return a client id as the venue makes it for orders that came without one."""
         return "".join(self._random.choices(_ALPHABET, k=22))
-
-    def next_algo_id(self) -> int:
-        self._next_algo_id += 1
-        return self._next_algo_id
 
     def rules(self, symbol: str, product: Product) -> SymbolRules:
         """Return a symbol's rules. Raises -1121 if the product has no such symbol."""
@@ -291,107 +282,18 @@ class Exchange(EngineListener):
         self.settle()
         return count
 
-    # -- conditional orders ----------------------------------------------------------------
+    # -- what the engine asks and tells ----------------------------------------------------
 
-    def working_price(self, algo: AlgoOrder) -> Decimal:
-        symbol = algo.rules.symbol
-        last = self.last_prices.get(symbol)
-        if algo.working_type == "MARK_PRICE" or last is None:
-            return self.mark(symbol)
-        return algo.rules.price(last)
-
-    def add_algo(self, algo: AlgoOrder) -> None:
-        """Keep a checked conditional order until its price comes."""
-        algo.account.algo_orders[algo.algo_id] = algo
-        self._tell_algo(algo)
-
-    def end_algo(self, algo: AlgoOrder, status: str, text: str = "") -> None:
-        """Move a conditional order to another status and tell its account."""
-        algo.status = status
-        algo.reject_text = text
-        algo.updated_ms = self.now_ms()
-        self._tell_algo(algo)
-
-    def _tell_algo(self, algo: AlgoOrder) -> None:
-        event = events.algo_event(algo, self.now_ms())
-        self.user_stream.emit(algo.account, algo.rules.product, event)
-
-    def _run_triggers(self, symbols: set[str]) -> None:
-        for account in self.accounts:
-            for algo in list(account.algo_orders.values()):
-                if algo.open and algo.rules.symbol in symbols:
-                    price = self.working_price(algo)
-                    if price and algo.observe(price) and not self._protected(algo):
-                        self._trigger(algo)
-
-    def _protected(self, algo: AlgoOrder) -> bool:
-        """Whether last and mark price are too far apart for an order with price protection."""
-        last = self.last_prices.get(algo.rules.symbol)
-        mark = self.mark(algo.rules.symbol)
-        if not algo.price_protect or last is None or not mark:
-            return False
-        return abs(algo.rules.price(last) - mark) > mark * algo.rules.trigger_protect
-
-    def _trigger(self, algo: AlgoOrder) -> None:
-        algo.triggered_ms = self.now_ms()
-        self.end_algo(algo, "TRIGGERING")
-        size = algo.size
-        if algo.close_position:
-            size = self._closable(algo.account, algo.rules.symbol, algo.position_side, algo.side)
-            if not size:
-                self.end_algo(algo, "EXPIRED", "No position to close")
-                return
-        symbol = algo.rules.symbol
-        price = algo.price
-        if algo.price_match != "NONE":
-            try:
-                price = matched_price(self.engine.book(symbol), algo.side, algo.price_match)
-            except ApiError as error:
-                self.end_algo(algo, "REJECTED", error.message)
-                return
-        child = Order(
-            algo.account,
-            algo.rules,
-            self.engine.next_order_id(),
-            algo.client_id,
-            algo.side,
-            "MARKET" if algo.is_market else "LIMIT",
-            algo.time_in_force,
-            algo.position_side,
-            size,
-            price,
-            algo.triggered_ms,
-            reduce_only=algo.reduce_only or algo.close_position,
-            close_position=algo.close_position,
-            self_trade=algo.self_trade,
-            price_match=algo.price_match,
-            good_till_ms=algo.good_till_ms,
-            orig_type=algo.type,
-            stop_price=algo.trigger_price,
-            working_type=algo.working_type,
-            price_protect=algo.price_protect,
-            algo=algo,
-        )
-        algo.child = child
-        self.end_algo(algo, "TRIGGERED")
-        try:
-            self.submit(child)
-        except ApiError as error:
-            algo.child = None
-            text = "Reduce Only reject" if error.code == -2022 else error.message
-            self.end_algo(algo, "REJECTED", text)
-
-    def _closable(self, account: Account, symbol: str, position_side: str, side: Side) -> int:
+    def closable(self, account: Account, symbol: str, position_side: str, side: Side) -> int:
+        """Return the units an order of this side can close of a position."""
         position = account.positions.get((symbol, position_side))
         return max(0, -position.amount * side) if position is not None else 0
-
-    # -- what the engine tells -------------------------------------------------------------
 
     def _reduce_limit(self, order: EngineOrder) -> int:
         if not isinstance(order.tag, Order):
             return order.open_lots
         tag = order.tag
-        return self._closable(tag.account, tag.rules.symbol, tag.position_side, tag.side)
+        return self.closable(tag.account, tag.rules.symbol, tag.position_side, tag.side)
 
     def on_accepted(self, order: EngineOrder) -> None:
         tag = order.tag
@@ -402,14 +304,14 @@ class Exchange(EngineListener):
             account.open_orders[tag.order_id] = tag
             if len(account.orders) > 2 * KEPT_ORDERS:
                 _forget_oldest(account)
-            self._tell(tag, "NEW")
+            self.tell(tag, "NEW")
 
     def on_replaced(self, order: EngineOrder) -> None:
         tag = order.tag
         if isinstance(tag, Order):
             assert order.price_ticks is not None
             tag.price, tag.size = order.price_ticks, order.size_lots
-            self._tell(tag, "AMENDMENT")
+            self.tell(tag, "AMENDMENT")
 
     def on_fill(
         self,
@@ -436,9 +338,11 @@ class Exchange(EngineListener):
             tag.status, tag.expiry_reason = _ENDINGS[reason]
             if reason is DoneReason.IOC_REMAINDER and tag.type == "MARKET":
                 tag.expiry_reason = "9"
-            self._tell(tag, "CANCELED" if tag.status == "CANCELED" else "EXPIRED")
+            elif reason is DoneReason.SELF_TRADE and tag.time_in_force == "IOC":
+                tag.expiry_reason = "3"
+            self.tell(tag, "CANCELED" if tag.status == "CANCELED" else "EXPIRED")
         if tag.algo is not None:
-            self.end_algo(tag.algo, "FINISHED")
+            self.algos.end(tag.algo, "FINISHED")
 
     # -- bookkeeping of fills --------------------------------------------------------------
 
@@ -452,18 +356,18 @@ class Exchange(EngineListener):
         order.filled += units
         order.value += value
         order.status = "FILLED" if order.filled == order.size else "PARTIALLY_FILLED"
-        profit = self._book(order, price, units, fee)
+        profit = self.book_fill(order, price, units, fee)
         order.realized += profit
         fill = Execution(price_units, units, trade_id, is_maker, fee, profit)
-        self._record(order, fill, value)
+        self.record(order, fill, value)
         now = self.now_ms()
         if rules.product is Product.USDM:
             lite = events.trade_lite_event(order, fill, now)
             self.user_stream.emit(account, rules.product, lite)
-        self._tell(order, "TRADE", fill)
-        self._tell_account(account, rules, "ORDER", {rules.margin_asset: ZERO})
+        self.tell(order, "TRADE", fill)
+        self.tell_account(account, rules, "ORDER", {rules.margin_asset: ZERO})
 
-    def _book(self, order: Order, price: Decimal, units: int, fee: Decimal) -> Decimal:
+    def book_fill(self, order: Order, price: Decimal, units: int, fee: Decimal) -> Decimal:
         """Change position and wallet by a fill; return the realised profit."""
         account, rules = order.account, order.rules
         position = account.position(rules, order.position_side)
@@ -488,7 +392,7 @@ class Exchange(EngineListener):
             self._closed.append((account, rules.symbol))
         return profit
 
-    def _record(self, order: Order, fill: Execution, value: Decimal) -> None:
+    def record(self, order: Order, fill: Execution, value: Decimal) -> None:
         rules = order.rules
         trade: dict[str, object] = {
             "buyer": order.side is Side.BUY,
@@ -513,7 +417,7 @@ class Exchange(EngineListener):
         if len(order.account.trades) > 2 * KEPT_ORDERS:
             del order.account.trades[:KEPT_ORDERS]
 
-    def _tell(self, order: Order, execution_type: str, fill: Execution | None = None) -> None:
+    def tell(self, order: Order, execution_type: str, fill: Execution | None = None) -> None:
         now = self.now_ms()
         order.updated_ms = now
         bids = asks = ZERO
@@ -526,7 +430,7 @@ class Exchange(EngineListener):
         event = events.order_event(order, execution_type, now, fill=fill, bids=bids, asks=asks)
         self.user_stream.emit(order.account, order.rules.product, event)
 
-    def _tell_account(
+    def tell_account(
         self,
         account: Account,
         rules: SymbolRules,
@@ -552,72 +456,6 @@ class Exchange(EngineListener):
         )
         self.user_stream.emit(account, rules.product, event)
 
-    def tell_margin_type(self, account: Account, rules: SymbolRules) -> None:
-        self._tell_account(account, rules, "MARGIN_TYPE_CHANGE", {})
-
-    def move_isolated_margin(self, account: Account, position: Position, amount: Decimal) -> None:
-        """Move margin from the cross wallet into an isolated position, or back if negative."""
-        position.isolated_wallet += amount
-        asset = position.rules.margin_asset
-        self._tell_account(account, position.rules, "MARGIN_TRANSFER", {asset: ZERO})
-
-    # -- time ------------------------------------------------------------------------------
-
-    def settle(self) -> None:
-        """Do what had to wait until the engine was free."""
-        while self._closed:
-            account, symbol = self._closed.pop()
-            for order in account.open_of(symbol):
-                limit = self._closable(account, symbol, order.position_side, order.side)
-                if order.reduce_only and not limit:
-                    self.engine.cancel(symbol, order.order_id, DoneReason.REDUCE_ONLY)
-
-    def tick(self) -> None:
-        """Let time pass: expiries, countdowns, triggers, liquidations, held-back events."""
-        now_ns = self._clock_ns()
-        self.engine.expire(now_ns)
-        for account in self.accounts:
-            for symbol, (_, due_ns) in list(account.countdowns.items()):
-                if due_ns <= now_ns:
-                    del account.countdowns[symbol]
-                    self.cancel_all(account, symbol)
-        self.settle()
-        if self._dirty:
-            dirty, self._dirty = self._dirty, set()
-            self._run_triggers(dirty)
-            self._check_margins(dirty)
-        self.user_stream.tick()
-
-    # -- funding, liquidation, ADL ---------------------------------------------------------
-
-    def apply_funding(self, symbol: str, rate: Decimal) -> None:
-        """Settle a funding payment of every position in a contract; longs pay a positive rate."""
-        rules = self.symbols[symbol]
-        mark = self.mark(symbol)
-        asset = rules.margin_asset
-        for account in self.accounts:
-            held = [position for position in account.positions_of(symbol) if position.amount]
-            if not held:
-                continue
-            change = ZERO
-            isolated = symbol in account.isolated
-            for position in held:
-                payment = (-position.notional(mark) * rate).quantize(_EIGHT)
-                change += payment
-                if isolated:
-                    position.isolated_wallet += payment
-            wallet = account.wallet(asset)
-            wallet.balance += change
-            wallet.update_ms = self.now_ms()
-            self._tell_account(
-                account,
-                rules,
-                "FUNDING_FEE",
-                {asset: change},
-                with_positions=isolated,  # BN-U-21
-                funding_symbol=symbol,
-            )
-
     def change_balance(self, account: Account, asset: str, amount: Decimal, reason: str) -> None:
         """Deposit, withdraw or adjust: change a wallet and tell the account's streams."""
         wallet = account.wallet(asset)
@@ -634,131 +472,45 @@ class Exchange(EngineListener):
             )
             self.user_stream.emit(account, product, event)
 
-    def _check_margins(self, symbols: set[str]) -> None:
-        """Call and liquidate accounts whose equity no longer covers maintenance margin."""
+    def tell_margin_type(self, account: Account, rules: SymbolRules) -> None:
+        self.tell_account(account, rules, "MARGIN_TYPE_CHANGE", {})
+
+    def move_isolated_margin(self, account: Account, position: Position, amount: Decimal) -> None:
+        """Move margin from the cross wallet into an isolated position, or back if negative."""
+        position.isolated_wallet += amount
+        asset = position.rules.margin_asset
+        self.tell_account(account, position.rules, "MARGIN_TRANSFER", {asset: ZERO})
+
+    # -- time ------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Do what had to wait until the engine was free."""
+        while self._closed:
+            account, symbol = self._closed.pop()
+            for order in account.open_of(symbol):
+                limit = self.closable(account, symbol, order.position_side, order.side)
+                if order.reduce_only and not limit:
+                    self.engine.cancel(symbol, order.order_id, DoneReason.REDUCE_ONLY)
+
+    def tick(self) -> None:
+        """Let time pass: expiries, countdowns, triggers, liquidations, held-back events."""
+        now_ns = self._clock_ns()
+        self.engine.expire(now_ns)
+        self.algos.expire(now_ns // 1_000_000)
         for account in self.accounts:
-            touched = [p for p in account.active() if p.rules.symbol in symbols]
-            for position in [p for p in touched if p.rules.symbol in account.isolated]:
-                mark = self.mark(position.rules.symbol)
-                equity = position.isolated_wallet + position.unrealized(mark)
-                if equity <= _maintenance(position, mark):
-                    self.close_by_venue(account, position)
-            for asset in {p.rules.margin_asset for p in touched}:
-                self._check_cross(account, asset)
-
-    def _check_cross(self, account: Account, asset: str) -> None:
-        cross = [
-            (position, self.mark(position.rules.symbol))
-            for position in account.active()
-            if position.rules.margin_asset == asset
-            and position.rules.symbol not in account.isolated
-        ]
-        if not cross:
-            return
-        equity = account.cross_balance(asset) + sum(
-            (position.unrealized(mark) for position, mark in cross), ZERO
-        )
-        items = [(position, mark, _maintenance(position, mark)) for position, mark in cross]
-        needed = sum((item[2] for item in items), ZERO)
-        if equity <= needed:
-            for position, _ in cross:
-                self.close_by_venue(account, position)
-            shortfall = -account.cross_balance(asset)
-            if shortfall > 0:
-                self.change_balance(account, asset, shortfall, "INSURANCE_CLEAR")
-        elif needed > equity * MARGIN_CALL_AT and account.name not in self._called:
-            self._called.add(account.name)
-            for product in Product:
-                ours = [item for item in items if item[0].rules.product is product]
-                if ours:
-                    event = events.margin_call_event(
-                        account,
-                        product,
-                        self.now_ms(),
-                        ours,
-                        cross_wallet=account.cross_balance(asset),
-                    )
-                    self.user_stream.emit(account, product, event)
-        elif needed < equity * MARGIN_CALL_AT:
-            self._called.discard(account.name)
-
-    def close_by_venue(
-        self,
-        account: Account,
-        position: Position,
-        kind: str = "liquidation",
-        *,
-        units: int | None = None,
-        price: int | None = None,
-        execution_type: str = "CALCULATED",
-        status: str | None = None,
-        notice: bool = False,
-    ) -> Order:
-        """Close a position, or part of it, by an order the venue makes (section 11.3).
-
-        Parameters
-        ----------
-        kind
-            `liquidation`, `adl`, `settlement` or `delivery`: decides the special client id.
-        units, price
-            Size and price in engine units; default all of it at the mark price.
-        execution_type, status
-            CALCULATED or TRADE (BN-U-31), and the status shown if not FILLED: NEW_ADL and
-            NEW_INSURANCE are the venue's other ones (BN-U-33).
-        notice
-            First tell of the order with nothing filled (BN-U-32).
-        """
-        rules = position.rules
-        side = Side.SELL if position.amount > 0 else Side.BUY
-        size = min(units or abs(position.amount), abs(position.amount))
-        at = price or int(self.mark(rules.symbol).scaleb(rules.price_precision))
-        if not size or not at:
-            raise ValueError(f"nothing to close: {abs(position.amount)} units at price {at}")
-        client_id = _VENUE_CLIENT_IDS[kind].format(ns=self._clock_ns())
-        for order in account.open_of(rules.symbol):
-            self.engine.cancel(rules.symbol, order.order_id, DoneReason.LIQUIDATED)
-        order = Order(
-            account,
-            rules,
-            self.engine.next_order_id(),
-            client_id,
-            side,
-            "LIMIT",
-            "IOC",
-            position.side,
-            size,
-            at,
-            self.now_ms(),
-            reduce_only=True,
-            self_trade="NONE",
-        )
-        account.orders[order.order_id] = order
-        if notice:
-            self._tell(order, execution_type)
-        fee = ZERO
-        value = notional(rules, size, rules.price(at))
-        order.filled, order.value, order.status = size, value, status or "FILLED"
-        profit = self._book(order, rules.price(at), size, fee)
-        trade_id = self.engine.next_trade_id(rules.symbol)
-        fill = Execution(at, size, trade_id, False, fee, profit)
-        self._record(order, fill, value)
-        self._tell(order, execution_type, fill)
-        reason = "ADL" if kind == "adl" else "ORDER"
-        self._tell_account(account, rules, reason, {rules.margin_asset: ZERO})
-        self.force_orders.append(order)
-        del self.force_orders[:-1000]
-        self.on_force_order(order)
+            for symbol, (_, due_ns) in list(account.countdowns.items()):
+                if due_ns <= now_ns:
+                    del account.countdowns[symbol]
+                    self.cancel_all(account, symbol)
         self.settle()
-        return order
+        if self._dirty:
+            dirty, self._dirty = self._dirty, set()
+            self.algos.run(dirty)
+            self.risk.check(dirty)
+        self.user_stream.tick()
 
 
 _GTC = TimeInForce.GTC
-
-
-def _maintenance(position: Position, mark: Decimal) -> Decimal:
-    size = abs(position.notional(mark))
-    bracket = bracket_for(position.rules.product, size)
-    return max(ZERO, size * bracket.rate - bracket.cum)
 
 
 def _forget_oldest(account: Account) -> None:

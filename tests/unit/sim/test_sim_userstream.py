@@ -185,7 +185,7 @@ def test_settings_events(desk):
 def test_bn_u_21_funding(desk):
     desk.bot(Side.SELL, 10, 4300000)
     desk.limit()
-    desk.exchange.apply_funding("BTCUSDT", Decimal("0.0001"))
+    desk.exchange.risk.apply_funding("BTCUSDT", Decimal("0.0001"))
     frame = last(desk, "ACCOUNT_UPDATE")
     assert_like(frame, "account_update_funding")
     assert frame["a"]["B"][0]["bc"] == "-0.04300000"
@@ -230,18 +230,18 @@ def test_bn_u_30_liquidation_and_adl(desk):
     account = desk.exchange.accounts[0]
     position = account.positions["BTCUSDT", "BOTH"]
     desk.frames.clear()
-    desk.exchange.close_by_venue(account, position, "adl", units=4, status="NEW_ADL")
+    desk.exchange.risk.close(account, position, "adl", units=4, status="NEW_ADL")
     frame = last(desk, "ORDER_TRADE_UPDATE", x="CALCULATED")
     assert_like(frame, "order_liquidation")
     assert (frame["o"]["c"], frame["o"]["X"]) == ("adl_autoclose", "NEW_ADL")
     assert last(desk, "ACCOUNT_UPDATE")["a"]["m"] == "ADL"
-    desk.exchange.close_by_venue(account, position, "liquidation", notice=True)
+    desk.exchange.risk.close(account, position, "liquidation", notice=True)
     notice, fill = desk.updates()[-2:]
     assert notice["c"] == fill["c"]
     assert notice["c"].startswith("autoclose-")
     assert (notice["l"], fill["l"], fill["X"]) == ("0", "0.006", "FILLED")
     with pytest.raises(ValueError, match="nothing to close"):
-        desk.exchange.close_by_venue(account, position)
+        desk.exchange.risk.close(account, position)
 
 
 def test_margin_call_frame():

@@ -17,22 +17,17 @@ Raw frames, combined frames (`{"stream":..,"data":..}`) and arrays of objects ar
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from connectors._speedups._csrc cimport (
-    TW_DEPTH,
     TW_LIKELY,
-    TW_MEMORY,
     TW_MISSING,
     TW_OFF_PRICE,
     TW_OFF_SIZE,
-    TW_OK,
     TW_RANGE,
-    TW_SYNTAX,
-    TW_TRAILING,
-    TW_TRUNCATED,
     TW_TYPE,
     TW_UNLIKELY,
     TW_VALUE,
@@ -70,8 +65,12 @@ from connectors._speedups.symbols cimport SymbolTable
 from connectors._speedups.ticks cimport TickScale
 
 from connectors._speedups.errors import DecodeError
+from connectors._speedups.scan import REASONS
 
 __all__ = ["BinanceDecoder"]
+
+cdef extern from "Python.h":
+    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
 
 cdef extern from "binance.h" nogil:
     ctypedef enum tw_bn_kind:
@@ -99,6 +98,7 @@ cdef extern from "binance.h" nogil:
         tw_span symbol
         tw_span pair
         tw_span contract
+        int32_t number
         int64_t event_time
         int64_t time
         uint32_t seen
@@ -194,16 +194,17 @@ cdef extern from "binance.h" nogil:
         int has_code
         int has_error
 
+    tw_bn_kind tw_bn_name(const uint8_t *p, const uint8_t *end, const uint8_t **after)
     tw_bn_kind tw_bn_kind_of(const uint8_t *name, Py_ssize_t n)
-    const uint8_t *tw_bn_book_ticker(const uint8_t *p, const uint8_t *end, tw_bn_quote *q, tw_err *err)
-    const uint8_t *tw_bn_agg_trade(const uint8_t *p, const uint8_t *end, tw_bn_trade *t, tw_err *err)
-    const uint8_t *tw_bn_single_trade(const uint8_t *p, const uint8_t *end, tw_bn_trade *t, tw_err *err)
+    const uint8_t *tw_bn_book_ticker(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_quote *q, tw_err *err)
+    const uint8_t *tw_bn_agg_trade(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_trade *t, tw_err *err)
+    const uint8_t *tw_bn_single_trade(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_trade *t, tw_err *err)
     const uint8_t *tw_bn_depth_update(const uint8_t *p, const uint8_t *end, const tw_symbols *table, const tw_scale *price, const tw_scale *size, tw_bn_depth *d, tw_err *err)
-    const uint8_t *tw_bn_mark_price(const uint8_t *p, const uint8_t *end, tw_bn_mark *m, tw_err *err)
-    const uint8_t *tw_bn_index_price(const uint8_t *p, const uint8_t *end, tw_bn_mark *m, tw_err *err)
+    const uint8_t *tw_bn_mark_price(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_mark *m, tw_err *err)
+    const uint8_t *tw_bn_index_price(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_mark *m, tw_err *err)
     const uint8_t *tw_bn_kline_frame(const uint8_t *p, const uint8_t *end, tw_bn_kline *k, tw_err *err)
-    const uint8_t *tw_bn_ticker_frame(const uint8_t *p, const uint8_t *end, int mini, tw_bn_ticker *t, tw_err *err)
-    const uint8_t *tw_bn_force_order(const uint8_t *p, const uint8_t *end, tw_bn_liquidation *l, tw_err *err)
+    const uint8_t *tw_bn_ticker_frame(const uint8_t *p, const uint8_t *end, const tw_symbols *table, int mini, tw_bn_ticker *t, tw_err *err)
+    const uint8_t *tw_bn_force_order(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_liquidation *l, tw_err *err)
     const uint8_t *tw_bn_envelope_parse(const uint8_t *p, const uint8_t *end, tw_bn_envelope *v, tw_err *err)
     int32_t tw_bn_lookup(const tw_symbols *table, const tw_span *s, uint8_t *scratch, int room)
     enum:
@@ -216,23 +217,19 @@ cdef enum Enclosure:
     COMBINED = 1
     ELEMENT = 2
 
+# One pass over one object, handed down by pointer.
+cdef struct Pass:
+    const uint8_t *end                  # of the message
+    const uint8_t *after                # set: behind the object
+    Enclosure enclosure
+    bint named_twice                    # the last of several "e" has been found already
+    uint32_t flags                      # what the stream name says of a depth message
+    tw_err err                          # code 0: none
+
+
 # The decoder has decided that another way must be tried; not an error.
 cdef enum:
     AGAIN = 100
-
-cdef dict REASONS = {
-    TW_SYNTAX: "not valid JSON, or not a number where one must be",
-    TW_TRUNCATED: "message is truncated",
-    TW_DEPTH: "nested too deeply",
-    TW_TYPE: "value has the wrong type",
-    TW_RANGE: "number does not fit 64 bits",
-    TW_OFF_PRICE: "price is not a multiple of the tick size",
-    TW_OFF_SIZE: "size is not a multiple of the lot size",
-    TW_MISSING: "a mandatory field is missing",
-    TW_TRAILING: "bytes after the end of the message",
-    TW_MEMORY: "out of memory",
-    TW_VALUE: "value is not allowed here",
-}
 
 # BN-MD-10: the names in the error text of a bad ticker value.
 cdef dict TICKER_FIELDS = {
@@ -338,106 +335,89 @@ cdef class BinanceDecoder(Decoder):
         """Decode one message, as the feed does: for tests, recordings and benchmarks."""
         self.decode(&data[0] if data.shape[0] else NULL, data.shape[0], ts_init)
 
-    def feed_bytes(self, bytes data not None, int64_t ts_init=0):
-        """`feed` for bytes only, without the cost of a buffer request."""
-        self.decode(<const uint8_t *><const char *>data, len(data), ts_init)
+    def feed_bytes(self, bytes data not None):
+        """`feed` for bytes only, with `ts_init` 0: without the cost of a buffer request."""
+        self.decode(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0)
 
     cdef int decode(self, const uint8_t *p, Py_ssize_t n, int64_t ts_init) except -1:
-        cdef const uint8_t *end = p + n
         cdef const uint8_t *q
-        cdef const uint8_t *after
         cdef const uint8_t *stream
-        cdef tw_err err
+        cdef Pass c
         self.start = p
         self.ts_init = ts_init
-        err.code = 0
-        err.at = p
-        err.decimals = -1
-        # The two usual beginnings; everything else is sorted out in _other.
-        if TW_LIKELY(n > 24):
-            if TW_LIKELY(memcmp(p, b'{"e":"', 6) == 0):
-                if self.named(p + 6, p, end, WHOLE, 0, &after, &err) == AGAIN:
-                    return self._other(p, end)
-                return self.settle(p, end, after, &err)
-            if memcmp(p, b'{"stream":"', 11) == 0:
-                stream = q = p + 11
-                while q < end and q[0] != c'"' and q[0] != c'\\' and q[0] >= 0x20:
-                    q += 1
-                if end - q > 24 and memcmp(q, b'","data":{"e":"', 15) == 0:
-                    if self.named(q + 15, q + 9, end, COMBINED, _stream_flags(stream, q - stream),
-                                  &after, &err) == AGAIN:
-                        return self._other(p, end)
-                    return self.settle(p, end, after, &err)
-        return self._other(p, end)
-
-    cdef inline int settle(self, const uint8_t *p, const uint8_t *end, const uint8_t *after, tw_err *err) except -1:
-        if TW_UNLIKELY(err.code != 0):
-            self._problem(err, p, end)
-        return 0
+        c.end = p + n
+        c.enclosure = WHOLE
+        c.named_twice = False
+        c.flags = 0
+        c.err.code = 0
+        c.err.at = p
+        # The two usual beginnings; everything else is sorted out in other.
+        if TW_LIKELY(n > 24 and memcmp(p, b'{"e":"', 6) == 0):
+            if TW_LIKELY(self.named(p + 6, &c) != AGAIN):
+                if TW_UNLIKELY(c.err.code != 0):
+                    self.problem(&c, p)
+                return 0
+        elif n > 48 and memcmp(p, b'{"stream":"', 11) == 0:
+            stream = q = p + 11
+            while q < c.end and q[0] != c'"' and q[0] != c'\\' and q[0] >= 0x20:
+                q += 1
+            if c.end - q > 24 and memcmp(q, b'","data":{"e":"', 15) == 0:
+                c.enclosure = COMBINED
+                c.flags = _stream_flags(stream, q - stream)
+                if self.named(q + 15, &c) != AGAIN:
+                    if c.err.code != 0:
+                        self.problem(&c, p)
+                    return 0
+        return self.other(p, p + n)
 
     # ---- one object with a known place of its event name ----------------------------------------
 
-    cdef int named(self, const uint8_t *name, const uint8_t *object_start, const uint8_t *end,
-                   Enclosure enclosure, uint32_t flags, const uint8_t **after, tw_err *err) except -1:
+    cdef inline int named(self, const uint8_t *name, Pass *c) except -1:
         """Decode an object whose first key is "e"; `name` stands behind the quote of its value.
 
-        Returns AGAIN when the shape is not the usual one, else 0 with err->code set on error.
+        Returns AGAIN when the shape is not the usual one, else 0 with c.err.code set on error.
         """
-        cdef const uint8_t *p = name
-        cdef tw_bn_kind kind
-        while p < end and p[0] != c'"' and p[0] != c'\\' and p[0] >= 0x20:
-            p += 1
-        if TW_UNLIKELY(end - p < 4 or p[0] != c'"' or p[1] != c','):
-            return AGAIN
-        kind = tw_bn_kind_of(name, p - name)
+        cdef const uint8_t *p = NULL
+        cdef tw_bn_kind kind = tw_bn_name(name, c.end, &p)
         if TW_UNLIKELY(kind == BN_UNKNOWN):
             return AGAIN
-        return self.known(kind, p + 2, end, enclosure, flags, False, after, err)
+        return self.known(kind, p, c)
 
-    cdef int known(self, tw_bn_kind kind, const uint8_t *p, const uint8_t *end, Enclosure enclosure,
-                   uint32_t flags, bint named_twice, const uint8_t **after, tw_err *err) except -1:
+    cdef inline int known(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
         """Decode an object of a known kind from its first key at `p`, and deliver it."""
         if kind == BN_BOOK_TICKER:
-            return self.book_ticker(p, end, enclosure, named_twice, after, err)
+            return self.book_ticker(p, c)
         if kind == BN_DEPTH:
-            return self.depth(p, end, enclosure, flags, named_twice, after, err)
+            return self.depth(p, c)
         if kind == BN_AGG_TRADE or kind == BN_TRADE:
-            return self.trade(kind, p, end, enclosure, named_twice, after, err)
+            return self.trade(kind, p, c)
         if kind == BN_MARK_PRICE or kind == BN_INDEX_PRICE:
-            return self.mark_price(kind, p, end, enclosure, named_twice, after, err)
+            return self.mark_price(kind, p, c)
         if kind == BN_TICKER or kind == BN_MINI_TICKER:
-            return self.ticker(kind, p, end, enclosure, named_twice, after, err)
+            return self.ticker(kind, p, c)
         if kind == BN_FORCE_ORDER:
-            return self.liquidation(p, end, enclosure, named_twice, after, err)
-        return self.kline(kind, p, end, enclosure, named_twice, after, err)
+            return self.liquidation(p, c)
+        return self.kline(kind, p, c)
 
-    cdef inline int closed(self, const uint8_t *p, const uint8_t *end, Enclosure enclosure, tw_err *err) noexcept:
-        """Check what follows the object, so that nothing of a broken message is delivered."""
-        if TW_LIKELY(enclosure == WHOLE):
-            return p == end or tw_at_end(p, end, err)
-        if enclosure == COMBINED:
-            p = tw_ws(p, end)
-            if p >= end or p[0] != c'}':
-                err.code = AGAIN  # a further key in the envelope, or an error the slow way finds
-                return 0
-            return tw_at_end(p + 1, end, err)
-        return 1
+    cdef inline int parsed(self, const uint8_t *p, int renamed, Pass *c) noexcept:
+        """What all kinds do behind the parser: 0 deliver, 1 error in c.err, AGAIN.
 
-    cdef inline int parsed(self, const uint8_t *p, const uint8_t *end, Enclosure enclosure, bint named_twice,
-                           tw_bn_frame *f, const uint8_t **after, tw_err *err) noexcept:
-        """What all kinds do behind the parser: 0 deliver, 1 error in err, AGAIN."""
-        after[0] = p
+        What follows the object is checked first, so that nothing of a broken message is delivered.
+        """
+        c.after = p
+        # An object with another "e" further on may be of another kind altogether.
+        if TW_UNLIKELY(renamed and not c.named_twice):
+            return AGAIN
         if TW_UNLIKELY(p == NULL):
-            # An object with another "e" further on may be of another kind altogether.
-            return AGAIN if f.renamed and not named_twice else 1
-        if TW_UNLIKELY(f.renamed and not named_twice):
-            return AGAIN
-        if TW_LIKELY(self.closed(p, end, enclosure, err)):
+            return 1
+        if TW_LIKELY(c.enclosure == WHOLE):
+            return 0 if TW_LIKELY(p == c.end) or tw_at_end(p, c.end, &c.err) else 1
+        if c.enclosure == ELEMENT:
             return 0
-        if err.code == AGAIN:
-            err.code = 0
-            return AGAIN
-        return 1
+        p = tw_ws(p, c.end)
+        if p >= c.end or p[0] != c'}':
+            return AGAIN  # a further key in the envelope, or an error the slow way finds
+        return 0 if tw_at_end(p + 1, c.end, &c.err) else 1
 
     cdef inline int32_t lookup(self, const tw_span *symbol) except -2:
         cdef uint8_t scratch[TW_BN_SCRATCH]
@@ -454,38 +434,40 @@ cdef class BinanceDecoder(Decoder):
         self.unknown_symbols += 1
         return -1
 
-    cdef int book_ticker(self, const uint8_t *p, const uint8_t *end, Enclosure enclosure, bint named_twice,
-                         const uint8_t **after, tw_err *err) except -1:
+    cdef int book_ticker(self, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_quote q
         cdef QuoteData out
         cdef const tw_symbol *s
-        cdef int state = self.parsed(tw_bn_book_ticker(p, end, &q, err), end, enclosure, named_twice, &q.f, after, err)
+        p = tw_bn_book_ticker(p, c.end, &self.symbols.table, &q, &c.err)
+        cdef int state = self.parsed(p, q.f.renamed, c)
         if TW_UNLIKELY(state != 0):
             return AGAIN if state == AGAIN else 0
-        out.symbol = self.lookup(&q.f.symbol)
+        out.symbol = q.f.number
         if TW_UNLIKELY(out.symbol < 0):
-            return 0
+            out.symbol = self.lookup(&q.f.symbol)
+            if out.symbol < 0:
+                return 0
         s = &self.symbols.table.symbols[out.symbol]
         out.flags = 0
         out.seq = q.update_id
         out.ts_init = self.ts_init
-        if TW_UNLIKELY(_time(q.f.time, &out.ts_event, err) != 0):
+        if TW_UNLIKELY(_time(q.f.time, &out.ts_event, &c.err) != 0):
             return 0
-        if TW_LIKELY(_scale(q.bid, &s.price, TW_OFF_PRICE, &out.bid, err) == 0
-                     and _scale(q.bid_size, &s.size, TW_OFF_SIZE, &out.bid_size, err) == 0
-                     and _scale(q.ask, &s.price, TW_OFF_PRICE, &out.ask, err) == 0
-                     and _scale(q.ask_size, &s.size, TW_OFF_SIZE, &out.ask_size, err) == 0):
+        if TW_LIKELY(_scale(q.bid, &s.price, TW_OFF_PRICE, &out.bid, &c.err) == 0
+                     and _scale(q.bid_size, &s.size, TW_OFF_SIZE, &out.bid_size, &c.err) == 0
+                     and _scale(q.ask, &s.price, TW_OFF_PRICE, &out.ask, &c.err) == 0
+                     and _scale(q.ask_size, &s.size, TW_OFF_SIZE, &out.ask_size, &c.err) == 0):
             self.events += 1
-            self.handler.on_quote(<InstrumentBase>self.symbols._instruments[out.symbol], &out)
+            self.handler.on_quote(<InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol), &out)
             return 0
         cdef tw_scale price, size
         cdef InstrumentBase finer = self.finer(out.symbol, max(q.bid.exponent, q.ask.exponent),
-                                               max(q.bid_size.exponent, q.ask_size.exponent), &price, &size, err)
+                                               max(q.bid_size.exponent, q.ask_size.exponent), &price, &size, &c.err)
         if (finer is not None
-                and _scale(q.bid, &price, TW_RANGE, &out.bid, err) == 0
-                and _scale(q.bid_size, &size, TW_RANGE, &out.bid_size, err) == 0
-                and _scale(q.ask, &price, TW_RANGE, &out.ask, err) == 0
-                and _scale(q.ask_size, &size, TW_RANGE, &out.ask_size, err) == 0):
+                and _scale(q.bid, &price, TW_RANGE, &out.bid, &c.err) == 0
+                and _scale(q.bid_size, &size, TW_RANGE, &out.bid_size, &c.err) == 0
+                and _scale(q.ask, &price, TW_RANGE, &out.ask, &c.err) == 0
+                and _scale(q.ask_size, &size, TW_RANGE, &out.ask_size, &c.err) == 0):
             out.flags |= EventFlag.OFF_SCALE
             self.events += 1
             self.handler.on_quote(finer, &out)
@@ -511,23 +493,24 @@ cdef class BinanceDecoder(Decoder):
             self._on_off_scale(instrument)
         return fine
 
-    cdef int trade(self, tw_bn_kind kind, const uint8_t *p, const uint8_t *end, Enclosure enclosure,
-                   bint named_twice, const uint8_t **after, tw_err *err) except -1:
+    cdef int trade(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_trade t
         cdef TradeData out
         cdef const tw_symbol *s
         cdef tw_scale price, size
         cdef InstrumentBase finer
         if kind == BN_AGG_TRADE:
-            p = tw_bn_agg_trade(p, end, &t, err)
+            p = tw_bn_agg_trade(p, c.end, &self.symbols.table, &t, &c.err)
         else:
-            p = tw_bn_single_trade(p, end, &t, err)
-        cdef int state = self.parsed(p, end, enclosure, named_twice, &t.f, after, err)
+            p = tw_bn_single_trade(p, c.end, &self.symbols.table, &t, &c.err)
+        cdef int state = self.parsed(p, t.f.renamed, c)
         if TW_UNLIKELY(state != 0):
             return AGAIN if state == AGAIN else 0
-        out.symbol = self.lookup(&t.f.symbol)
+        out.symbol = t.f.number
         if TW_UNLIKELY(out.symbol < 0):
-            return 0
+            out.symbol = self.lookup(&t.f.symbol)
+            if out.symbol < 0:
+                return 0
         s = &self.symbols.table.symbols[out.symbol]
         out.flags = EventFlag.AGGREGATE if kind == BN_AGG_TRADE else 0
         if TW_UNLIKELY(t.not_market):
@@ -537,46 +520,46 @@ cdef class BinanceDecoder(Decoder):
         out.last_id = t.last_id
         out.aggressor = AggressorSide.SELLER if t.buyer_is_maker else AggressorSide.BUYER
         out.ts_init = self.ts_init
-        if TW_UNLIKELY(_time(t.f.time, &out.ts_event, err) != 0):
+        if TW_UNLIKELY(_time(t.f.time, &out.ts_event, &c.err) != 0):
             return 0
-        if TW_LIKELY(_scale(t.price, &s.price, TW_OFF_PRICE, &out.price, err) == 0
-                     and _scale(t.size, &s.size, TW_OFF_SIZE, &out.size, err) == 0):
+        if TW_LIKELY(_scale(t.price, &s.price, TW_OFF_PRICE, &out.price, &c.err) == 0
+                     and _scale(t.size, &s.size, TW_OFF_SIZE, &out.size, &c.err) == 0):
             self.events += 1
-            self.handler.on_trade(<InstrumentBase>self.symbols._instruments[out.symbol], &out)
+            self.handler.on_trade(<InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol), &out)
             return 0
-        finer = self.finer(out.symbol, t.price.exponent, t.size.exponent, &price, &size, err)
-        if (finer is not None and _scale(t.price, &price, TW_RANGE, &out.price, err) == 0
-                and _scale(t.size, &size, TW_RANGE, &out.size, err) == 0):
+        finer = self.finer(out.symbol, t.price.exponent, t.size.exponent, &price, &size, &c.err)
+        if (finer is not None and _scale(t.price, &price, TW_RANGE, &out.price, &c.err) == 0
+                and _scale(t.size, &size, TW_RANGE, &out.size, &c.err) == 0):
             out.flags |= EventFlag.OFF_SCALE
             self.events += 1
             self.handler.on_trade(finer, &out)
         return 0
 
-    cdef int depth(self, const uint8_t *p, const uint8_t *end, Enclosure enclosure, uint32_t flags,
-                   bint named_twice, const uint8_t **after, tw_err *err) except -1:
+    cdef int depth(self, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_depth d
         cdef BookData out
         cdef tw_scale price, size
         cdef InstrumentBase instrument
+        cdef const uint8_t *q
         cdef int state, tries, price_decimals = -1, size_decimals = -1
         d.bids = &self.bids
         d.asks = &self.asks
-        state = self.parsed(tw_bn_depth_update(p, end, &self.symbols.table, NULL, NULL, &d, err), end,
-                            enclosure, named_twice, &d.f, after, err)
-        out.flags = flags
+        q = tw_bn_depth_update(p, c.end, &self.symbols.table, NULL, NULL, &d, &c.err)
+        state = self.parsed(q, d.f.renamed, c)
+        out.flags = c.flags
         if TW_UNLIKELY(state != 0):
             if state == AGAIN:
                 return AGAIN
-            if err.code != TW_OFF_PRICE and err.code != TW_OFF_SIZE:
+            if c.err.code != TW_OFF_PRICE and c.err.code != TW_OFF_SIZE:
                 return 0
             # Some level does not fit the scale: refine until all do. Each round adds decimals, of
             # which there are at most 18 a side.
             instrument = self.symbols._instruments[d.symbol]
             for tries in range(40):
-                if err.code == TW_OFF_PRICE:
-                    price_decimals = max(price_decimals, err.decimals)
-                elif err.code == TW_OFF_SIZE:
-                    size_decimals = max(size_decimals, err.decimals)
+                if c.err.code == TW_OFF_PRICE:
+                    price_decimals = max(price_decimals, c.err.decimals)
+                elif c.err.code == TW_OFF_SIZE:
+                    size_decimals = max(size_decimals, c.err.decimals)
                 else:
                     return 0
                 instrument = (<InstrumentBase>self.symbols._instruments[d.symbol]).at_scale(
@@ -585,9 +568,9 @@ cdef class BinanceDecoder(Decoder):
                 price.decimals = instrument.price_scale.decimals
                 size.mantissa = instrument.size_scale.mantissa
                 size.decimals = instrument.size_scale.decimals
-                err.code = 0
-                state = self.parsed(tw_bn_depth_update(p, end, &self.symbols.table, &price, &size, &d, err),
-                                    end, enclosure, named_twice, &d.f, after, err)
+                c.err.code = 0
+                q = tw_bn_depth_update(p, c.end, &self.symbols.table, &price, &size, &d, &c.err)
+                state = self.parsed(q, d.f.renamed, c)
                 if state == AGAIN:
                     return AGAIN
                 if state == 0:
@@ -602,16 +585,16 @@ cdef class BinanceDecoder(Decoder):
             if self.lookup(&d.f.symbol) < 0:
                 return 0
             # Registered just now, so its levels are still to be decoded.
-            return self.depth(p, end, enclosure, flags, named_twice, after, err)
+            return self.depth(p, c)
         else:
             instrument = <InstrumentBase>self.symbols._instruments[d.symbol]
         out.symbol = d.symbol
-        if flags & EXPLICIT:
+        if c.flags & EXPLICIT:
             out.flags &= ~EXPLICIT
         else:
             out.flags |= self.symbols.table.symbols[d.symbol].depth_flags
         out.ts_init = self.ts_init
-        if TW_UNLIKELY(_time(d.f.time, &out.ts_event, err) != 0):
+        if TW_UNLIKELY(_time(d.f.time, &out.ts_event, &c.err) != 0):
             return 0
         out.first_seq = d.first
         out.last_seq = d.last
@@ -626,17 +609,16 @@ cdef class BinanceDecoder(Decoder):
         self.handler.on_book(instrument, &out, (out.flags & EventFlag.PARTIAL) != 0)
         return 0
 
-    cdef int mark_price(self, tw_bn_kind kind, const uint8_t *p, const uint8_t *end, Enclosure enclosure,
-                        bint named_twice, const uint8_t **after, tw_err *err) except -1:
+    cdef int mark_price(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_mark m
         cdef MarkPriceData out
         cdef IndexPriceData index
         cdef int32_t number
         if kind == BN_MARK_PRICE:
-            p = tw_bn_mark_price(p, end, &m, err)
+            p = tw_bn_mark_price(p, c.end, &self.symbols.table, &m, &c.err)
         else:
-            p = tw_bn_index_price(p, end, &m, err)
-        cdef int state = self.parsed(p, end, enclosure, named_twice, &m.f, after, err)
+            p = tw_bn_index_price(p, c.end, &self.symbols.table, &m, &c.err)
+        cdef int state = self.parsed(p, m.f.renamed, c)
         if TW_UNLIKELY(state != 0):
             return AGAIN if state == AGAIN else 0
         number = self.lookup(&m.f.symbol)
@@ -647,7 +629,7 @@ cdef class BinanceDecoder(Decoder):
             index.flags = 0
             index.ts_init = self.ts_init
             index.index = _fixed(m.index)
-            if _time(m.f.event_time, &index.ts_event, err) == 0:
+            if _time(m.f.event_time, &index.ts_event, &c.err) == 0:
                 self.events += 1
                 self.handler.on_index_price(<InstrumentBase>self.symbols._instruments[number], &index)
             return 0
@@ -658,20 +640,19 @@ cdef class BinanceDecoder(Decoder):
         out.index = _fixed(m.index)
         out.settle = _fixed(m.settle)
         out.funding_rate = _fixed(m.rate)
-        if _time(m.f.event_time, &out.ts_event, err) == 0 and _time(m.f.time, &out.ts_next_funding, err) == 0:
+        if _time(m.f.event_time, &out.ts_event, &c.err) == 0 and _time(m.f.time, &out.ts_next_funding, &c.err) == 0:
             self.events += 1
             self.handler.on_mark_price(<InstrumentBase>self.symbols._instruments[number], &out)
         return 0
 
-    cdef int kline(self, tw_bn_kind kind, const uint8_t *p, const uint8_t *end, Enclosure enclosure,
-                   bint named_twice, const uint8_t **after, tw_err *err) except -1:
+    cdef int kline(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_kline k
         cdef BarData out
         cdef tw_scale price, size
         cdef InstrumentBase instrument
         cdef tw_span *name = &k.f.symbol
-        p = tw_bn_kline_frame(p, end, &k, err)
-        cdef int state = self.parsed(p, end, enclosure, named_twice, &k.f, after, err)
+        p = tw_bn_kline_frame(p, c.end, &k, &c.err)
+        cdef int state = self.parsed(p, k.f.renamed, c)
         if TW_UNLIKELY(state != 0):
             return AGAIN if state == AGAIN else 0
         out.flags = EventFlag.CLOSED if k.closed else 0
@@ -686,15 +667,15 @@ cdef class BinanceDecoder(Decoder):
             elif kind == BN_MARK_KLINE:
                 out.flags |= EventFlag.MARK
             if name.text == NULL:
-                err.code = TW_MISSING
+                c.err.code = TW_MISSING
                 return 0
             out.symbol = self.lookup(name)
         if out.symbol < 0:
             return 0
         interval = INTERVALS.get(PyBytes_FromStringAndSize(<const char *>k.interval.text, k.interval.length))
         if interval is None:
-            err.code = TW_VALUE
-            err.at = k.interval.text
+            c.err.code = TW_VALUE
+            c.err.at = k.interval.text
             return 0
         out.interval_s = interval
         out.ts_init = self.ts_init
@@ -702,17 +683,17 @@ cdef class BinanceDecoder(Decoder):
         out.quote_volume = _fixed(k.quote_volume)
         out.taker_buy_quote_volume = _fixed(k.taker_quote_volume)
         # BN-MD-08: the time of a bar is its close time.
-        if _time(k.open_time, &out.ts_open, err) != 0 or _time(k.close_time, &out.ts_event, err) != 0:
+        if _time(k.open_time, &out.ts_open, &c.err) != 0 or _time(k.close_time, &out.ts_event, &c.err) != 0:
             return 0
         instrument = <InstrumentBase>self.symbols._instruments[out.symbol]
         price = self.symbols.table.symbols[out.symbol].price
         size = self.symbols.table.symbols[out.symbol].size
-        if not _scale_bar(&k, &price, &size, &out, err):
+        if not _scale_bar(&k, &price, &size, &out, &c.err):
             # Mark and index bars have their own, finer prices; old bars may be off a new tick.
             instrument = self.finer(out.symbol, max(k.open.exponent, k.high.exponent, k.low.exponent,
                                                     k.close.exponent),
-                                    max(k.volume.exponent, k.taker_volume.exponent), &price, &size, err)
-            if instrument is None or not _scale_bar(&k, &price, &size, &out, err):
+                                    max(k.volume.exponent, k.taker_volume.exponent), &price, &size, &c.err)
+            if instrument is None or not _scale_bar(&k, &price, &size, &out, &c.err):
                 return 0
             out.flags |= EventFlag.OFF_SCALE
         self.events += 1
@@ -729,21 +710,20 @@ cdef class BinanceDecoder(Decoder):
         span.escaped = 0
         return self.lookup(&span)
 
-    cdef int ticker(self, tw_bn_kind kind, const uint8_t *p, const uint8_t *end, Enclosure enclosure,
-                    bint named_twice, const uint8_t **after, tw_err *err) except -1:
+    cdef int ticker(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_ticker t
         cdef TickerData out
         cdef tw_err skipped
         cdef bint mini = kind == BN_MINI_TICKER
-        cdef int state = self.parsed(tw_bn_ticker_frame(p, end, mini, &t, err), end, enclosure, named_twice,
-                                     &t.f, after, err)
+        p = tw_bn_ticker_frame(p, c.end, &self.symbols.table, mini, &t, &c.err)
+        cdef int state = self.parsed(p, t.f.renamed, c)
         if TW_UNLIKELY(state != 0):
             if state == AGAIN:
                 return AGAIN
-            if p != NULL and t.f.key in TICKER_FIELDS:
-                p = tw_skip(err.at, end, &skipped)
+            if t.f.key in TICKER_FIELDS:
+                p = tw_skip(c.err.at, c.end, &skipped)
                 if p != NULL:
-                    self._bad_ticker_value(t.f.key, err.at[:p - err.at])
+                    self._bad_ticker_value(t.f.key, c.err.at[:p - c.err.at])
             return 0
         out.symbol = self.lookup(&t.f.symbol)
         if out.symbol < 0:
@@ -764,27 +744,26 @@ cdef class BinanceDecoder(Decoder):
         out.last_id = t.last_id
         out.trade_count = t.trades
         out.ts_open = out.ts_close = 0
-        if _time(t.f.event_time, &out.ts_event, err) != 0:
+        if _time(t.f.event_time, &out.ts_event, &c.err) != 0:
             self._bad_ticker_value(c"E", str(t.f.event_time).encode())
             return 0
-        if not mini and _time(t.open_time, &out.ts_open, err) != 0:
+        if not mini and _time(t.open_time, &out.ts_open, &c.err) != 0:
             self._bad_ticker_value(c"O", str(t.open_time).encode())
             return 0
-        if not mini and _time(t.close_time, &out.ts_close, err) != 0:
+        if not mini and _time(t.close_time, &out.ts_close, &c.err) != 0:
             self._bad_ticker_value(c"C", str(t.close_time).encode())
             return 0
         self.events += 1
-        self.handler.on_ticker(<InstrumentBase>self.symbols._instruments[out.symbol], &out)
+        self.handler.on_ticker(<InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol), &out)
         return 0
 
-    cdef int liquidation(self, const uint8_t *p, const uint8_t *end, Enclosure enclosure, bint named_twice,
-                         const uint8_t **after, tw_err *err) except -1:
+    cdef int liquidation(self, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_liquidation l
         cdef LiquidationData out
         cdef tw_scale price, size
         cdef InstrumentBase instrument
-        cdef int state = self.parsed(tw_bn_force_order(p, end, &l, err), end, enclosure, named_twice,
-                                     &l.f, after, err)
+        p = tw_bn_force_order(p, c.end, &self.symbols.table, &l, &c.err)
+        cdef int state = self.parsed(p, l.f.renamed, c)
         if TW_UNLIKELY(state != 0):
             return AGAIN if state == AGAIN else 0
         out.symbol = self.lookup(&l.f.symbol)
@@ -794,16 +773,16 @@ cdef class BinanceDecoder(Decoder):
         out.side = AggressorSide.SELLER if l.sell else AggressorSide.BUYER
         out.average_price = _fixed(l.average_price)
         out.ts_init = self.ts_init
-        if _time(l.f.time, &out.ts_event, err) != 0:
+        if _time(l.f.time, &out.ts_event, &c.err) != 0:
             return 0
         instrument = <InstrumentBase>self.symbols._instruments[out.symbol]
         price = self.symbols.table.symbols[out.symbol].price
         size = self.symbols.table.symbols[out.symbol].size
-        if not _scale_liquidation(&l, &price, &size, &out, err):
+        if not _scale_liquidation(&l, &price, &size, &out, &c.err):
             instrument = self.finer(out.symbol, l.price.exponent,
                                     max(l.size.exponent, l.last_size.exponent, l.filled_size.exponent),
-                                    &price, &size, err)
-            if instrument is None or not _scale_liquidation(&l, &price, &size, &out, err):
+                                    &price, &size, &c.err)
+            if instrument is None or not _scale_liquidation(&l, &price, &size, &out, &c.err):
                 return 0
             out.flags |= EventFlag.OFF_SCALE
         self.events += 1
@@ -812,28 +791,31 @@ cdef class BinanceDecoder(Decoder):
 
     # ---- everything that does not begin in the usual way -----------------------------------------
 
-    cdef int _other(self, const uint8_t *p, const uint8_t *end) except -1:
+    cdef int other(self, const uint8_t *p, const uint8_t *end) except -1:
         """A whole message of any shape: arrays, envelopes, replies, odd layouts, broken ones."""
-        cdef tw_err err
-        cdef const uint8_t *start = tw_ws(p, end)
-        cdef const uint8_t *after = NULL
+        cdef Pass c
         cdef object failed = None
-        err.code = 0
-        err.at = p
-        err.decimals = -1
+        cdef const uint8_t *start = tw_ws(p, end)
+        c.end = end
+        c.after = NULL
+        c.enclosure = WHOLE
+        c.named_twice = False
+        c.flags = 0
+        c.err.code = 0
+        c.err.at = p
         if start < end and start[0] == c'[':
-            failed = self._array(start, end, 0, &after, &err)
-            if err.code == 0:
-                tw_at_end(after, end, &err)
+            failed = self.array(start, &c)
+            if c.err.code == 0:
+                tw_at_end(c.after, end, &c.err)
         else:
-            self._object(start, end, WHOLE, 0, &after, &err)
-        if err.code != 0:
-            self._problem(&err, p, end)
+            self.object(start, &c)
+        if c.err.code != 0:
+            self.problem(&c, p)
         elif failed is not None and self._on_problem is None:
             raise failed
         return 0
 
-    cdef object _array(self, const uint8_t *p, const uint8_t *end, uint32_t flags, const uint8_t **after, tw_err *err):
+    cdef object array(self, const uint8_t *p, Pass *c):
         """The objects of an array, each for itself: a bad one does not take the others with it.
 
         Returns the first error that was passed over.
@@ -841,95 +823,101 @@ cdef class BinanceDecoder(Decoder):
         cdef const uint8_t *element
         cdef const uint8_t *next
         cdef int more
-        cdef object failed = None, problem
-        p = tw_ws(p + 1, end)
-        if p < end and p[0] == c']':
-            after[0] = p + 1
+        cdef object failed = None, error
+        p = tw_ws(p + 1, c.end)
+        if p < c.end and p[0] == c']':
+            c.after = p + 1
             return None
         while True:
             element = p
-            if p < end and p[0] == c'{':
-                self._object(p, end, ELEMENT, flags, after, err)
-                p = after[0]
+            c.enclosure = ELEMENT
+            c.named_twice = False
+            if p < c.end and p[0] == c'{':
+                self.object(p, c)
+                p = c.after
             else:
-                p = NULL
-                if err.code == 0:
-                    err.code = TW_TYPE
-                    err.at = element
-            if err.code != 0:
+                c.err.code = TW_TYPE
+                c.err.at = element
+            if c.err.code != 0:
                 # Find the end of the element; if there is none, the whole message is broken.
-                problem = self._problem_of(err, element, end)
-                err.code = 0
-                p = tw_skip(element, end, err)
+                error = self._error(c.err.code, c.err.at - self.start)
+                c.err.code = 0
+                p = tw_skip(element, c.end, &c.err)
                 if p == NULL:
                     return failed
-                failed = failed or problem
-                self._report(problem, element, p)
-            more = tw_next(p, end, c']', &next, err)
+                failed = failed or error
+                self.decode_errors += 1
+                if self._on_problem is not None:
+                    self._on_problem(error, element[:p - element])
+            more = tw_next(p, c.end, c']', &next, &c.err)
             if more < 0:
                 return failed
             p = next
             if more == 0:
-                after[0] = p
+                c.after = p
                 return failed
 
-    cdef int _object(self, const uint8_t *p, const uint8_t *end, Enclosure enclosure, uint32_t flags,
-                     const uint8_t **after, tw_err *err) except -1:
+    cdef int object(self, const uint8_t *p, Pass *c) except -1:
         """One object whose event name may stand anywhere in it."""
         cdef tw_bn_envelope v
         cdef tw_bn_kind kind
         cdef bytes name
-        if enclosure == ELEMENT and end - p > 24 and memcmp(p, b'{"e":"', 6) == 0:
-            if self.named(p + 6, p, end, ELEMENT, flags, after, err) != AGAIN:
+        cdef const uint8_t *after
+        if c.enclosure == ELEMENT and c.end - p > 24 and memcmp(p, b'{"e":"', 6) == 0:
+            if self.named(p + 6, c) != AGAIN:
                 return 0
-            err.code = 0
-        after[0] = tw_bn_envelope_parse(p, end, &v, err)
-        if after[0] == NULL:
+            c.err.code = 0
+        after = c.after = tw_bn_envelope_parse(p, c.end, &v, &c.err)
+        if after == NULL:
             return 0
-        if enclosure == WHOLE and not tw_at_end(after[0], end, err):
+        if c.enclosure == WHOLE and not tw_at_end(after, c.end, &c.err):
             return 0
+        # From here on the object is known to be whole, with nothing behind it that matters.
+        c.enclosure = ELEMENT
         if v.event.text != NULL:
             name = _span_bytes(&v.event)
             kind = BN_UNKNOWN if name is None else tw_bn_kind_of(<const uint8_t *><const char *>name, len(name))
-            if kind != BN_UNKNOWN:
-                return self.known(kind, tw_ws(p + 1, end), end, ELEMENT, flags, True, after, err)
-            return self._venue_event(name, p, after[0], None)
+            if kind == BN_UNKNOWN:
+                return self.venue_event(name, p, after, None)
+            c.named_twice = True
+            return self.known(kind, tw_ws(p + 1, c.end), c)
         if v.stream.text != NULL and v.data != NULL:
-            return self._combined(&v, after, err)
-        if v.event_object != NULL:
+            self.combined(&v, c)
+        elif v.event_object != NULL:
             # The official client looks for serverShutdown in this shape (BN-T-15).
-            return self._object(v.event_object, v.event_object_end, ELEMENT, flags, after, err)
-        if v.has_result or v.has_id or v.has_code or v.has_error:
+            self.object(v.event_object, c)
+        elif v.has_result or v.has_id or v.has_code or v.has_error:
             self.control_messages += 1
             if self._on_control is not None:
-                self._on_control(p[:after[0] - p])
-            return 0
-        return self._venue_event(b"", p, after[0], None)
+                self._on_control(p[:after - p])
+        else:
+            self.venue_event(b"", p, after, None)
+        c.after = after
+        return 0
 
-    cdef int _combined(self, tw_bn_envelope *v, const uint8_t **after, tw_err *err) except -1:
-        cdef uint32_t flags = _stream_flags(v.stream.text, v.stream.length)
-        cdef const uint8_t *inner = NULL
+    cdef int combined(self, tw_bn_envelope *v, Pass *c) except -1:
+        """The data of a combined frame that is not laid out in the usual way."""
         cdef tw_bn_envelope body
-        cdef bytes name, stream
+        cdef bytes name
+        c.flags = _stream_flags(v.stream.text, v.stream.length)
         if v.data[0] == c'[':
-            failed = self._array(v.data, v.data_end, flags, &inner, err)
+            failed = self.array(v.data, c)
             if failed is not None and self._on_problem is None:
                 raise failed
             return 0
         if v.data[0] != c'{':
-            err.code = TW_TYPE
-            err.at = v.data
+            c.err.code = TW_TYPE
+            c.err.at = v.data
             return 0
-        if tw_bn_envelope_parse(v.data, v.data_end, &body, err) == NULL:
+        if tw_bn_envelope_parse(v.data, v.data_end, &body, &c.err) == NULL:
             return 0
         if body.event.text != NULL:
             name = _span_bytes(&body.event)
             if name is None or tw_bn_kind_of(<const uint8_t *><const char *>name, len(name)) == BN_UNKNOWN:
-                stream = _span_bytes(&v.stream)
-                return self._venue_event(name, v.data, v.data_end, stream)
-        return self._object(v.data, v.data_end, ELEMENT, flags, &inner, err)
+                return self.venue_event(name, v.data, v.data_end, _span_bytes(&v.stream))
+        return self.object(v.data, c)
 
-    cdef int _venue_event(self, bytes name, const uint8_t *p, const uint8_t *end, bytes stream) except -1:
+    cdef int venue_event(self, bytes name, const uint8_t *p, const uint8_t *end, bytes stream) except -1:
         if not name:
             self.unknown_events += 1
         self.venue_events += 1
@@ -940,26 +928,17 @@ cdef class BinanceDecoder(Decoder):
 
     # ---- errors ------------------------------------------------------------------------------------
 
-    cdef object _problem_of(self, tw_err *err, const uint8_t *p, const uint8_t *end):
+    def _error(self, int code, Py_ssize_t offset):
         """The error in words, with its offset from the start of the message."""
-        reason = self._reason
-        self._reason = None
-        if reason is None:
-            reason = REASONS.get(err.code, "does not decode")
-        offset = err.at - self.start if err.at != NULL and self.start <= err.at <= end else 0
-        self.decode_errors += 1
-        return DecodeError(reason, offset)
+        reason, self._reason = self._reason, None
+        return DecodeError(reason or REASONS.get(code, "does not decode"), offset)
 
-    cdef int _problem(self, tw_err *err, const uint8_t *p, const uint8_t *end) except -1:
-        error = self._problem_of(err, p, end)
+    cdef int problem(self, Pass *c, const uint8_t *p) except -1:
+        error = self._error(c.err.code, c.err.at - self.start)
+        self.decode_errors += 1
         if self._on_problem is None:
             raise error
-        self._report(error, p, end)
-        return 0
-
-    cdef int _report(self, object error, const uint8_t *p, const uint8_t *end) except -1:
-        if self._on_problem is not None:
-            self._on_problem(error, p[:end - p])
+        self._on_problem(error, p[:c.end - p])
         return 0
 
     def _bad_ticker_value(self, uint64_t key, bytes value):

@@ -7,6 +7,7 @@ makes an object. Times are ns since the epoch, prices ticks and sizes lots of
 `instrument` unless a field says otherwise.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from connectors._speedups.ticks cimport TickScale
@@ -212,6 +213,7 @@ cdef class Ticker:
     cdef TickerData d
 
 
+@cython.final
 cdef class Router(EventHandler):
     """Makes event objects and calls Python callbacks, one for each kind and symbol."""
     cdef list _tables                   # by kind: callables by symbol number

@@ -971,6 +971,7 @@ def _log_error(error, kind, event):
     log.error("handler for %s raised on %r", EventKind(kind).name, event, exc_info=error)
 
 
+@cython.final
 cdef class Router(EventHandler):
     """Turns decoded data into event objects and calls the callback of its kind and symbol.
 
@@ -1020,7 +1021,7 @@ cdef class Router(EventHandler):
             raise ValueError(f"no such event kind: {kind}")
         return self.target(kind, symbol)
 
-    cdef object target(self, int kind, int32_t symbol):
+    cdef inline object target(self, int kind, int32_t symbol):
         cdef list table = <list>PyList_GET_ITEM(self._tables, kind)
         cdef PyObject *callback
         if 0 <= symbol < PyList_GET_SIZE(table):
@@ -1029,7 +1030,7 @@ cdef class Router(EventHandler):
                 return <object>callback
         return <object>PyList_GET_ITEM(self._defaults, kind)
 
-    cdef int call(self, object callback, object event, int kind) except -1:
+    cdef inline int call(self, object callback, object event, int kind) except -1:
         # Tested by hand: a try block would save and restore the exception state on every call.
         cdef PyObject *result = PyObject_CallOneArg(<PyObject *>callback, <PyObject *>event)
         self.delivered += 1

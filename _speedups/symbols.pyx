@@ -34,6 +34,9 @@ cdef class SymbolTable:
         cdef str name = instrument.symbol if alias is None else alias
         if not name or len(name) > 100:
             raise ValueError(f"symbol must have 1 to 100 characters, got {len(name)}")
+        # The decoder takes a name it finds here for a sound JSON string without looking closer.
+        if any(c in '"\\' or c < " " for c in name):
+            raise ValueError(f"symbol {name!r} has a quote, backslash or control character")
         return self.add_name(name.encode(), instrument)
 
     cdef int32_t add_name(self, bytes name, InstrumentBase instrument) except -1:

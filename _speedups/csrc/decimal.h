@@ -7,6 +7,7 @@
 #ifndef TW_DECIMAL_H
 #define TW_DECIMAL_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -82,73 +83,88 @@ static inline uint64_t tw_find(uint64_t w, uint8_t byte) {
     return (t - TW_EIGHT(0x01)) & ~t & TW_EIGHT(0x80);
 }
 
-static inline int tw_all_digits(uint64_t w) {
-    return (((w & TW_EIGHT(0xF0)) ^ TW_EIGHT(0x30)) |
-            (((w + TW_EIGHT(0x06)) & TW_EIGHT(0xF0)) ^ TW_EIGHT(0x30))) == 0;
+/* In the next functions t is eight bytes of text with '0' taken off each (t = w ^ TW_EIGHT('0')):
+ * digits are 0..9 there, and shifting in zero bytes prepends zeros to the number. */
+
+/* High bit set in each byte of t that is no digit; exact up to and including the lowest such byte
+ * that is below 0xBA as text, beyond which only bytes of a foreign script can disturb it. */
+static inline uint64_t tw_not_digits(uint64_t t) {
+    return ((t + TW_EIGHT(0x76)) | t) & TW_EIGHT(0x80);
 }
 
-/* Eight ASCII digits, first digit in the lowest byte, to a number. */
-static inline uint64_t tw_eight_digits(uint64_t w) {
-    w = ((w & TW_EIGHT(0x0F)) * 2561) >> 8;
-    w = ((w & 0x00FF00FF00FF00FFULL) * 6553601) >> 16;
-    return ((w & 0x0000FFFF0000FFFFULL) * 42949672960001ULL) >> 32;
+/* Eight digits, first one in the lowest byte, to a number. */
+static inline uint64_t tw_eight_digits(uint64_t t) {
+    t = (t * 2561) >> 8 & 0x00FF00FF00FF00FFULL;
+    t = (t * 6553601) >> 16 & 0x0000FFFF0000FFFFULL;
+    return (t * 42949672960001ULL) >> 32;
 }
 
 #if TW_SWAR
-/* Digits with an optional dot among them, standing in the low `len` bytes of w (1 <= len <= 8;
- * higher bytes are ignored). Returns 0 where that is not what stands there. */
-static inline int tw_small_decimal(uint64_t w, unsigned len, uint64_t *value, int32_t *frac) {
-    w &= UINT64_MAX >> (8 * (8 - len));
-    uint64_t dots = tw_find(w, '.');
-    unsigned n = len;
-    int32_t f = 0;
-    if (dots) {
-        unsigned at = (unsigned)__builtin_ctzll(dots) >> 3;
-        uint64_t below = (1ULL << (8 * at)) - 1;
-        w = (w & below) | ((w >> 8) & ~below);
-        n = len - 1;
-        f = (int32_t)(n - at);
-        if (TW_UNLIKELY(at == 0 || f == 0))
-            return 0;
-    }
-    /* Last digit to the top, zeros below the first; in two shifts, since n may be 8. */
-    w = (w << (8 * (8 - n))) | (TW_EIGHT('0') >> (8 * n - 8) >> 8);
-    if (TW_UNLIKELY(!tw_all_digits(w)))
+/* The part of tw_quick_decimal for 9 to 15 bytes: t, odd are of the first word. */
+static unsigned tw_quick_wide(const uint8_t *p, uint8_t stop, uint64_t t, uint64_t odd,
+                              uint64_t *value, int32_t *frac) {
+    uint64_t u = tw_load8(p + 8) ^ TW_EIGHT('0'), more = tw_not_digits(u);
+    unsigned dot = odd ? (unsigned)__builtin_ctzll(odd) >> 3 : 16; /* 16: not yet seen */
+    if (!more)
         return 0;
-    *value = tw_eight_digits(w);
-    *frac = f;
-    return 1;
+    unsigned at = (unsigned)__builtin_ctzll(more) >> 3;
+    if (dot == 16 && p[8 + at] == '.') {
+        dot = 8 + at;
+        more &= more - 1;
+        if (!more)
+            return 0;
+        at = (unsigned)__builtin_ctzll(more) >> 3;
+    }
+    unsigned len = 8 + at, n = len; /* n: digits */
+    if (p[len] != stop || len == dot + 1)
+        return 0;
+    if (dot < 8) { /* take the dot out of two words */
+        uint64_t below = (1ULL << (8 * dot)) - 1;
+        t = (t & below) | (t >> 8 & ~below & (UINT64_MAX >> 8)) | u << 56;
+        u >>= 8;
+        n--;
+    } else if (dot < 16) {
+        uint64_t below = (1ULL << (8 * (dot - 8))) - 1;
+        u = (u & below) | (u >> 8 & ~below);
+        n--;
+    }
+    *frac = dot < 16 ? (int32_t)(len - dot - 1) : 0;
+    *value = tw_eight_digits(t);
+    if (n > 8)
+        *value = *value * (uint64_t)tw_pow10[n - 8] + tw_eight_digits(u << (128 - 8 * n));
+    return len;
 }
 
-/* The same for 9 <= len <= 15, in two words. */
-static inline int tw_wide_decimal(uint64_t low, uint64_t high, unsigned len, uint64_t *value,
-                                  int32_t *frac) {
-    typedef unsigned __int128 u128;
-    u128 w = ((u128)high << 64) | low;
-    unsigned n = len;
-    int32_t f = 0;
-    high &= (1ULL << (8 * (len - 8))) - 1;
-    uint64_t dots_low = tw_find(low, '.'), dots_high = tw_find(high, '.');
-    if (dots_low | dots_high) {
-        unsigned at = dots_low ? (unsigned)__builtin_ctzll(dots_low) >> 3
-                               : 8 + ((unsigned)__builtin_ctzll(dots_high) >> 3);
-        u128 below = ((u128)1 << (8 * at)) - 1;
-        w = (w & below) | ((w >> 8) & ~below);
-        n = len - 1;
-        f = (int32_t)(n - at);
-        if (TW_UNLIKELY(at == 0 || f == 0))
-            return 0;
+/* Digits with an optional dot among them, ended by the byte `stop`, at p; 17 bytes from p on must
+ * be readable. Returns the length of the number, or 0 where it is longer than 15 bytes or not of
+ * that shape (which says nothing about whether it is a number). */
+static inline __attribute__((always_inline)) unsigned
+tw_quick_decimal(const uint8_t *p, uint8_t stop, uint64_t *value, int32_t *frac) {
+    uint64_t t = tw_load8(p) ^ TW_EIGHT('0');
+    uint64_t odd = tw_not_digits(t);
+    if (TW_UNLIKELY(!odd))
+        return tw_quick_wide(p, stop, t, odd, value, frac);
+    unsigned bits = (unsigned)__builtin_ctzll(odd) & 56; /* eight times the place of the dot */
+    uint8_t first = p[bits >> 3];
+    if (first == stop) { /* no fraction */
+        *value = tw_eight_digits(bits ? t << (64 - bits) : 0);
+        *frac = 0;
+        return bits >> 3;
     }
-    /* Shifting left drops what stood above the number and makes room for leading zeros. */
-    w <<= 8 * (16 - n);
-    low = (uint64_t)w;
-    high = (uint64_t)(w >> 64);
-    low |= TW_EIGHT('0') >> (8 * (n - 8)); /* 8 <= n <= 15 */
-    if (TW_UNLIKELY(!tw_all_digits(low) || !tw_all_digits(high)))
+    if (TW_UNLIKELY(first != '.' || bits == 0))
         return 0;
-    *value = tw_eight_digits(low) * 100000000ULL + tw_eight_digits(high);
+    uint64_t second = odd & (odd - 1);
+    unsigned len = second ? (unsigned)__builtin_ctzll(second) >> 3 : 8;
+    if (TW_UNLIKELY(p[len] != stop))
+        return second ? 0 : tw_quick_wide(p, stop, t, odd, value, frac);
+    int32_t f = (int32_t)(len - (bits >> 3) - 1);
+    if (TW_UNLIKELY(f == 0))
+        return 0;
+    uint64_t below = (1ULL << bits) - 1;
+    t = (t & below) | (t >> 8 & ~below); /* take the dot out */
+    *value = tw_eight_digits(t << (72 - 8 * len));
     *frac = f;
-    return 1;
+    return len;
 }
 #endif
 
@@ -212,6 +228,10 @@ static inline const uint8_t *tw_decimal_slow(const uint8_t *p, const uint8_t *en
 static inline int tw_to_scale(tw_fixed x, const tw_scale *s, int off, int64_t *out) {
     int64_t v = x.mantissa;
     int32_t k = s->decimals - x.exponent;
+    if (TW_LIKELY(k == 0 && s->mantissa == 1)) {
+        *out = v;
+        return TW_OK;
+    }
     if (k > 0) {
         if (TW_UNLIKELY(__builtin_mul_overflow(v, tw_pow10[k], &v)))
             return TW_RANGE;
@@ -236,30 +256,24 @@ static inline int tw_text_to_scale(const uint8_t *p, const uint8_t *end, const t
                                    int64_t *out) {
     tw_fixed x;
 #if TW_SWAR
-    uint64_t v;
-    unsigned len = (unsigned)(end - p);
-    if (TW_LIKELY(end - p >= 1 && end - p <= 15)) {
-        int ok;
+    ptrdiff_t n = end - p;
+    if (TW_LIKELY(n >= 1 && n <= 15)) {
+        uint8_t text[24]; /* the quick way wants readable bytes behind the number, and a stop */
+        uint64_t v;
         int32_t frac = 0;
-        if (len <= 8) {
-            uint64_t w = 0;
-            /* Two overlapping loads gather 1..8 bytes without touching a byte outside. */
-            if (len >= 4) {
-                uint32_t a, b;
-                memcpy(&a, p, 4);
-                memcpy(&b, p + len - 4, 4);
-                w = (uint64_t)a | (uint64_t)b << (8 * (len - 4));
-            } else {
-                w = (uint64_t)p[0] | (uint64_t)p[len >> 1] << (8 * (len >> 1)) |
-                    (uint64_t)p[len - 1] << (8 * (len - 1));
-            }
-            ok = tw_small_decimal(w, len, &v, &frac);
+        if (n >= 8) {
+            memcpy(text, p, 8);
+            memcpy(text + n - 8, end - 8, 8);
+        } else if (n >= 4) {
+            memcpy(text, p, 4);
+            memcpy(text + n - 4, end - 4, 4);
         } else {
-            /* Bytes 8.. of the text, brought down to the low end. */
-            uint64_t high = tw_load8(p + len - 8) >> (8 * (16 - len));
-            ok = tw_wide_decimal(tw_load8(p), high, len, &v, &frac);
+            text[0] = p[0];
+            text[n >> 1] = p[n >> 1];
+            text[n - 1] = p[n - 1];
         }
-        if (TW_LIKELY(ok)) {
+        text[n] = 0;
+        if (TW_LIKELY(tw_quick_decimal(text, 0, &v, &frac) == (unsigned)n)) {
             x.mantissa = (int64_t)v;
             x.exponent = frac;
             return tw_to_scale(x, s, TW_OFF_PRICE, out);

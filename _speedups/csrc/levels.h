@@ -73,22 +73,29 @@ static inline const uint8_t *tw_levels_parse(const uint8_t *p, const uint8_t *en
         const uint8_t *start = p + 1;
         ptrdiff_t i = levels->count;
 #if TW_SWAR
-        /* The usual level, ["p","s"], without blanks: numbers by the word, brackets by hand. */
-        tw_fixed x, y;
+        /* The usual level, ["p","s"], without blanks: numbers by the word, punctuation by hand.
+         * 64 readable bytes are enough for both numbers and what is read behind them. */
         if (TW_LIKELY(end - p > 64 && p[1] == '"')) {
-            const uint8_t *q = tw_fixed_value(start, end, &x, err);
-            if (TW_LIKELY(q && end - q > 32 && q[0] == ',' && q[1] == '"')) {
-                q = tw_fixed_value(q + 1, end, &y, err);
-                if (TW_LIKELY(q && end - q > 2 && q[0] == ']') &&
-                    TW_LIKELY(!tw_to_scale(x, price, TW_OFF_PRICE, &levels->prices[i])) &&
-                    TW_LIKELY(!tw_to_scale(y, size, TW_OFF_SIZE, &levels->sizes[i]))) {
-                    levels->count++;
-                    if (TW_LIKELY(q[1] == ',' && q[2] == '[')) {
+            uint64_t x, y;
+            int32_t x_frac, y_frac;
+            unsigned n = tw_quick_decimal(p + 2, '"', &x, &x_frac);
+            const uint8_t *q = p + 2 + n;
+            if (TW_LIKELY(n && q[1] == ',' && q[2] == '"')) {
+                n = tw_quick_decimal(q + 3, '"', &y, &y_frac);
+                q += 3 + n;
+                if (TW_LIKELY(n && q[1] == ']')) {
+                    tw_fixed price_text = {(int64_t)x, x_frac}, size_text = {(int64_t)y, y_frac};
+                    if (TW_LIKELY(
+                            !tw_to_scale(price_text, price, TW_OFF_PRICE, &levels->prices[i]) &&
+                            !tw_to_scale(size_text, size, TW_OFF_SIZE, &levels->sizes[i]))) {
+                        levels->count++;
+                        if (TW_LIKELY(q[2] == ',' && q[3] == '[')) {
+                            p = q + 3;
+                            continue;
+                        }
                         p = q + 2;
-                        continue;
+                        goto next_level;
                     }
-                    p = q + 1;
-                    goto next_level;
                 }
             }
         }

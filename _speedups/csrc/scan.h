@@ -310,23 +310,39 @@ static inline const uint8_t *tw_key_slow(const uint8_t *p, const uint8_t *end, u
     return p ? tw_ws(p, end) : NULL;
 }
 
-/* A key with its colon; returns where the value begins. One- and two-letter keys without
- * blanks, which is what these venues send, take the short way. */
+/* A key with its colon; returns where the value begins. One- and two-letter keys without blanks,
+ * which is what these venues send, take the short way: one load and one comparison.
+ *
+ * The short way does not check the letters themselves. A switch over plain letters needs no more:
+ * whoever gets a key it does not know calls tw_key_check. */
 static inline const uint8_t *tw_key(const uint8_t *p, const uint8_t *end, uint64_t *key,
                                     tw_err *err) {
-    if (TW_LIKELY(end - p >= 6 && p[0] == '"')) {
-        if (TW_LIKELY(p[2] == '"' && p[3] == ':' && p[1] != '\\' && p[1] != '"' &&
-                      p[1] >= 0x20 && p[4] > ' ')) {
-            *key = p[1];
+#if TW_SWAR
+    if (TW_LIKELY(end - p >= 8)) {
+        uint64_t w = tw_load8(p);
+        if (TW_LIKELY((w & 0xFFFF00FFULL) == 0x3A220022ULL && p[4] > ' ')) { /* "?": */
+            *key = w >> 8 & 0xFF;
             return p + 4;
         }
-        if (p[3] == '"' && p[4] == ':' && p[1] != '\\' && p[2] != '\\' && p[1] != '"' &&
-            p[2] != '"' && p[1] >= 0x20 && p[2] >= 0x20 && p[5] > ' ') {
-            *key = tw_k2(p[1], p[2]);
+        if (TW_LIKELY((w & 0xFFFF0000FFULL) == 0x3A22000022ULL && p[5] > ' ')) { /* "??": */
+            *key = w >> 8 & 0xFFFF;
             return p + 5;
         }
+    } else if (end - p >= 6 && p[0] == '"' && p[3] == '"' && p[4] == ':' && p[5] > ' ') {
+        *key = tw_k2(p[1], p[2]); /* the last key of a message: "st":1} */
+        return p + 5;
     }
+#endif
     return tw_key_slow(p, end, key, err);
+}
+
+/* Read again, with every check, a key that was not among those expected. */
+static inline const uint8_t *tw_key_check(const uint8_t *p, const uint8_t *end, uint64_t *key,
+                                          tw_err *err) {
+    uint8_t a = p[1], b = p[2];
+    if (TW_LIKELY(end - p >= 6 && a >= 0x20 && a != '"' && a != '\\' && b >= 0x20 && b != '\\'))
+        return p; /* what the short way took is a sound key */
+    return tw_key_slow(p, end, key, err) ? p : NULL;
 }
 
 /* Behind a member: 1 and *next on the following key, 0 and *next behind the closing brace,
@@ -350,9 +366,33 @@ static inline int tw_next(const uint8_t *p, const uint8_t *end, uint8_t close,
     return -1;
 }
 
+#if TW_SWAR
+/* A bare integer of 8 to 15 digits that does not begin with 0; 16 bytes from p on must be readable.
+ * Returns its length, or 0 where that is not what stands there. */
+static inline __attribute__((always_inline)) unsigned tw_quick_int(const uint8_t *p, int64_t *out) {
+    uint64_t t = tw_load8(p) ^ TW_EIGHT('0'), u = tw_load8(p + 8) ^ TW_EIGHT('0');
+    uint64_t odd = tw_not_digits(u);
+    if (TW_UNLIKELY(tw_not_digits(t) || !odd || !(t & 0xFF)))
+        return 0;
+    unsigned bits = (unsigned)__builtin_ctzll(odd) & 56;
+    uint64_t v = tw_eight_digits(t);
+    if (bits)
+        v = v * (uint64_t)tw_pow10[bits >> 3] + tw_eight_digits(u << (64 - bits));
+    *out = (int64_t)v;
+    return 8 + (bits >> 3);
+}
+#endif
+
 /* An integer that must fit int64, bare or quoted. */
 static inline const uint8_t *tw_int(const uint8_t *p, const uint8_t *end, int64_t *out,
                                     tw_err *err) {
+#if TW_SWAR
+    if (TW_LIKELY(end - p >= 17)) { /* ids and times have 13 digits and more */
+        unsigned n = tw_quick_int(p, out);
+        if (TW_LIKELY(n && (p[n] == ',' || p[n] == '}')))
+            return p + n;
+    }
+#endif
     int quoted = 0, negative = 0;
     if (TW_UNLIKELY(p < end && *p == '"'))
         quoted = 1, p++;
@@ -360,15 +400,6 @@ static inline const uint8_t *tw_int(const uint8_t *p, const uint8_t *end, int64_
         negative = 1, p++;
     const uint8_t *first = p;
     uint64_t v = 0;
-#if TW_SWAR
-    if (end - p >= 8) { /* ids and times have 13 digits and more: take eight at once */
-        uint64_t w = tw_load8(p);
-        if (tw_all_digits(w)) {
-            v = tw_eight_digits(w);
-            p += 8;
-        }
-    }
-#endif
     while (p < end && (uint8_t)(*p - '0') < 10) {
         if (TW_UNLIKELY(v > (uint64_t)(INT64_MAX / 10)))
             return tw_fail(err, TW_RANGE, first);
@@ -393,26 +424,46 @@ static inline const uint8_t *tw_int(const uint8_t *p, const uint8_t *end, int64_
     return p;
 }
 
+/* An integer whose value is not wanted, or any other value. */
+static inline const uint8_t *tw_skip_int(const uint8_t *p, const uint8_t *end, tw_err *err) {
+    const uint8_t *start = p;
+#if TW_SWAR
+    while (end - p >= 8) {
+        uint64_t odd = tw_not_digits(tw_load8(p) ^ TW_EIGHT('0'));
+        if (odd) {
+            p += __builtin_ctzll(odd) >> 3;
+            break;
+        }
+        p += 8;
+    }
+#endif
+    while (p < end && (uint8_t)(*p - '0') < 10)
+        p++;
+    if (TW_LIKELY(p < end && (*p == ',' || *p == '}') && p != start && *start != '0'))
+        return p;
+    return tw_skip(start, end, err);
+}
+
 /* A decimal, quoted (as venues send it) or bare. */
 static inline const uint8_t *tw_fixed_value(const uint8_t *p, const uint8_t *end, tw_fixed *out,
                                             tw_err *err) {
 #if TW_SWAR
-    if (TW_LIKELY(end - p >= 17 && *p == '"')) {
-        uint64_t low = tw_load8(p + 1), quote = tw_find(low, '"'), v;
-        int32_t frac = 0;
-        unsigned len = 8;
-        int ok;
-        if (quote || p[9] == '"') {
-            if (quote)
-                len = (unsigned)__builtin_ctzll(quote) >> 3;
-            ok = len && tw_small_decimal(low, len, &v, &frac);
-        } else {
-            uint64_t high = tw_load8(p + 9);
-            quote = tw_find(high, '"');
-            len += quote ? (unsigned)__builtin_ctzll(quote) >> 3 : 0;
-            ok = quote && tw_wide_decimal(low, high, len, &v, &frac);
+    if (TW_LIKELY(end - p >= 18 && *p == '"')) {
+        uint64_t v;
+        int32_t frac;
+        unsigned len = tw_quick_decimal(p + 1, '"', &v, &frac);
+        if (TW_LIKELY(len)) {
+            out->mantissa = (int64_t)v;
+            out->exponent = frac;
+            return p + len + 2;
         }
-        if (TW_LIKELY(ok)) {
+    } else if (p < end && *p == '"') { /* the last number of a message: read it from a copy */
+        uint8_t text[24] = {0};
+        uint64_t v;
+        int32_t frac;
+        memcpy(text, p + 1, (size_t)(end - p - 1));
+        unsigned len = tw_quick_decimal(text, '"', &v, &frac);
+        if (TW_LIKELY(len)) {
             out->mantissa = (int64_t)v;
             out->exponent = frac;
             return p + len + 2;

@@ -1,7 +1,8 @@
 /* Symbol text to a dense number, and the scales that belong to it. No Python headers.
  *
- * Open addressing with linear probing; equality of the bytes decides, never the hash alone.
- * The text of a symbol is owned by the caller and must outlive the table.
+ * Open addressing with linear probing; equality of the bytes decides, never the hash alone. The
+ * first and the last eight bytes are kept in the slot, so that names of up to 16 bytes are compared
+ * without following a pointer. The text is owned by the caller and must outlive the table.
  */
 #ifndef TW_SYMBOLS_H
 #define TW_SYMBOLS_H
@@ -19,7 +20,7 @@ typedef struct {
 
 typedef struct {
     const uint8_t *text;
-    uint64_t hash;
+    uint64_t first, last; /* of a name shorter than eight bytes: all of it, and 0 */
     int32_t length;
     int32_t number;
 } tw_symbol_slot;
@@ -31,36 +32,46 @@ typedef struct {
     int32_t count, room;
 } tw_symbols;
 
-static inline uint64_t tw_symbol_hash(const uint8_t *p, ptrdiff_t n) {
-    uint64_t a = 0, b = 0;
-    if (TW_LIKELY(n >= 8)) {
-        a = tw_load8(p);
-        b = tw_load8(p + n - 8);
+static inline void tw_symbol_words(const uint8_t *p, ptrdiff_t n, uint64_t *first,
+                                   uint64_t *last) {
+    *first = *last = 0;
+    if (n >= 8) {
+        *first = tw_load8(p);
+        *last = tw_load8(p + n - 8);
     } else {
         for (ptrdiff_t i = 0; i < n; i++)
-            a |= (uint64_t)p[i] << (8 * i);
+            *first |= (uint64_t)p[i] << (8 * i);
     }
-    uint64_t h = (a ^ (b << 29 | b >> 35) ^ (uint64_t)n) * 0x9E3779B97F4A7C15ULL;
-    for (ptrdiff_t i = 8; i + 8 < n; i += 8) /* the middle of a long name */
-        h = (h ^ tw_load8(p + i)) * 0x9E3779B97F4A7C15ULL;
-    return h ^ h >> 32;
 }
 
-static inline int32_t tw_symbol_find(const tw_symbols *t, const uint8_t *p, ptrdiff_t n) {
+/* Names that agree in both words share a chain; at 200 bytes at most that is no attack. */
+static inline uint32_t tw_symbol_hash(uint64_t first, uint64_t last, ptrdiff_t n) {
+    uint64_t h = (first ^ (last << 29 | last >> 35) ^ (uint64_t)n) * 0x9E3779B97F4A7C15ULL;
+    return (uint32_t)(h >> 32);
+}
+
+static inline int32_t tw_symbol_find_words(const tw_symbols *t, const uint8_t *p, ptrdiff_t n,
+                                           uint64_t first, uint64_t last) {
     if (TW_UNLIKELY(t->count == 0))
         return -1;
-    uint64_t h = tw_symbol_hash(p, n);
-    for (uint32_t i = (uint32_t)h & t->mask;; i = (i + 1) & t->mask) {
+    for (uint32_t i = tw_symbol_hash(first, last, n) & t->mask;; i = (i + 1) & t->mask) {
         const tw_symbol_slot *slot = &t->slots[i];
-        if (!slot->text)
+        if (TW_UNLIKELY(!slot->text))
             return -1;
-        if (slot->hash == h && slot->length == n && memcmp(slot->text, p, (size_t)n) == 0)
+        if (TW_LIKELY(slot->first == first && slot->last == last && slot->length == n) &&
+            (n <= 16 || memcmp(slot->text, p, (size_t)n) == 0))
             return slot->number;
     }
 }
 
+static inline int32_t tw_symbol_find(const tw_symbols *t, const uint8_t *p, ptrdiff_t n) {
+    uint64_t first, last;
+    tw_symbol_words(p, n, &first, &last);
+    return tw_symbol_find_words(t, p, n, first, last);
+}
+
 static inline void tw_symbol_place(tw_symbols *t, tw_symbol_slot slot) {
-    uint32_t i = (uint32_t)slot.hash & t->mask;
+    uint32_t i = tw_symbol_hash(slot.first, slot.last, slot.length) & t->mask;
     while (t->slots[i].text)
         i = (i + 1) & t->mask;
     t->slots[i] = slot;
@@ -86,7 +97,8 @@ static inline int32_t tw_symbol_add(tw_symbols *t, const uint8_t *p, ptrdiff_t n
                 tw_symbol_place(t, old.slots[i]);
         free(old.slots);
     }
-    tw_symbol_slot slot = {p, tw_symbol_hash(p, n), (int32_t)n, t->count};
+    tw_symbol_slot slot = {p, 0, 0, (int32_t)n, t->count};
+    tw_symbol_words(p, n, &slot.first, &slot.last);
     tw_symbol_place(t, slot);
     memset(&t->symbols[t->count], 0, sizeof *t->symbols);
     return t->count++;

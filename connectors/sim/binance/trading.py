@@ -15,10 +15,12 @@ import orjson
 
 from .account import Account
 from .account_commands import AccountCommands
-from .commands import Commands
+from .algo_commands import AlgoCommands
+from .commands import Command, Commands
 from .exchange import Exchange
 from .order_faults import FaultQueue, OrderFault
 from .params import Params, missing, parse_form
+from .queries import Queries
 from .signing import split_signature
 from .types import ApiError, Cost, Product, Response
 
@@ -30,8 +32,6 @@ DEFAULT_RECV_WINDOW_MS = 5_000
 _SIGNING_FIELDS = frozenset({"timestamp", "recvWindow", "signature"})
 
 ONE = Cost(1)
-
-Handler = Callable[[Account, Product, Params], Any]
 
 
 class Security(enum.Enum):
@@ -45,7 +45,7 @@ class Security(enum.Enum):
 class Endpoint:
     """One route: its handler, security and cost."""
 
-    handler: Handler
+    handler: Command
     security: Security = Security.SIGNED
     cost: Cost = ONE
     cost_without_symbol: Cost | None = None
@@ -206,12 +206,14 @@ def _apply(fault: OrderFault, response: Response) -> None:
 def _routes(exchange: Exchange) -> dict[tuple[str, str], Endpoint]:
     """Return every endpoint by (method, path), with the weights of 14.1."""
     orders = Commands(exchange)
+    queries = Queries(exchange)
+    algos = AlgoCommands(exchange)
     accounts = AccountCommands(exchange)
     streams = exchange.user_stream
     one_order = Cost(0, 1, 1)
     batch = Cost(5, 5, 1)
 
-    def versioned(handler: Callable[..., Any], version: int) -> Handler:
+    def versioned(handler: Callable[..., Any], version: int) -> Command:
         return lambda account, product, params: handler(account, product, params, version)
 
     def open_key(account: Account, product: Product, params: Params) -> dict[str, str]:
@@ -225,7 +227,7 @@ def _routes(exchange: Exchange) -> dict[tuple[str, str], Endpoint]:
         streams.close(account, product)
         return {}
 
-    def placing(handler: Handler, cost: Cost) -> Endpoint:
+    def placing(handler: Command, cost: Cost) -> Endpoint:
         return Endpoint(handler, cost=cost, order_command=True)
 
     both: dict[tuple[str, str], Endpoint] = {
@@ -237,17 +239,17 @@ def _routes(exchange: Exchange) -> dict[tuple[str, str], Endpoint]:
         ("DELETE", "batchOrders"): placing(orders.cancel_batch, Cost(1)),
         ("DELETE", "allOpenOrders"): placing(orders.cancel_all, Cost(1)),
         ("POST", "countdownCancelAll"): Endpoint(orders.countdown, cost=Cost(10)),
-        ("GET", "order"): Endpoint(orders.query),
-        ("GET", "openOrder"): Endpoint(orders.open_order),
-        ("GET", "openOrders"): Endpoint(orders.open_orders, cost_without_symbol=Cost(40)),
-        ("GET", "allOrders"): Endpoint(orders.all_orders, cost=Cost(5)),
-        ("GET", "userTrades"): Endpoint(orders.user_trades, cost=Cost(5)),
-        ("POST", "algoOrder"): placing(orders.place_algo, one_order),
-        ("DELETE", "algoOrder"): placing(orders.cancel_algo, Cost(1)),
-        ("GET", "algoOrder"): Endpoint(orders.query_algo),
-        ("GET", "openAlgoOrders"): Endpoint(orders.open_algo, cost_without_symbol=Cost(40)),
-        ("GET", "allAlgoOrders"): Endpoint(orders.all_algo, cost=Cost(5)),
-        ("DELETE", "algoOpenOrders"): placing(orders.cancel_all_algo, Cost(1)),
+        ("GET", "order"): Endpoint(queries.query),
+        ("GET", "openOrder"): Endpoint(queries.open_order),
+        ("GET", "openOrders"): Endpoint(queries.open_orders, cost_without_symbol=Cost(40)),
+        ("GET", "allOrders"): Endpoint(queries.all_orders, cost=Cost(5)),
+        ("GET", "userTrades"): Endpoint(queries.user_trades, cost=Cost(5)),
+        ("POST", "algoOrder"): placing(algos.place, one_order),
+        ("DELETE", "algoOrder"): placing(algos.cancel, Cost(1)),
+        ("GET", "algoOrder"): Endpoint(algos.query),
+        ("GET", "openAlgoOrders"): Endpoint(algos.open_orders, cost_without_symbol=Cost(40)),
+        ("GET", "allAlgoOrders"): Endpoint(algos.all_orders, cost=Cost(5)),
+        ("DELETE", "algoOpenOrders"): placing(algos.cancel_all, Cost(1)),
         ("GET", "accountConfig"): Endpoint(accounts.account_config, cost=Cost(5)),
         ("GET", "symbolConfig"): Endpoint(accounts.symbol_config, cost=Cost(5)),
         ("GET", "positionSide/dual"): Endpoint(accounts.position_mode, cost=Cost(30)),

@@ -14,10 +14,12 @@ import orjson
 
 from .account import Account
 from .account_commands import AccountCommands
-from .commands import Commands
+from .algo_commands import AlgoCommands
+from .commands import Command, Commands
 from .exchange import Exchange
 from .order_faults import FaultQueue, OrderFault
 from .params import Params, missing
+from .queries import Queries
 from .signing import ws_payloads
 from .trading import check_timestamp
 from .types import ApiError, Charge, Cost, Product
@@ -28,7 +30,6 @@ ORDER = Cost(0, 1, 1)
 _SIGNING_FIELDS = frozenset({"apiKey", "signature", "timestamp", "recvWindow", "returnRateLimits"})
 _COMMANDS = {"order.place": "place", "order.modify": "modify", "order.cancel": "cancel"}
 
-Handler = Callable[[Account, Product, Params], Any]
 Public = Callable[[str, Product, dict[str, Any]], tuple[Any, Cost]]
 
 
@@ -170,7 +171,7 @@ class TradingWs:
         wait_s = int(error.headers.get("Retry-After", "0"))
         return {"serverTime": now, "retryAfter": now + wait_s * 1000}
 
-    def _route(self, method: str) -> tuple[Handler, Cost]:
+    def _route(self, method: str) -> tuple[Command, Cost]:
         route = self._methods.get(method)
         if route is None:
             raise ApiError(-1000, f"Unknown method '{method}'.", status=404)
@@ -233,15 +234,16 @@ class TradingWs:
         }
 
 
-def _methods(exchange: Exchange, product: Product) -> dict[str, tuple[Handler, Cost]]:
+def _methods(exchange: Exchange, product: Product) -> dict[str, tuple[Command, Cost]]:
     """Return the methods with their costs (BN-W-04)."""
     orders = Commands(exchange)
+    algos = AlgoCommands(exchange)
     accounts = AccountCommands(exchange)
     streams = exchange.user_stream
     usdm = product is Product.USDM
     five, one = Cost(5), Cost(1)
 
-    def versioned(handler: Callable[..., Any], version: int) -> Handler:
+    def versioned(handler: Callable[..., Any], version: int) -> Command:
         return lambda account, product, params: handler(account, product, params, version)
 
     def start(account: Account, product: Product, params: Params) -> dict[str, str]:
@@ -256,11 +258,11 @@ def _methods(exchange: Exchange, product: Product) -> dict[str, tuple[Handler, C
 
     # Version 1 of these methods has the fields of version 2 of the REST reply.
     first = 2 if usdm else 1
-    methods: dict[str, tuple[Handler, Cost]] = {
+    methods: dict[str, tuple[Command, Cost]] = {
         "order.place": (orders.place, ORDER),
         "order.modify": (orders.modify, ORDER),
         "order.cancel": (orders.cancel, one),
-        "order.status": (orders.query, one),
+        "order.status": (Queries(exchange).query, one),
         "account.position": (versioned(accounts.position_risk, first), five),
         "account.balance": (versioned(accounts.balance, first), five),
         "account.status": (versioned(accounts.account, first), five),
@@ -270,8 +272,8 @@ def _methods(exchange: Exchange, product: Product) -> dict[str, tuple[Handler, C
     }
     if usdm:
         methods |= {
-            "algoOrder.place": (orders.place_algo, ORDER),
-            "algoOrder.cancel": (orders.cancel_algo, one),
+            "algoOrder.place": (algos.place, ORDER),
+            "algoOrder.cancel": (algos.cancel, one),
             "v2/account.position": (versioned(accounts.position_risk, 3), five),
             "v2/account.balance": (versioned(accounts.balance, 3), five),
             "v2/account.status": (versioned(accounts.account, 3), five),

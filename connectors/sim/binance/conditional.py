@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["AlgoService"]
 
 
+KEPT_ORDERS = 10_000  # finished conditional orders an account remembers
+
+
 class AlgoService:
     """Conditional orders of every account on one exchange.
 
@@ -27,6 +30,7 @@ class AlgoService:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._last_id = 2_000_000
+        self._open: dict[int, AlgoOrder] = {}
 
     def working_price(self, algo: AlgoOrder) -> Decimal:
         """Return the price an order watches: mark price, or last price if there is one."""
@@ -38,12 +42,18 @@ class AlgoService:
 
     def add(self, algo: AlgoOrder) -> None:
         """Keep a checked conditional order until its price comes."""
-        algo.account.algo_orders[algo.algo_id] = algo
+        kept = algo.account.algo_orders
+        kept[algo.algo_id] = self._open[algo.algo_id] = algo
+        if len(kept) > 2 * KEPT_ORDERS:
+            for old_id in [i for i in list(kept)[:KEPT_ORDERS] if i not in self._open]:
+                del kept[old_id]
         self._tell(algo)
 
     def end(self, algo: AlgoOrder, status: str, text: str = "") -> None:
         """Move a conditional order to another status and tell its account."""
         algo.status = status
+        if not algo.open:
+            self._open.pop(algo.algo_id, None)
         algo.reject_text = text
         algo.updated_ms = self._exchange.now_ms()
         self._tell(algo)
@@ -58,19 +68,17 @@ class AlgoService:
 
     def expire(self, now_ms: int) -> None:
         """End the orders whose good-till date came before their price."""
-        for account in self._exchange.accounts:
-            for algo in account.algo_orders.values():
-                if algo.open and 0 < algo.good_till_ms <= now_ms:
-                    self.end(algo, "EXPIRED")
+        for algo in list(self._open.values()):
+            if 0 < algo.good_till_ms <= now_ms:
+                self.end(algo, "EXPIRED")
 
     def run(self, symbols: set[str]) -> None:
         """Trigger what the prices of these contracts ask for."""
-        for account in self._exchange.accounts:
-            for algo in list(account.algo_orders.values()):
-                if algo.open and algo.rules.symbol in symbols:
-                    price = self.working_price(algo)
-                    if price and algo.observe(price) and not self._protected(algo):
-                        self._trigger(algo)
+        for algo in list(self._open.values()):
+            if algo.open and algo.rules.symbol in symbols:
+                price = self.working_price(algo)
+                if price and algo.observe(price) and not self._protected(algo):
+                    self._trigger(algo)
 
     def _protected(self, algo: AlgoOrder) -> bool:
         """Whether last and mark price are too far apart for an order with price protection."""

@@ -682,6 +682,15 @@ def test_close_position_closes_all_or_expires(desk):
     assert status(desk, idle) == "EXPIRED"
 
 
+def test_algo_order_expires_at_its_date(desk):
+    good_till = desk.now_ms() + 700_000
+    order = algo(desk, timeInForce="GTD", goodTillDate=good_till)
+    desk.advance(699)
+    assert status(desk, order) == "NEW"
+    desk.advance(1)
+    assert status(desk, order) == "EXPIRED"
+
+
 def test_algo_rejected_at_trigger_says_why(desk):
     desk.listen()
     order = algo(desk, reduceOnly=None)

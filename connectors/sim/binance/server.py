@@ -1,0 +1,524 @@
+"""The simulator: one port for REST, streams and trading websockets (BN-M-01, BN-M-02).
+
+Paths
+-----
+REST            `/fapi/...`, `/dapi/...`, `/api/v3/ping` and `/api/v3/time`
+USD-M streams   `[/public|/market|/private]/ws[/name...]` and `.../stream[?streams=a/b]`
+COIN-M streams  the same below `/dstream`, for example `/dstream/ws`; not split by route
+trading         `/ws-fapi/v1` and `/ws-dapi/v1`
+control         `/_sim/...`, see `admin`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+from aiohttp import web
+
+from ..matching import ListenerGroup, MatchingEngine
+from .admin import Admin
+from .clock import SimClock
+from .config import SimConfig
+from .connection import Connection, StreamConnection, TradingConnection
+from .exchange import Exchange
+from .faults import Faults
+from .feed import BookView
+from .limits import Limits
+from .load import LoadGenerator
+from .market import Market
+from .orders import Order
+from .rest_public import PublicRest
+from .streams import Hub
+from .symbols import list_contracts
+from .trading import TradingRest
+from .types import ApiError, Cost, Product, Response, SymbolRules, UserFrame
+from .wsapi import TradingWs
+
+__all__ = ["Simulator", "start"]
+
+logger = logging.getLogger("connectors.sim.binance")
+
+TICK_S = 0.010
+LOAD_TICK_S = 0.001
+VIRTUAL_TICK_NS = 10_000_000
+CHECK_EVERY_NS = 20_000_000
+HANDSHAKE_WINDOW_NS = 300_000_000_000
+BAN_WINDOW_NS = 300_000_000_000
+GZIP_FROM_BYTES = 1_024
+ROUTES = ("public", "market", "private")
+EVENT_ALIASES = {"ALGO_ORDER_UPDATE": "ALGO_UPDATE"}
+KEPT_CONNECTIONS = 1_000
+KEPT_REQUESTS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A REST request as it came in, for tests to look at (BN-M-17)."""
+
+    ms: int
+    method: str
+    target: str
+    body: bytes
+    api_key_sent: bool
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAddress:
+    """What the address of a stream connection asks for."""
+
+    product: Product
+    route: str | None
+    combined: bool
+    names: tuple[str, ...]
+    listen_keys: dict[str, frozenset[str] | None]
+
+
+def parse_stream_path(path: str, query: str) -> StreamAddress | None:
+    """Take the address of a stream connection apart; None if it is not one (BN-M-02)."""
+    parts = path.strip("/").split("/")
+    product = Product.USDM
+    if parts[0] == "dstream":
+        product = Product.COINM
+        parts = parts[1:]
+    route = None
+    if parts and parts[0] in ROUTES:
+        route = parts[0]
+        parts = parts[1:]
+    if not parts or parts[0] not in ("ws", "stream"):
+        return None
+    names = [unquote(part) for part in parts[1:] if part]
+    keys: dict[str, frozenset[str] | None] = {}
+    last_key = ""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name == "streams":
+            names += [part for part in value.split("/") if part]
+        elif name == "listenKey":
+            last_key = value
+            keys[value] = None
+        elif name == "events" and last_key:
+            wanted = {EVENT_ALIASES.get(event, event) for event in value.split("/") if event}
+            keys[last_key] = frozenset(wanted)
+    return StreamAddress(product, route, parts[0] == "stream", tuple(names), keys)
+
+
+class Simulator:
+    """A running Binance Futures simulator; make one with `start`.
+
+    Attributes
+    ----------
+    accounts
+        `{"api_key", "api_secret"}` of every account.
+    market, exchange, hub, faults, limits, clock, config
+        The parts, for tests in the same process.
+    connections
+        Open connections by number, in the order in which they came.
+    """
+
+    def __init__(self, config: SimConfig) -> None:
+        self.config = config
+        self.clock = SimClock(config.virtual_start_ms)
+        self.hub = Hub()
+        self.limits = Limits(config, self.clock)
+        group = ListenerGroup()
+        self.engine = MatchingEngine(group, self.clock.now_ns)
+        self.symbols: dict[str, SymbolRules] = {}
+        contracts = list_contracts(config.symbols, config.coinm_symbols, self.clock.now_ms())
+        self.market = Market(
+            self.engine,
+            self.clock,
+            self.hub,
+            seed=config.seed,
+            book_levels=config.book_levels,
+            rate_per_s=config.rate_per_s,
+        )
+        self.exchange = Exchange(
+            self.engine,
+            self.symbols,
+            self.clock.now_ns,
+            seed=config.seed,
+            accounts=config.accounts,
+        )
+        group.listeners += [self.market, self.exchange]
+        for contract in contracts:
+            self.symbols[contract.symbol] = contract.rules
+            self.market.list_contract(contract)
+        self.market.on_mark_price = self.exchange.set_mark_price
+        self.market.on_funding = self.exchange.risk.apply_funding
+        self.market.on_activity = self._schedule_settle
+        self.exchange.risk.on_force_order = self._on_force_order
+        self.exchange.user_stream.subscribe(self._on_user_frame)
+        self.public = PublicRest(self.market, self.clock, self.limits)
+        self.trading = TradingRest(self.exchange)
+        self.trading_ws_faults = self.trading.faults
+        self.faults = Faults(self)
+        self.admin = Admin(self)
+        self.load: LoadGenerator | None = None
+        if config.load_msgs_per_s:
+            self.load = LoadGenerator(
+                self.hub,
+                self.clock,
+                self.market.feeds.values(),
+                rate_per_s=config.load_msgs_per_s,
+                kinds=config.load_kinds,
+            )
+        self.connections: dict[int, Connection] = {}
+        self.closed_connections: deque[Connection] = deque(maxlen=KEPT_CONNECTIONS)
+        self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
+        self.violations = 0
+        self.bans = 0
+        self.slow_consumers = 0
+        self.port = 0
+        self._handshakes: deque[int] = deque()
+        self._violation_times: deque[int] = deque()
+        self._banned_until_ns = 0
+        self._next_number = 1
+        self._settle_scheduled = False
+        self._next_check_ns = 0
+        self._runner: web.ServerRunner | None = None
+        self._driver: asyncio.Task[None] | None = None
+
+    # -- addresses -------------------------------------------------------------------------
+
+    @property
+    def accounts(self) -> list[dict[str, str]]:
+        return self.exchange.credentials
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.config.host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Base of the websocket addresses, without a path."""
+        return f"ws://{self.config.host}:{self.port}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the addresses and accounts a client needs."""
+        ws = self.ws_url
+        return {
+            "http": self.http_url,
+            "ws": f"{ws}/ws",
+            "accounts": self.accounts,
+            "streams": {
+                "public": f"{ws}/public/ws",
+                "market": f"{ws}/market/ws",
+                "private": f"{ws}/private/ws",
+                "coinm": f"{ws}/dstream/ws",
+            },
+            "trading": {"usdm": f"{ws}/ws-fapi/v1", "coinm": f"{ws}/ws-dapi/v1"},
+        }
+
+    # -- life ------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        if not self.clock.virtual:
+            self._driver = asyncio.create_task(self._drive(), name="binance-sim-driver")
+
+    async def wait(self, stopped: asyncio.Event) -> None:
+        """Return when `stopped` is set, or when the market fails."""
+        waiting = asyncio.ensure_future(stopped.wait())
+        watched: set[asyncio.Future[Any]] = {waiting}
+        if self._driver is not None:
+            watched.add(self._driver)
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+    async def stop(self) -> None:
+        """Close every connection and the port. Raises what made the market stop, if it did."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.cancel()
+            await asyncio.wait([driver])
+        for connection in list(self.connections.values()):
+            connection.reset()
+        self.faults.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if driver is not None and not driver.cancelled() and driver.exception():
+            raise driver.exception()  # type: ignore[misc]
+
+    async def _drive(self) -> None:
+        loop = asyncio.get_running_loop()
+        period = LOAD_TICK_S if self.load is not None else TICK_S
+        due = loop.time()
+        try:
+            while True:
+                self.step()
+                due = max(due + period, loop.time())
+                await asyncio.sleep(due - loop.time())
+        except Exception:
+            logger.exception("the simulated market stopped")
+            raise
+
+    def step(self) -> None:
+        """Do what is due at the present simulated time."""
+        now_ns = self.clock.elapsed_ns()
+        if self.load is not None:
+            self.load.advance()
+        self.market.advance()
+        self.exchange.tick()
+        self.market.settle()
+        if now_ns >= self._next_check_ns:
+            self._next_check_ns = now_ns + CHECK_EVERY_NS
+            self.faults.advance(now_ns)
+            for connection in list(self.connections.values()):
+                connection.check(now_ns)
+
+    async def advance(self, seconds: float) -> None:
+        """Move a virtual clock forward in steps of 10 ms, letting the sockets run in between."""
+        end_ns = self.clock.elapsed_ns() + round(seconds * 1e9)
+        while (left_ns := end_ns - self.clock.elapsed_ns()) > 0:
+            self.clock.advance(min(left_ns, VIRTUAL_TICK_NS))
+            self.step()
+            await asyncio.sleep(0)
+
+    def pause(self) -> None:
+        """Still the simulated traders and publish everything pending (BN-M-51)."""
+        self.market.paused = True
+        self.market.flush()
+
+    def resume(self) -> None:
+        self.market.paused = False
+
+    def book(self, symbol: str, at: int | None = None) -> BookView:
+        """Return the whole book of a symbol, now or as of an update id.
+
+        Raises
+        ------
+        KeyError
+            The symbol is not listed.
+        LookupError
+            The update id is in the future or no longer kept.
+        """
+        feed = self.market.feeds[symbol]
+        view = feed.view() if at is None else feed.view_at(at)
+        if view is None:
+            raise LookupError(f"update ids {feed.kept_from} to {feed.update_id} are kept, not {at}")
+        return view
+
+    def _schedule_settle(self) -> None:
+        if self.clock.virtual:
+            return  # published by the next step, whatever the loop does in between
+        if not self._settle_scheduled:
+            self._settle_scheduled = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settle_scheduled = False
+        self.market.settle()
+
+    def _on_force_order(self, order: Order) -> None:
+        rules = order.rules
+        price, qty = rules.price_text(order.price), rules.qty_text(order.size)
+        self.market.note_liquidation(
+            rules.symbol,
+            (order.side_text, order.type, order.time_in_force, qty, price, price, order.status,
+             qty, rules.qty_text(order.filled)),
+        )  # fmt: skip
+
+    def _on_user_frame(self, frame: UserFrame) -> None:
+        for connection in list(self.connections.values()):
+            if isinstance(connection, StreamConnection):
+                connection.send_user(frame)
+
+    def knows_listen_key(self, text: str) -> bool:
+        return self.exchange.user_stream.owner(text) is not None
+
+    def note_violation(self) -> None:
+        """Count a connection that sent too much; many of them ban the IP (BN-M-05)."""
+        self.violations += 1
+        now_ns = self.clock.elapsed_ns()
+        times = self._violation_times
+        times.append(now_ns)
+        while times[0] < now_ns - BAN_WINDOW_NS:
+            times.popleft()
+        most = self.config.bans_after_violations
+        if most and len(times) > most:
+            times.clear()
+            self.bans += 1
+            self._banned_until_ns = now_ns + int(self.config.ban_s * 1e9)
+
+    # -- HTTP ------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        target = request.raw_path
+        path, _, query = target.partition("?")
+        if path.startswith("/_sim/"):
+            return await self.admin.handle(request, path, query)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, path, query)
+        body = await request.read()
+        response = await self._rest(request, path, query.encode(), body)
+        self.requests.append(
+            Request(
+                self.clock.now_ms(),
+                request.method,
+                target,
+                body,
+                "X-MBX-APIKEY" in request.headers,
+                response.status,
+            )
+        )
+        if response.delay_s:
+            await asyncio.sleep(response.delay_s)
+        if response.drop:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response(status=500)
+        return self._http(request, response)
+
+    async def _rest(
+        self, request: web.BaseRequest, path: str, query: bytes, body: bytes
+    ) -> Response:
+        method = request.method
+        api_key = request.headers.get("X-MBX-APIKEY")
+        trades = self.trading.serves(method, path) or not self.public.serves(path)
+        cost = self.trading.cost(method, path, query) if trades else Cost()
+        places_orders = bool(cost.orders_10s or cost.orders_1m)
+        try:
+            self.limits.admit(api_key, places_orders=places_orders)
+        except ApiError as refused:
+            payload = orjson.dumps({"code": refused.code, "msg": refused.message})
+            headers = {"Content-Type": "application/json;charset=UTF-8", **refused.headers}
+            headers |= self.limits.headers(None, Cost())
+            return Response(refused.status, payload, headers)
+        if trades:
+            response = await self.trading.handle(method, path, query, body, request.headers)
+        else:
+            response = self.public.handle(method, path, query, body, api_key)
+        counted = api_key if api_key in self.exchange.keys else None
+        self.limits.count(counted, response.cost)
+        if response.count_headers:
+            # A refused order comes without order counts (BN-R-43).
+            shown = counted if response.status == 200 else None
+            response.headers |= self.limits.headers(shown, response.cost)
+        return response
+
+    def _http(self, request: web.BaseRequest, response: Response) -> web.Response:
+        answer = web.Response(
+            status=response.status, body=response.body, headers=response.headers
+        )
+        accepts = request.headers.get("Accept-Encoding", "")
+        if "gzip" in accepts and len(response.body) >= GZIP_FROM_BYTES:
+            answer.enable_compression(web.ContentCoding.gzip)
+        if self.config.chunked_bodies:
+            answer.enable_chunked_encoding()
+        return answer
+
+    # -- websockets ------------------------------------------------------------------------
+
+    async def _websocket(
+        self, request: web.BaseRequest, path: str, query: str
+    ) -> web.StreamResponse:
+        refusal = self._refuse_handshake()
+        if refusal is not None:
+            return refusal
+        fault = self.faults.take_handshake(path)
+        if fault is not None:
+            refused = await fault(request)
+            if refused is not None:
+                return refused
+        trading = {"/ws-fapi/v1": Product.USDM, "/ws-dapi/v1": Product.COINM}.get(path)
+        address = parse_stream_path(path, query) if trading is None else None
+        if trading is None and address is None:
+            return web.Response(status=404, text="Not Found")
+        ws = web.WebSocketResponse(
+            autoping=False,
+            autoclose=False,
+            compress=False,
+            max_msg_size=self.config.max_client_frame,
+        )
+        await ws.prepare(request)
+        number = self._next_number
+        self._next_number += 1
+        connection: Connection
+        if trading is not None:
+            connection = self._trading_connection(request, number, trading, query)
+        else:
+            assert address is not None
+            connection = StreamConnection(
+                self,
+                request,
+                number,
+                product=address.product,
+                route=address.route,
+                combined=address.combined,
+            )
+        self.connections[number] = connection
+        try:
+            if isinstance(connection, StreamConnection) and address is not None:
+                connection.start(address.names, address.listen_keys)
+            await connection.serve(ws)
+        finally:
+            del self.connections[number]
+            self.closed_connections.append(connection)
+        return ws
+
+    def _trading_connection(
+        self, request: web.BaseRequest, number: int, product: Product, query: str
+    ) -> TradingConnection:
+        with_limits = dict(parse_qsl(query)).get("returnRateLimits", "true") != "false"
+        session = TradingWs(
+            self.exchange,
+            self.limits.charge,
+            product=product,
+            faults=self.trading_ws_faults,
+            public=self.public.ws_public,
+            return_rate_limits=with_limits,
+        )
+        self.limits.count(None, Cost(5))  # BN-W-08
+        return TradingConnection(self, request, number, session, product)
+
+    def _refuse_handshake(self) -> web.Response | None:
+        """Refuse what comes too often or from a banned IP (BN-M-06)."""
+        now_ns = self.clock.elapsed_ns()
+        if now_ns < self._banned_until_ns:
+            retry_s = (self._banned_until_ns - now_ns) // 1_000_000_000 + 1
+            return web.Response(status=418, headers={"Retry-After": str(retry_s)})
+        recent = self._handshakes
+        recent.append(now_ns)
+        while recent[0] < now_ns - HANDSHAKE_WINDOW_NS:
+            recent.popleft()
+        if len(recent) > self.config.max_handshakes_per_5min:
+            retry_s = (recent[0] + HANDSHAKE_WINDOW_NS - now_ns) // 1_000_000_000 + 1
+            return web.Response(status=429, headers={"Retry-After": str(retry_s)})
+        return None
+
+    def lift_bans(self) -> None:
+        """Forget bans, forced refusals and the handshakes counted so far."""
+        self.limits.lift()
+        self._banned_until_ns = 0
+        self._violation_times.clear()
+        self._handshakes.clear()
+
+    # -- instruments -----------------------------------------------------------------------
+
+    def set_mark_price(self, symbol: str, price: Decimal) -> None:
+        """Set a mark price by hand; it holds until the market's next second."""
+        self.market.feeds[symbol].mark_e8 = int(price.scaleb(8))
+        self.exchange.set_mark_price(symbol, price)
+
+
+async def start(config: SimConfig | None = None, **changes: Any) -> Simulator:
+    """Start a simulator on the loopback address; it runs until `Simulator.stop`.
+
+    Either a whole `config`, or changes to that of the calm scenario.
+    """
+    simulator = Simulator(config if config is not None else SimConfig.of(**changes))
+    await simulator.start()
+    return simulator

@@ -77,6 +77,20 @@ class PoolCore:
         self._owner.clear()
         return slots
 
+    def spare(self, slot: Slot) -> Slot:
+        """Return a new slot with the same place and streams, for a second connection."""
+        spare = Slot(slot.index, slot.limit, self._ids)
+        spare.streams = dict(slot.streams)
+        for name in spare.streams:
+            spare.state.mark_subscribe(name)
+        return spare
+
+    def install(self, spare: Slot) -> None:
+        """Put a spare slot in place of the one it was made from."""
+        self.slots[spare.index] = spare
+        for name in spare.streams:
+            self._owner[name] = spare
+
     # ---- subscribe ----------------------------------------------------------------------------
 
     def new_names(self, streams: Iterable[str]) -> list[str]:

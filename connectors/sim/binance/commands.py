@@ -225,8 +225,13 @@ class Commands:
     def cancel_batch(self, account: Account, product: Product, params: Params) -> list[Reply]:
         """Cancel up to ten orders of one symbol, by ids or by client ids (BN-R-20)."""
         rules = self.exchange.rules(params.require("symbol"), product)
+        # A widely used library sends both names in lower case and is served.
         ids = json_list(params, "orderIdList", 10)
+        if ids is None:
+            ids = json_list(params, "orderidlist", 10)
         client_ids = json_list(params, "origClientOrderIdList", 10)
+        if client_ids is None:
+            client_ids = json_list(params, "origclientorderidlist", 10)
         params.finish()
         if (ids is None) == (client_ids is None):
             raise ApiError(-1128, "Combination of optional parameters invalid.")

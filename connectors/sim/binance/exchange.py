@@ -109,6 +109,11 @@ class Exchange(EngineListener):
         `accounts` accounts with keys derived from the seed: `credentials` lists them.
     balances
         Start balance by asset of each account.
+
+    Attributes
+    ----------
+    on_force_order
+        Called with every order the venue makes to close a position, if set.
     """
 
     def __init__(
@@ -135,6 +140,7 @@ class Exchange(EngineListener):
         self.last_prices: dict[str, int] = {}
         self.algos = AlgoService(self)
         self.risk = Risk(self)
+        self.on_force_order: Callable[[Order], None] | None = None
         self._dirty: set[str] = set()  # symbols whose last or mark price moved
         self._closed: list[tuple[Account, str]] = []  # positions that went to zero
         engine.reduce_limit = self._reduce_limit
@@ -471,6 +477,10 @@ class Exchange(EngineListener):
                 positions=[],
             )
             self.user_stream.emit(account, product, event)
+
+    def apply_funding(self, symbol: str, rate: Decimal) -> None:
+        """Settle a funding payment of every position in a contract; longs pay a positive rate."""
+        self.risk.apply_funding(symbol, rate)
 
     def tell_margin_type(self, account: Account, rules: SymbolRules) -> None:
         self.tell_account(account, rules, "MARGIN_TYPE_CHANGE", {})

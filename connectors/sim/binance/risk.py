@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -37,16 +36,12 @@ _ENDS_ORDERS = {
 
 
 class Risk:
-    """Funding, margin and venue-made orders of every account on one exchange.
-
-    `on_force_order`, if set, is called with every order made here.
-    """
+    """Funding, margin and venue-made orders of every account on one exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._called: set[str] = set()  # accounts in margin call
         self.force_orders: list[Order] = []
-        self.on_force_order: Callable[[Order], None] | None = None
 
     def apply_funding(self, symbol: str, rate: Decimal) -> None:
         """Settle a funding payment of every position in a contract; longs pay a positive rate."""
@@ -192,8 +187,8 @@ class Risk:
         self._exchange.tell_account(account, rules, reason, {rules.margin_asset: ZERO})
         self.force_orders.append(order)
         del self.force_orders[:-1000]
-        if self.on_force_order is not None:
-            self.on_force_order(order)
+        if self._exchange.on_force_order is not None:
+            self._exchange.on_force_order(order)
         self._exchange.settle()
         return order
 

@@ -13,7 +13,7 @@ orders. They meet in one matching engine and in the types below::
     session = TradingWs(exchange, charge, product=Product.USDM) # ... .wsapi, one per connection
     exchange.set_mark_price("BTCUSDT", Decimal("43000.10"))
     exchange.tick()                                             # every 10 ms: GTD, triggers, timers
-    exchange.risk.apply_funding("BTCUSDT", Decimal("0.0001"))   # and exchange.risk.close(...)
+    exchange.apply_funding("BTCUSDT", Decimal("0.0001"))        # exchange.risk.close(...) for ADL
 
 Engine prices count units of 10**-price_precision and engine sizes units of
 10**-quantity_precision; `tick_size` and `step_size` are filters on top, so they can change while

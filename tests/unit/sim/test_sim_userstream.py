@@ -185,7 +185,7 @@ def test_settings_events(desk):
 def test_bn_u_21_funding(desk):
     desk.bot(Side.SELL, 10, 4300000)
     desk.limit()
-    desk.exchange.risk.apply_funding("BTCUSDT", Decimal("0.0001"))
+    desk.exchange.apply_funding("BTCUSDT", Decimal("0.0001"))
     frame = last(desk, "ACCOUNT_UPDATE")
     assert_like(frame, "account_update_funding")
     assert frame["a"]["B"][0]["bc"] == "-0.04300000"
@@ -230,6 +230,8 @@ def test_bn_u_30_liquidation_and_adl(desk):
     account = desk.exchange.accounts[0]
     position = account.positions["BTCUSDT", "BOTH"]
     desk.frames.clear()
+    forced = []
+    desk.exchange.on_force_order = lambda order: forced.append(order.client_id)
     desk.exchange.risk.close(account, position, "adl", units=4, status="NEW_ADL")
     frame = last(desk, "ORDER_TRADE_UPDATE", x="CALCULATED")
     assert_like(frame, "order_liquidation")
@@ -240,6 +242,7 @@ def test_bn_u_30_liquidation_and_adl(desk):
     assert notice["c"] == fill["c"]
     assert notice["c"].startswith("autoclose-")
     assert (notice["l"], fill["l"], fill["X"]) == ("0", "0.006", "FILLED")
+    assert forced == ["adl_autoclose", fill["c"]]
     with pytest.raises(ValueError, match="nothing to close"):
         desk.exchange.risk.close(account, position)
 

@@ -447,6 +447,14 @@ def test_bn_r_18_batch_is_in_order_and_not_atomic(desk):
     ]
 
 
+@pytest.mark.parametrize("name", ["origClientOrderIdList", "origclientorderidlist"])
+def test_batch_cancel_by_client_ids_in_either_letter_case(desk, name):
+    desk.limit(price="42000.0", newClientOrderId="a")
+    ids = json.dumps(["a", "b"])
+    replies = desk.ok("DELETE", "batchOrders", symbol="BTCUSDT", **{name: ids})
+    assert [reply.get("status", reply.get("code")) for reply in replies] == ["CANCELED", -2011]
+
+
 def test_batches_have_a_size_and_a_form(desk):
     def refused(text):
         return desk.refused("POST", "batchOrders", batchOrders=text)

@@ -31,7 +31,7 @@ cdef extern from "decimal.h" nogil:
     bint TW_UNLIKELY(bint)
     const uint8_t *tw_decimal_slow(const uint8_t *p, const uint8_t *end, tw_fixed *out, int *code)
     int tw_to_scale(tw_fixed x, const tw_scale *s, int off, int64_t *out)
-    int tw_text_to_scale(const uint8_t *p, const uint8_t *end, const tw_scale *s, int64_t *out)
+    int tw_text_to_scale(const uint8_t *p, const uint8_t *end, Py_ssize_t before, const tw_scale *s, int64_t *out)
 
 
 cdef extern from "scan.h" nogil:

@@ -335,6 +335,8 @@ cdef class BinanceDecoder(Decoder):
         """Decode one message, as the feed does: for tests, recordings and benchmarks."""
         self.decode(&data[0] if data.shape[0] else NULL, data.shape[0], ts_init)
 
+    @cython.binding(False)
+    @cython.always_allow_keywords(False)
     def feed_bytes(self, bytes data not None):
         """`feed` for bytes only, with `ts_init` 0: without the cost of a buffer request."""
         self.decode(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0)

@@ -6,6 +6,7 @@
 | `to_ticks_array` | about 8                     |
 """
 
+cimport cython
 from cpython.object cimport PyObject
 from decimal import Decimal, ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_UP
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
@@ -38,7 +39,10 @@ cdef extern from *:
     static inline Py_ssize_t tw_py_length(PyObject *o) {
         return PyUnicode_CheckExact(o) ? PyUnicode_GET_LENGTH(o) : PyBytes_GET_SIZE(o);
     }
+    /* Both kinds of object have more than this in front of their bytes. */
+    #define TW_TEXT_HEADER 16
     """
+    const Py_ssize_t TEXT_HEADER "TW_TEXT_HEADER"
     bint tw_py_text(PyObject *o)
     const uint8_t *tw_py_ascii(PyObject *o)
     Py_ssize_t tw_py_length(PyObject *o)
@@ -130,8 +134,9 @@ cdef class TickScale:
         cdef tw_scale scale
         scale.mantissa = self.mantissa
         scale.decimals = self.decimals
-        return tw_text_to_scale(p, p + n, &scale, out)
+        return tw_text_to_scale(p, p + n, 0, &scale, out)
 
+    @cython.binding(False)
     def to_ticks(self, value, *, rounding=None):
         """Return `value` as a count of ticks (int).
 
@@ -153,10 +158,15 @@ cdef class TickScale:
         """
         cdef int64_t ticks = 0
         cdef int code
+        cdef tw_scale scale
+        cdef const uint8_t *p
         if rounding is None:
             if not tw_py_text(<PyObject *>value):
                 return self._exact(value)
-            code = self.parse(tw_py_ascii(<PyObject *>value), tw_py_length(<PyObject *>value), &ticks)
+            scale.mantissa = self.mantissa
+            scale.decimals = self.decimals
+            p = tw_py_ascii(<PyObject *>value)
+            code = tw_text_to_scale(p, p + tw_py_length(<PyObject *>value), TEXT_HEADER, &scale, &ticks)
             if TW_UNLIKELY(code != 0):
                 return self._refused(code, value)
             return ticks
@@ -343,7 +353,7 @@ cdef class TickScale:
             item = PyList_GET_ITEM(values, i)
             if tw_py_text(item):
                 if TW_LIKELY(tw_text_to_scale(tw_py_ascii(item), tw_py_ascii(item) + tw_py_length(item),
-                                              &scale, &ticks[i]) == 0):
+                                              TEXT_HEADER, &scale, &ticks[i]) == 0):
                     continue
             ticks[i] = self._at_index(<object>item, i)
             if PyList_GET_SIZE(values) != n:
@@ -375,7 +385,7 @@ cdef class TickScale:
                 length = width
                 while length > 0 and rows[i, length - 1] == 0:
                     length -= 1
-                if TW_UNLIKELY(tw_text_to_scale(&rows[i, 0], &rows[i, 0] + length, &scale, &view[i]) != 0):
+                if TW_UNLIKELY(tw_text_to_scale(&rows[i, 0], &rows[i, 0] + length, i * width, &scale, &view[i]) != 0):
                     failed = i
                     break
         if failed >= 0:

@@ -100,23 +100,12 @@ static inline uint64_t tw_eight_digits(uint64_t t) {
 }
 
 #if TW_SWAR
-/* The part of tw_quick_decimal for 9 to 15 bytes: t, odd are of the first word. */
-static unsigned tw_quick_wide(const uint8_t *p, uint8_t stop, uint64_t t, uint64_t odd,
-                              uint64_t *value, int32_t *frac) {
-    uint64_t u = tw_load8(p + 8) ^ TW_EIGHT('0'), more = tw_not_digits(u);
-    unsigned dot = odd ? (unsigned)__builtin_ctzll(odd) >> 3 : 16; /* 16: not yet seen */
-    if (!more)
-        return 0;
-    unsigned at = (unsigned)__builtin_ctzll(more) >> 3;
-    if (dot == 16 && p[8 + at] == '.') {
-        dot = 8 + at;
-        more &= more - 1;
-        if (!more)
-            return 0;
-        at = (unsigned)__builtin_ctzll(more) >> 3;
-    }
-    unsigned len = 8 + at, n = len; /* n: digits */
-    if (p[len] != stop || len == dot + 1)
+/* Nine to fifteen bytes that are digits but for one dot at `dot` (16: none), in two words. Returns 0
+ * where the dot has nothing behind it. */
+static inline int tw_wide_words(uint64_t t, uint64_t u, unsigned len, unsigned dot, uint64_t *value,
+                                int32_t *frac) {
+    unsigned n = len; /* digits */
+    if (len == dot + 1)
         return 0;
     if (dot < 8) { /* take the dot out of two words */
         uint64_t below = (1ULL << (8 * dot)) - 1;
@@ -132,7 +121,26 @@ static unsigned tw_quick_wide(const uint8_t *p, uint8_t stop, uint64_t t, uint64
     *value = tw_eight_digits(t);
     if (n > 8)
         *value = *value * (uint64_t)tw_pow10[n - 8] + tw_eight_digits(u << (128 - 8 * n));
-    return len;
+    return 1;
+}
+
+/* The part of tw_quick_decimal for 9 to 15 bytes: t, odd are of the first word. */
+static unsigned tw_quick_wide(const uint8_t *p, uint8_t stop, uint64_t t, uint64_t odd,
+                              uint64_t *value, int32_t *frac) {
+    uint64_t u = tw_load8(p + 8) ^ TW_EIGHT('0'), more = tw_not_digits(u);
+    unsigned dot = odd ? (unsigned)__builtin_ctzll(odd) >> 3 : 16; /* 16: not yet seen */
+    if (!more)
+        return 0;
+    unsigned at = (unsigned)__builtin_ctzll(more) >> 3;
+    if (dot == 16 && p[8 + at] == '.') {
+        dot = 8 + at;
+        more &= more - 1;
+        if (!more)
+            return 0;
+        at = (unsigned)__builtin_ctzll(more) >> 3;
+    }
+    unsigned len = 8 + at;
+    return p[len] == stop && tw_wide_words(t, u, len, dot, value, frac) ? len : 0;
 }
 
 /* Digits with an optional dot among them, ended by the byte `stop`, at p; 17 bytes from p on must
@@ -251,34 +259,82 @@ static inline int tw_to_scale(tw_fixed x, const tw_scale *s, int off, int64_t *o
     return TW_OK;
 }
 
-/* Text that must be a decimal from p to end, brought to a count of increments. */
-static inline int tw_text_to_scale(const uint8_t *p, const uint8_t *end, const tw_scale *s,
-                                   int64_t *out) {
+#if TW_SWAR
+/* Text of known length, 1 to 15 bytes, in two words: `low` its first eight bytes, `high` the rest,
+ * with zero bytes above. Returns 0 where it is not digits with at most one dot among them. */
+static inline int tw_words_decimal(uint64_t low, uint64_t high, unsigned len, uint64_t *value,
+                                   int32_t *frac) {
+    /* The zero bytes above the text are no digits either, so something odd is always found. */
+    uint64_t t = low ^ TW_EIGHT('0'), u = high ^ TW_EIGHT('0');
+    uint64_t odd = tw_not_digits(t);
+    unsigned dot = odd ? (unsigned)__builtin_ctzll(odd) >> 3 : 8;
+    if (TW_LIKELY(len <= 8)) {
+        if (dot == len) {
+            *value = tw_eight_digits(t << (64 - 8 * len));
+            *frac = 0;
+            return 1;
+        }
+        odd &= odd - 1;
+        if (TW_UNLIKELY(dot == 0 || (low >> (8 * dot) & 0xFF) != '.' || dot + 1 == len ||
+                        (odd ? (unsigned)__builtin_ctzll(odd) >> 3 : 8) != len))
+            return 0;
+        uint64_t below = (1ULL << (8 * dot)) - 1;
+        t = (t & below) | (t >> 8 & ~below);
+        *value = tw_eight_digits(t << (72 - 8 * len));
+        *frac = (int32_t)(len - dot - 1);
+        return 1;
+    }
+    uint64_t more = tw_not_digits(u);
+    if (dot < 8) {
+        if (dot == 0 || (low >> (8 * dot) & 0xFF) != '.' || (odd & (odd - 1)))
+            return 0;
+    } else {
+        dot = 8 + ((unsigned)__builtin_ctzll(more) >> 3);
+        if (dot == len)
+            dot = 16;
+        else if ((high >> (8 * (dot - 8)) & 0xFF) != '.')
+            return 0;
+        else
+            more &= more - 1;
+    }
+    if (!more || 8 + ((unsigned)__builtin_ctzll(more) >> 3) != len)
+        return 0;
+    return tw_wide_words(t, u, len, dot, value, frac);
+}
+#endif
+
+/* Text that must be a decimal from p to end, brought to a count of increments. `before` says how
+ * many bytes in front of p may be read too (the header of the object that holds the text). */
+static inline int tw_text_to_scale(const uint8_t *p, const uint8_t *end, ptrdiff_t before,
+                                   const tw_scale *s, int64_t *out) {
     tw_fixed x;
 #if TW_SWAR
     ptrdiff_t n = end - p;
     if (TW_LIKELY(n >= 1 && n <= 15)) {
-        uint8_t text[24]; /* the quick way wants readable bytes behind the number, and a stop */
-        uint64_t v;
-        int32_t frac = 0;
-        if (n >= 8) {
-            memcpy(text, p, 8);
-            memcpy(text + n - 8, end - 8, 8);
-        } else if (n >= 4) {
-            memcpy(text, p, 4);
-            memcpy(text + n - 4, end - 4, 4);
-        } else {
-            text[0] = p[0];
-            text[n >> 1] = p[n >> 1];
-            text[n - 1] = p[n - 1];
-        }
-        text[n] = 0;
-        if (TW_LIKELY(tw_quick_decimal(text, 0, &v, &frac) == (unsigned)n)) {
+        unsigned len = (unsigned)n;
+        uint64_t low, high = 0, v;
+        int32_t frac;
+        if (len > 8) {
+            low = tw_load8(p);
+            high = tw_load8(end - 8) >> (8 * (16 - len));
+        } else if (TW_LIKELY(before >= 8))
+            low = tw_load8(end - 8) >> (8 * (8 - len));
+        else if (len >= 4) { /* two overlapping loads, nothing outside */
+            uint32_t a, b;
+            memcpy(&a, p, 4);
+            memcpy(&b, end - 4, 4);
+            low = (uint64_t)a | (uint64_t)b << (8 * (len - 4));
+        } else
+            low = (uint64_t)p[0] | (uint64_t)p[len >> 1] << (8 * (len >> 1)) |
+                  (uint64_t)p[len - 1] << (8 * (len - 1));
+        if (TW_LIKELY(tw_words_decimal(low, high, len, &v, &frac))) {
             x.mantissa = (int64_t)v;
             x.exponent = frac;
             return tw_to_scale(x, s, TW_OFF_PRICE, out);
         }
     }
+#else
+    (void)before;
 #endif
     int code = TW_SYNTAX;
     const uint8_t *stop = tw_decimal_slow(p, end, &x, &code);

@@ -264,7 +264,7 @@ def test_listener_must_not_call_back(desk):
     ],
 )
 def test_contradicting_orders_are_refused_before_anything_happens(desk, order):
-    with pytest.raises(ValueError, match="order|price|size"):
+    with pytest.raises(ValueError, match=r"order|price|size"):
         desk.engine.submit(order)
     assert desk.seen.events == []
 

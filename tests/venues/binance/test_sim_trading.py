@@ -280,6 +280,42 @@ def test_bn_r_11_gtd_expires_on_the_second(desk):
     assert desk.updates()[-1]["X"] == "EXPIRED"
 
 
+def test_bn_m_42_delisting_ends_orders_and_settles_positions(desk):
+    desk.listen()
+    desk.bot(Side.SELL, 10, 4300000)
+    desk.limit()
+    resting = desk.limit(price="42000.0")
+    waiting = algo(desk)
+    desk.exchange.delist("BTCUSDT")
+    ended = next(u for u in reversed(desk.updates()) if u["i"] == resting["orderId"])
+    assert (ended["X"], ended["er"]) == ("EXPIRED", "7")
+    assert desk.updates()[-1]["c"].startswith("settlement_autoclose-")
+    assert status(desk, waiting) == "EXPIRED"
+    assert desk.ok("GET", "/fapi/v3/positionRisk") == []
+    assert desk.refused_limit() == -4141
+    del desk.symbols["BTCUSDT"]
+    desk.exchange.mark_prices.clear()
+    assert desk.refused_limit() == -1121
+    assert desk.ok("GET", "openOrders") == []
+    assert desk.ok("GET", "/fapi/v3/account")["positions"] == []
+
+
+def test_bn_m_14_the_same_script_gives_the_same_bytes():
+    def play():
+        desk = TradingDesk(seed=5)
+        raw = []
+        desk.exchange.user_stream.subscribe(lambda frame: raw.append(frame.data))
+        raw.append(desk.listen().encode())
+        desk.bot(Side.SELL, 10, 4300000)
+        raw.append(json.dumps(desk.limit(quantity="0.020")).encode())
+        algo(desk)
+        desk.mark("42000.0")
+        desk.advance(3600)
+        return raw
+
+    assert play() == play()
+
+
 def test_max_open_orders(desk):
     desk.symbols["BTCUSDT"].max_orders = 2
     desk.limit(price="42000.0")
@@ -688,6 +724,16 @@ def test_close_position_closes_all_or_expires(desk):
     assert desk.ok("GET", "/fapi/v3/positionRisk") == []
     desk.mark("44000.0")
     assert status(desk, idle) == "EXPIRED"
+
+
+def test_bn_x_20_finished_may_be_told_before_the_last_fill(desk):
+    desk.listen()
+    desk.exchange.faults.finish_algo_early = True
+    desk.bot(Side.BUY, 100, 4190000)
+    algo(desk)
+    desk.mark("42000.0")
+    states = [f["o"]["X"] for f in desk.frames if "o" in f]
+    assert states == ["NEW", "TRIGGERING", "TRIGGERED", "NEW", "FINISHED", "FILLED"]
 
 
 def test_algo_order_expires_at_its_date(desk):

@@ -112,6 +112,8 @@ def test_bn_w_03_rate_limits_can_be_switched_off(desk):
     assert "rateLimits" not in desk.ws(quiet, "order.place", ORDER)
     loud = desk.ws(quiet, "order.place", ORDER | {"returnRateLimits": "true"})
     assert "rateLimits" in loud
+    hushed = desk.ws(desk.session(), "order.place", ORDER | {"returnRateLimits": "false"})
+    assert "rateLimits" not in hushed
 
 
 def test_errors_have_the_venues_shape(desk, session):

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ..matching import Side
+from connectors.sim.matching import Side
+
 from .types import Product, SymbolRules
 
 if TYPE_CHECKING:

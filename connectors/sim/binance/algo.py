@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ..matching import Side
+from connectors.sim.matching import Side
+
 from .account import Account, plain
 from .types import SymbolRules
 

@@ -72,6 +72,12 @@ class AlgoService:
             if 0 < algo.good_till_ms <= now_ms:
                 self.end(algo, "EXPIRED")
 
+    def delist(self, symbol: str) -> None:
+        """End the orders of a contract that is closed."""
+        for algo in list(self._open.values()):
+            if algo.rules.symbol == symbol:
+                self.end(algo, "EXPIRED", "Symbol is closed")
+
     def run(self, symbols: set[str]) -> None:
         """Trigger what the prices of these contracts ask for."""
         for algo in list(self._open.values()):

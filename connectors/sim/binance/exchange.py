@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..matching import (
+from connectors.sim.matching import (
     DoneReason,
     EngineListener,
     EngineOrder,
@@ -24,6 +24,7 @@ from ..matching import (
     Side,
     TimeInForce,
 )
+
 from . import user_events as events
 from .account import Account, Position, Wallet, money, notional, plain
 from .conditional import AlgoService
@@ -91,6 +92,7 @@ class ExchangeFaults:
     """Faults of order state (BN-M-38)."""
 
     hide_open_orders_ms: int = 0  # new orders stay out of openOrders that long
+    finish_algo_early: bool = False  # ALGO_UPDATE FINISHED before the last fill (BN-X-20)
 
 
 class Exchange(EngineListener):
@@ -193,7 +195,9 @@ class Exchange(EngineListener):
         price = self.mark_prices.get(symbol)
         if price is not None:
             return price
-        rules = self.symbols[symbol]
+        rules = self.symbols.get(symbol)
+        if rules is None:
+            return ZERO
         last = self.last_prices.get(symbol)
         if last is not None:
             return rules.price(last)
@@ -288,6 +292,21 @@ class Exchange(EngineListener):
         self.settle()
         return count
 
+    def delist(self, symbol: str) -> None:
+        """End trading in a contract: orders expire, positions settle at the mark price (BN-M-42).
+
+        The rules stay in `symbols` with status CLOSE; take them out to make the symbol unknown.
+        """
+        rules = self.symbols[symbol]
+        rules.status = "CLOSE"
+        for resting in self.engine.book(symbol).orders():
+            self.engine.cancel(symbol, resting.order_id, DoneReason.DELISTED)
+        self.algos.delist(symbol)
+        for account in self.accounts:
+            for position in account.positions_of(symbol):
+                if position.amount:
+                    self.risk.close(account, position, "settlement", execution_type="TRADE")
+
     # -- what the engine asks and tells ----------------------------------------------------
 
     def closable(self, account: Account, symbol: str, position_side: str, side: Side) -> int:
@@ -347,7 +366,7 @@ class Exchange(EngineListener):
             elif reason is DoneReason.SELF_TRADE and tag.time_in_force == "IOC":
                 tag.expiry_reason = "3"
             self.tell(tag, "CANCELED" if tag.status == "CANCELED" else "EXPIRED")
-        if tag.algo is not None:
+        if tag.algo is not None and tag.algo.status == "TRIGGERED":
             self.algos.end(tag.algo, "FINISHED")
 
     # -- bookkeeping of fills --------------------------------------------------------------
@@ -366,6 +385,8 @@ class Exchange(EngineListener):
         order.realized += profit
         fill = Execution(price_units, units, trade_id, is_maker, fee, profit)
         self.record(order, fill, value)
+        if order.algo is not None and order.done and self.faults.finish_algo_early:
+            self.algos.end(order.algo, "FINISHED")
         now = self.now_ms()
         if rules.product is Product.USDM:
             lite = events.trade_lite_event(order, fill, now)

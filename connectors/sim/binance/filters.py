@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..matching import Book, Side
+from connectors.sim.matching import Book, Side
+
 from .types import ApiError, SymbolRules
 
 __all__ = ["check_band", "check_notional", "check_price", "check_quantity", "matched_price"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..matching import Side
+from connectors.sim.matching import Side
+
 from .account import Account
 from .exchange import Exchange
 from .filters import PRICE_MATCH

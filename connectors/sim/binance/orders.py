@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ..matching import EngineOrder, Side
+from connectors.sim.matching import EngineOrder, Side
+
 from .account import Account, notional, plain
 from .types import SymbolRules
 

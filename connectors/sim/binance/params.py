@@ -21,7 +21,9 @@ def missing(name: str) -> ApiError:
 
 
 def illegal(name: str, legal: str) -> ApiError:
-    return ApiError(-1100, f"Illegal characters found in parameter '{name}'; legal range is {legal}.")
+    return ApiError(
+        -1100, f"Illegal characters found in parameter '{name}'; legal range is {legal}."
+    )
 
 
 def parse_form(query: bytes, body: bytes) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ..matching import DoneReason, Side
+from connectors.sim.matching import DoneReason, Side
+
 from . import user_events as events
 from .account import Account, Position, bracket_for, notional
 from .orders import Order

@@ -123,7 +123,8 @@ class TradingWs:
         """Return the result of a request, noting in `turn` what the reply needs besides."""
         if not isinstance(params, dict):
             raise ApiError(-1130, "Data sent for parameter 'params' is not valid.")
-        turn.with_limits = bool(params.get("returnRateLimits", turn.with_limits))
+        wanted = str(params.get("returnRateLimits", turn.with_limits)).lower()
+        turn.with_limits = wanted == "true"
         if method in self.PUBLIC and self._public is not None:
             result, cost = self._public(method, self._product, params)
             turn.limits = self._charge(None, cost)

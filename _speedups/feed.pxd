@@ -24,6 +24,7 @@ cdef class FeedListener(WSListener):
     cdef bint _text                     # and it is text
     cdef bint _failing                  # a close for a protocol error was sent: ignore the rest
     cdef int64_t _ts                    # receive time of the read being worked on; 0: none yet
+    cdef readonly bint is_text          # the message being decoded came in text frames
     cdef readonly uint64_t frames, messages, bytes_received, fragments, pings, pongs, errors
 
     cdef int64_t now_ns(self) except -1

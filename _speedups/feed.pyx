@@ -66,7 +66,8 @@ cdef class FeedListener(WSListener):
     -----
     An exception in the decoder is counted in `errors`, reported, and ends nothing: the next
     message is decoded. `messages`, `frames`, `bytes_received`, `fragments`, `pings`, `pongs` and
-    `errors` only ever grow, so a watchdog can compare them with what they were.
+    `errors` only ever grow, so a watchdog can compare them with what they were. `is_text` says of
+    which kind the message being decoded is.
     """
 
     def __init__(self, Decoder decoder not None, owner, *, Py_ssize_t max_message_size=8 << 20,
@@ -175,6 +176,7 @@ cdef class FeedListener(WSListener):
             return self.fail(1007, "a text message is not UTF-8")
         self.messages += 1
         self.bytes_received += n
+        self.is_text = text
         try:
             self.decoder.decode(p, n, self._ts)
         except Exception as error:

@@ -232,6 +232,15 @@ class StreamPool:
         return self._core.capacity
 
     @property
+    def stream_names(self) -> list[str]:
+        """The streams that have a place."""
+        return self._core.names()
+
+    def exhausted(self) -> ClientError:
+        """Return the error of a pool without room, for who counts by himself (BN-S-48)."""
+        return self._core.exhausted()
+
+    @property
     def decoders(self) -> tuple[BinanceDecoder, ...]:
         """The decoder of each connection, for its counters."""
         return tuple(connection.decoder for connection in self._connections)

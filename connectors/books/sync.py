@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .._speedups.book import ChainedBook
+from .._speedups.errors import ConnectorError
 from .._speedups.events import BookUpdate, EventFlag, InstrumentBase
 from ..model.status_events import BookState
 
@@ -109,6 +110,8 @@ class BookSync:
         when it is called.
     on_change : callable, optional
         `on_change(book)` after each applied update and after a sync, while live.
+    on_wanted : callable, optional
+        Called when an update has come for which there is no snapshot yet.
     now : callable
         Monotonic seconds.
 
@@ -127,6 +130,7 @@ class BookSync:
         on_event: Callable[[SyncEvent], None],
         now: Callable[[], float],
         on_change: Callable[[ChainedBook], None] | None = None,
+        on_wanted: Callable[[], None] | None = None,
         limits: SyncLimits | None = None,
     ) -> None:
         self.limits = limits or SyncLimits()
@@ -139,10 +143,12 @@ class BookSync:
         self.overflows = 0
         self._on_event = on_event
         self._on_change = on_change
+        self._on_wanted = on_wanted
         self._now = now
         self._state = BookState.BUFFERING
         self._buffer: deque[BookUpdate] = deque()
         self._snapshot: BookUpdate | None = None
+        self._depth: int | None = None
         self._in_flight = False
         self._setbacks = 0  # stale or failed snapshots since the last sync
         self._not_before = 0.0
@@ -157,7 +163,7 @@ class BookSync:
     @property
     def is_live(self) -> bool:
         """Whether the book may be trusted."""
-        return self._state is BookState.LIVE
+        return self._state is BookState.LIVE and bool(self.chain.live)
 
     @property
     def instrument(self) -> InstrumentBase:
@@ -200,14 +206,21 @@ class BookSync:
         self._in_flight = True
         return self.epoch
 
-    def on_snapshot(self, epoch: int, snapshot: BookUpdate) -> None:
-        """Take a snapshot; one of an older epoch is thrown away (BN-B-16)."""
+    def on_snapshot(
+        self, epoch: int, snapshot: BookUpdate, *, depth: int | None = None
+    ) -> None:
+        """Take a snapshot; one of an older epoch is thrown away (BN-B-16).
+
+        `depth` is how many levels a side it has at most: a side with fewer is complete, the
+        others are known only as far as they go (`chain.horizon`, BN-B-14).
+        """
         if epoch != self.epoch:
             return
         self._in_flight = False
         if self._state not in (BookState.BUFFERING, BookState.ANCHORING):
             return
         self._snapshot = snapshot
+        self._depth = depth
         self._anchor()
 
     def on_snapshot_failed(self, epoch: int, reason: str, *, retry_after_s: float = 0.0) -> None:
@@ -217,6 +230,11 @@ class BookSync:
         self._in_flight = False
         if self._state is BookState.BUFFERING:
             self._setback(SyncEvent(SyncStep.SNAPSHOT_FAILED, reason=reason), retry_after_s)
+
+    def on_snapshot_withdrawn(self, epoch: int) -> None:
+        """Note that a snapshot was not asked for after all; it counts for nothing."""
+        if epoch == self.epoch:
+            self._in_flight = False
 
     def on_reconnect(self) -> None:
         """Start over: updates may have been lost, even if the chain happens to fit (BN-B-17)."""
@@ -242,6 +260,8 @@ class BookSync:
 
     def _irregular(self, update: BookUpdate) -> None:
         """Handle what the live chain did not apply, and everything while not live."""
+        if update.is_snapshot:
+            return  # of a stream of another kind; this book is made of changes
         if update.flags & EventFlag.OFF_SCALE:
             self._off_scale()
             return
@@ -280,6 +300,8 @@ class BookSync:
             if self.overflows == 1 or self.overflows % self.limits.buffer == 0:
                 self._emit(SyncStep.OVERFLOW, reason=f"{self.overflows} updates dropped")
         self._buffer.append(update)
+        if len(self._buffer) == 1 and self._on_wanted is not None:
+            self._on_wanted()
 
     # ---- anchoring ----------------------------------------------------------------------------
 
@@ -303,7 +325,7 @@ class BookSync:
     def _replay(self, snapshot: BookUpdate) -> None:
         """Apply the snapshot and all that is kept, first checking that it is one chain."""
         self._snapshot = None
-        buffer = self._buffer
+        buffer, at = self._buffer, snapshot.last_seq
         fitting: list[BookUpdate] = []
         last = -1
         while buffer:
@@ -318,10 +340,16 @@ class BookSync:
                 continue
             fitting.append(update)
             last = update.last_seq
-        self.chain.replace(snapshot)
-        for update in fitting:
-            if update.last_seq > snapshot.last_seq:
-                self.chain.apply(update)
+        try:
+            self.chain.replace(snapshot, depth=self._depth)
+            for update in fitting:
+                if update.last_seq > at:
+                    self.chain.apply(update)
+        except (ConnectorError, ValueError) as error:
+            self.chain.clear()
+            self._enter(BookState.BUFFERING)
+            self._setback(SyncEvent(SyncStep.SNAPSHOT_FAILED, reason=str(error)), 0.0)
+            return
         self.chain.go_live(last)
         self._setbacks = 0
         self._not_before = 0.0

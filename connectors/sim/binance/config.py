@@ -95,7 +95,10 @@ class SimConfig:
 
 
 _FIXED = frozenset(
-    ["host", "port", "seed", "accounts", "symbols", "coinm_symbols", "book_levels", "virtual_start_ms", "scenario", "load_msgs_per_s", "load_kinds"]
+    {
+        *("host", "port", "seed", "accounts", "symbols", "coinm_symbols", "book_levels"),
+        *("virtual_start_ms", "scenario", "load_msgs_per_s", "load_kinds"),
+    }
 )
 _ADJUSTABLE = frozenset(item.name for item in fields(SimConfig)) - _FIXED
 

@@ -1,0 +1,167 @@
+"""Which streams the subscriptions of a client need, brought to a pool by one task.
+
+Subscriptions are counted by stream (BN-SS-09): the first one subscribes it, the last one
+unsubscribes it. Wishes of one turn of the loop reach the pool together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from ..errors import ClientError, ConnectorError, VenueError
+from ..model import StreamState, Subscription
+from ..net.backoff import Backoff
+from .pool import StreamPool
+
+__all__ = ["Interest"]
+
+log = logging.getLogger("connectors.binance")
+
+
+class Interest:
+    """The wanted streams of one pool.
+
+    Parameters
+    ----------
+    pool :
+        Connected when the first stream is wanted.
+    on_error : callable
+        `on_error(error)` when the pool could not be brought in line; it is tried again.
+    backoff :
+        Waits between those tries.
+    """
+
+    def __init__(
+        self, pool: StreamPool, on_error: Callable[[ConnectorError], None], backoff: Backoff
+    ) -> None:
+        self.pool = pool
+        self._on_error = on_error
+        self._backoff = backoff
+        self._wanted: dict[str, list[Subscription]] = {}
+        self._active: set[str] = set()
+        self._refused: set[str] = set()
+        self._paused: set[str] = set()
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._wanted
+
+    def is_active(self, name: str) -> bool:
+        """Whether the venue has confirmed a stream."""
+        return name in self._active
+
+    def add(self, names: Iterable[str], subscription: Subscription) -> None:
+        """Want streams for a subscription.
+
+        Raises
+        ------
+        ClientError
+            The pool has no room for them; nothing changed.
+        """
+        names = list(names)
+        new = [name for name in names if name not in self._wanted]
+        if len(self._wanted) + len(new) > self.pool.capacity:
+            raise self.pool.exhausted()
+        for name in names:
+            self._wanted.setdefault(name, []).append(subscription)
+            self._refused.discard(name)  # a later wish is asked for again (BN-S-54)
+        self._changed.set()
+        self._show(subscription)
+
+    def remove(self, subscription: Subscription) -> list[str]:
+        """Want nothing any more for a subscription; return the streams nobody wants now."""
+        ended = []
+        for name in subscription.streams:
+            others = [each for each in self._wanted.get(name, ()) if each is not subscription]
+            if others:
+                self._wanted[name] = others
+            elif self._wanted.pop(name, None) is not None:
+                ended.append(name)
+                self._active.discard(name)
+                self._refused.discard(name)
+        if ended:
+            self._changed.set()
+        return ended
+
+    def pause(self, names: Iterable[str]) -> None:
+        """Do not carry these streams while others bring the same events (BN-MD-15)."""
+        self._paused.update(names)
+        self._changed.set()
+
+    def resume(self, names: Iterable[str]) -> None:
+        """Carry them again."""
+        self._paused.difference_update(names)
+        self._changed.set()
+
+    # ---- what the pool says -------------------------------------------------------------------
+
+    def on_stream(self, name: str, state: StreamState, code: object, message: str) -> None:
+        """Take note of the venue's answer about a stream."""
+        if name not in self._wanted:
+            return
+        error: ConnectorError | None = None
+        if state is StreamState.ACTIVE:
+            self._active.add(name)
+        else:
+            self._active.discard(name)
+            if state is StreamState.REFUSED:
+                self._refused.add(name)
+                error = VenueError(code if isinstance(code, int) else 0, message)
+        for subscription in self._wanted[name]:
+            if error is not None:
+                subscription.advance(StreamState.REFUSED, error)
+            else:
+                self._show(subscription)
+
+    def on_lost(self, names: Iterable[str]) -> None:
+        """Take note that the connection that carried these streams is gone."""
+        for name in names:
+            self._active.discard(name)
+            for subscription in self._wanted.get(name, ()):
+                self._show(subscription)
+
+    def _show(self, subscription: Subscription) -> None:
+        if any(name in self._refused for name in subscription.streams):
+            return
+        served = all(name in self._active or name in self._paused for name in subscription.streams)
+        subscription.advance(StreamState.ACTIVE if served else StreamState.PENDING)
+
+    # ---- the task -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Bring the pool in line, again whenever something changed; ends by cancellation."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._apply()
+            except ClientError as error:
+                self._on_error(error)  # our own mistake: another try would not help
+            except ConnectorError as error:
+                self._on_error(error)
+                delay_s = self._backoff.next_delay_s()
+                log.warning("streams could not be changed, again in %.1f s: %s", delay_s, error)
+                await asyncio.sleep(delay_s)
+                self._changed.set()
+            else:
+                self._backoff.reset()
+
+    async def _apply(self) -> None:
+        pool = self.pool
+        wanted = [
+            name
+            for name in self._wanted
+            if name not in self._refused and name not in self._paused
+        ]
+        keep = set(wanted)
+        gone = [name for name in pool.stream_names if name not in keep]
+        if gone:
+            await pool.unsubscribe(gone)
+        if wanted:
+            await pool.connect()
+            await pool.subscribe(wanted)

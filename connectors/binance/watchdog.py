@@ -1,0 +1,87 @@
+"""Notice streams that were confirmed and never send anything (BN-C-09)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .._speedups.events import EventKind
+from .dispatch import Dispatch
+from .streams import Stream
+
+__all__ = ["FirstData", "talks"]
+
+# Streams that always have something to say, and what they say.
+_TALKING = {
+    "bookTicker": EventKind.QUOTE,
+    "markPrice": EventKind.MARK_PRICE,
+    "depth": EventKind.BOOK_DELTA,
+    "depth5": EventKind.BOOK_SNAPSHOT,
+    "depth10": EventKind.BOOK_SNAPSHOT,
+    "depth20": EventKind.BOOK_SNAPSHOT,
+}
+
+
+def talks(stream: Stream) -> EventKind | None:
+    """Return the kind of event a stream always sends soon, None if it may be silent for long."""
+    return _TALKING.get(stream.channel) if stream.symbol is not None else None
+
+
+class FirstData:
+    """Waits for the first event of each confirmed stream.
+
+    Parameters
+    ----------
+    timeout_s :
+        Silence after the confirmation that is reported; None watches nothing.
+    on_silent : callable
+        `on_silent(stream name, seconds)`.
+    """
+
+    __slots__ = ("_dispatch", "_on_silent", "_timeout_s", "_waiting")
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        timeout_s: float | None,
+        on_silent: Callable[[str, float], None],
+    ) -> None:
+        self._dispatch = dispatch
+        self._timeout_s = timeout_s
+        self._on_silent = on_silent
+        self._waiting: dict[str, tuple[EventKind, int, asyncio.TimerHandle]] = {}
+
+    def confirmed(self, stream: Stream, number: int) -> None:
+        """Begin to wait for the stream of the symbol with that number."""
+        kind = talks(stream)
+        if kind is None or self._timeout_s is None or number < 0:
+            return
+        name = stream.name
+        self.forget(name)
+        timer = asyncio.get_running_loop().call_later(self._timeout_s, self._silent, name)
+        self._waiting[name] = (kind, number, timer)
+        self._dispatch.on_first(kind, number, lambda: self._came(name))
+
+    def forget(self, name: str) -> None:
+        """Wait for it no more."""
+        entry = self._waiting.pop(name, None)
+        if entry is not None:
+            kind, number, timer = entry
+            timer.cancel()
+            self._dispatch.forget_first(kind, number)
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        for name in list(self._waiting):
+            self.forget(name)
+
+    def _came(self, name: str) -> None:
+        entry = self._waiting.pop(name, None)
+        if entry is not None:
+            entry[2].cancel()
+
+    def _silent(self, name: str) -> None:
+        kind, number, _ = self._waiting.pop(name)
+        self._dispatch.forget_first(kind, number)
+        assert self._timeout_s is not None
+        self._on_silent(name, self._timeout_s)

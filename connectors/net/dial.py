@@ -149,7 +149,7 @@ def translate_dial_error(error: Exception, url: str) -> ConnectorError:
     if isinstance(error, TimeoutError):
         return RequestTimeout(f"{shown}: no connection in time")
     if isinstance(error, ssl.SSLError):
-        reason = getattr(error, "verify_message", "") or error.reason or "TLS failed"
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or "failed"
         return TransportError(f"{shown}: TLS: {reason}")
     if isinstance(error, OSError):
         text = error.strerror or mask_text(str(error)) or type(error).__name__

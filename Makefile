@@ -1,0 +1,80 @@
+# Each target makes .venv, builds the package from source and installs what it needs itself.
+#
+#   PYTHON=python3.12   another interpreter          DEV=1   an editable install
+#   ARGS="-k books -x"  arguments for pytest, the demo or the benchmarks
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := VENV="$(VENV)" .ci/venv
+FUZZ_SECONDS ?= 60
+SOAK_DROPS ?= 1000
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak clean
+
+help:
+	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
+	@echo "make test          the whole test suite"
+	@echo "make test-fast     the tests that take no longer than a few seconds"
+	@echo "make test-pythons  build, install and try the package with every CPython found here"
+	@echo "make bench         all benchmarks: a table, JSON and plots under bench/results/"
+	@echo "make lint          ruff and mypy --strict"
+	@echo "make sanitize      the compiled modules' tests under AddressSanitizer and UBSan"
+	@echo "make fuzz          every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
+	@echo "make build         just .venv with the package in it"
+	@echo "make clean         remove .venv and everything built"
+
+build:
+	@$(READY)
+
+demo:
+	@$(READY) demo
+	@$(BIN)/connectors demo $(ARGS)
+
+# Without PYTHONSAFEPATH the checkout would hide the installed package from subprocesses.
+test:
+	@$(READY) test
+	@PYTHONSAFEPATH=1 $(BIN)/python -m pytest -m "not pythons" $(ARGS)
+
+test-fast:
+	@$(READY) test
+	@PYTHONSAFEPATH=1 $(BIN)/python -m pytest -m "not slow and not pythons" $(ARGS)
+
+test-pythons:
+	@$(READY) test
+	@PYTHONSAFEPATH=1 $(BIN)/python -m pytest -m pythons tests/packaging $(ARGS)
+
+bench:
+	@$(READY) bench
+	@$(BIN)/python -m bench $(ARGS)
+
+# mypy looks at the installed package: in the checkout it cannot see connectors._speedups.
+lint:
+	@$(READY) lint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@config="$$PWD/pyproject.toml"; bin="$$(cd $(BIN) && pwd)"; mkdir -p build/lint && cd build/lint && \
+		"$$bin/mypy" --config-file "$$config" -p connectors
+
+format:
+	@$(READY) lint
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+sanitize:
+	@$(READY) test
+	@bash tests/sanitize.sh
+
+fuzz:
+	@$(READY) test
+	@bash tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+soak:
+	@$(READY) test
+	@$(BIN)/python tests/faults/soak.py --drops $(SOAK_DROPS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find _speedups -name '*.so' -delete
+	find connectors _speedups tests bench examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

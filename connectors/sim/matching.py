@@ -23,7 +23,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import Any
 
 __all__ = [
     "Book",
@@ -126,7 +126,7 @@ class EngineOrder:
         return self.size_lots - self.filled_lots
 
 
-class EngineListener(Protocol):
+class EngineListener:
     """What the engine tells the outside. Subclass it: callbacks not overridden do nothing."""
 
     def on_accepted(self, order: EngineOrder) -> None:

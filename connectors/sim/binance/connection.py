@@ -11,7 +11,7 @@ import random
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
@@ -75,6 +75,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._next_ping_ns = self.opened_ns + int(sim.config.ping_interval_s * 1e9)
         self._unanswered_since_ns: int | None = None
+        self._pongs_due = 0
 
     # -- life ------------------------------------------------------------------------------
 
@@ -116,6 +117,9 @@ class Connection:
         self.received.append((self.sim.clock.now_ms(), kind, text))
         if self._closing or self.frozen:
             return False
+        if kind == "pong" and self._pongs_due:
+            self._pongs_due -= 1
+            return True
         if not self.rate_limited:
             return True
         arrivals = self._arrivals
@@ -130,6 +134,10 @@ class Connection:
         return True
 
     rate_limited = True
+
+    def expect_pongs(self, count: int) -> None:
+        """Let so many pongs pass uncounted: nobody is punished for answering our pings."""
+        self._pongs_due += count
 
     def on_text(self, data: str | bytes) -> None:
         raise NotImplementedError
@@ -153,6 +161,7 @@ class Connection:
             self._next_ping_ns = now_ns + int(config.ping_interval_s * 1e9)
             if waiting_ns is None:
                 self._unanswered_since_ns = now_ns
+            self.expect_pongs(1)
             self.send(str(self.sim.clock.now_ms()).encode(), PING)
 
     # -- output ----------------------------------------------------------------------------
@@ -215,7 +224,13 @@ class Connection:
             else:
                 self._shaper.shaping = shaping
         elif shaping is not None:
-            self._shaper = Shaper(shaping, self.write_raw, self._unshape, source=source)
+            self._shaper = Shaper(
+                shaping,
+                self.write_raw,
+                self._unshape,
+                lambda: self.expect_pongs(1),
+                source=source,
+            )
 
     def _unshape(self) -> None:
         self._shaper = None

@@ -89,11 +89,16 @@ class _Spec:
         return str(value)
 
     def rest(self, kind: type) -> dict[str, Any]:
-        """Take what is left; it must be fields of a dataclass."""
-        known = {item.name for item in fields(kind)}
-        unknown = self._values.keys() - known
+        """Take what is left; it must be fields of a dataclass, of the type of their defaults."""
+        known = {item.name: item.default for item in fields(kind)}
+        unknown = self._values.keys() - known.keys()
         if unknown:
             raise ValueError(f"unknown settings {sorted(unknown)}, known: {sorted(known)}")
+        for name, value in self._values.items():
+            if isinstance(known[name], bool) != isinstance(value, bool) or (
+                isinstance(known[name], (int, float)) and not isinstance(value, (int, float))
+            ):
+                raise TypeError(f"{name!r} must be like {known[name]!r}, was {value!r}")
         rest, self._values = self._values, {}
         return rest
 
@@ -358,18 +363,21 @@ class Faults:
         streams = self._streams(spec)
         number = spec.take("connection")
         if number is None:
+            # Only what is followed now: a fault must not wait for a subscriber of another day.
+            followed = [stream for stream in streams if stream in self._sim.hub.channels]
+            streams = followed or streams
             for stream in streams:
                 self._tap_hub(stream, action, count, duration_ms)
         else:
             connection = self._sim.connections.get(number)
-            if connection is None:
-                raise ValueError(f"no open connection {number!r}")
+            if not isinstance(connection, StreamConnection):
+                raise ValueError(f"no open stream connection {number!r}")
+            streams = [stream for stream in streams if stream in connection.control.names]
             for stream in streams:
                 self._tap_connection(connection, stream, action, count, duration_ms)
         return {"streams": streams}
 
     def _tap_hub(self, stream: str, action: str, count: int, duration_ms: float) -> None:
-        off: Callable[[], None] = lambda: None
         fault = _Sequence(action, count, lambda: off())
         off = self._sim.hub.tap(stream, fault)
 
@@ -383,7 +391,12 @@ class Faults:
             self.after(duration_ms, release)
 
     def _tap_connection(
-        self, connection: Connection, stream: str, action: str, count: int, duration_ms: float
+        self,
+        connection: StreamConnection,
+        stream: str,
+        action: str,
+        count: int,
+        duration_ms: float,
     ) -> None:
         def tap(frame: Frame) -> list[Frame]:
             return fault(frame) if frame.stream == stream else [frame]
@@ -393,8 +406,7 @@ class Faults:
                 connection.taps.remove(tap)
             held, fault.held = fault.held, []
             for frame in held:
-                if isinstance(connection, StreamConnection):
-                    connection.send_event(frame)
+                connection.send_event(frame)
 
         fault = _Sequence(action, count, release)
         connection.taps.append(tap)
@@ -532,6 +544,8 @@ class Faults:
         for connection in targets:
             for _ in range(count):
                 connection.send(payload, opcode)
+            if opcode == PING:
+                connection.expect_pongs(count)
         return _numbers(targets)
 
     # -- account, orders, clock, limits, instruments ---------------------------------------

@@ -268,7 +268,10 @@ class Feed:
         return price(bid), qty(bid_lots), price(ask), qty(ask_lots)
 
     def take_partial_ids(self, stream: str) -> tuple[int, int, int] | None:
-        """Return U, u and pu of a partial depth event; None if nothing changed since its last."""
+        """Return U, u and pu of a partial depth event; None if nothing changed since its last.
+
+        The first event tells the book as it stands.
+        """
         previous_id = self._partial_ids.get(stream, self.update_id - 1)
         if previous_id == self.update_id:
             return None

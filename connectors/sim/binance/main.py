@@ -73,11 +73,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--symbols", type=int, help="number of USD-M perpetuals")
     parser.add_argument("--coinm-symbols", type=int, help="number of COIN-M contracts")
     parser.add_argument("--accounts", type=int, help="number of trading accounts")
-    parser.add_argument("--rate", dest="rate_per_s", type=float,
-                        help="simulated actions per second; with --load: messages per second")  # fmt: skip
+    parser.add_argument(
+        "--rate",
+        dest="rate_per_s",
+        type=float,
+        help="simulated actions per second; with --load: messages per second",
+    )
     parser.add_argument("--levels", dest="book_levels", type=int, help="price levels per side")
-    parser.add_argument("--routes", dest="route_check", choices=("silent", "reject", "all"),
-                        help="what a stream of another route gets")  # fmt: skip
+    parser.add_argument(
+        "--routes",
+        dest="route_check",
+        choices=("silent", "reject", "all"),
+        help="what a stream of another route gets",
+    )
     parser.add_argument("--max-streams", type=int, help="streams per connection")
     parser.add_argument("--load", action="store_true", help="same as --scenario load")
     parser.add_argument("--load-kinds", help="bookTicker, aggTrade, depth; comma separated")

@@ -186,8 +186,7 @@ class PublicRest:
     # -- book ------------------------------------------------------------------------------
 
     def _snapshot_delay(self, params: Params) -> float:
-        symbol = params.text("symbol") or ""
-        faults = self.snapshot_faults.get(symbol)
+        faults = self.snapshot_faults.get(params.require("symbol"))
         return faults[0].delay_s if faults else 0.0
 
     def _depth(self, product: Product, params: Params) -> Answer:

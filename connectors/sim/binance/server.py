@@ -153,7 +153,7 @@ class Simulator:
         self.market.on_mark_price = self.exchange.set_mark_price
         self.market.on_funding = self.exchange.risk.apply_funding
         self.market.on_activity = self._schedule_settle
-        self.exchange.risk.on_force_order = self._on_force_order
+        self.exchange.on_force_order = self._on_force_order
         self.exchange.user_stream.subscribe(self._on_user_frame)
         self.public = PublicRest(self.market, self.clock, self.limits)
         self.trading = TradingRest(self.exchange)

@@ -58,6 +58,8 @@ class Shaper:
         Takes bytes to the socket; false when the connection is gone.
     on_idle
         Called once, when the shaping is over and everything has been written.
+    on_ping
+        Called for each ping put between fragments.
     limit
         Frames that may wait; more is a consumer that is too slow.
     """
@@ -67,6 +69,7 @@ class Shaper:
         shaping: Shaping,
         write: Callable[[bytes], bool],
         on_idle: Callable[[], None],
+        on_ping: Callable[[], None],
         *,
         source: random.Random,
         limit: int = 100_000,
@@ -74,6 +77,7 @@ class Shaper:
         self.shaping = shaping
         self._write = write
         self._on_idle = on_idle
+        self._on_ping = on_ping
         self._source = source
         self._queue: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue(limit)
         self._left = shaping.count or -1
@@ -145,6 +149,7 @@ class Shaper:
                 payload[start : start + size], TEXT if start == 0 else CONTINUATION, fin=last
             )
             if start == 0 and shaping.ping_between:
+                self._on_ping()
                 yield encode(b"between fragments", PING)
 
     def _rewrite(self, payload: bytes) -> bytes:

@@ -162,7 +162,8 @@ def _rules(
     step = Decimal(1).scaleb(-quantity_precision)
     tick_size = Decimal(tick)
     start = Decimal(price)
-    largest = Decimal(1_000_000) if product is Product.COINM else _round(Decimal(50_000_000) / start)
+    value = Decimal(50_000_000)
+    largest = Decimal(1_000_000) if product is Product.COINM else _round(value / start)
     return SymbolRules(
         symbol=symbol,
         pair=pair,

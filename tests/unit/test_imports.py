@@ -16,7 +16,7 @@ ROOT = pathlib.Path(connectors.__file__).parent
 # Lower layers first: a package may import itself and what stands before it.
 LAYERS = ["errors", "model", "net", "books", "execution", "sim"]
 VENUES = ["binance", "dydx", "hyperliquid", "ibkr", "lighter"]
-TOP = ["_loop", "cli"]
+TOP = ["__main__", "_cli", "_loop", "cli"]
 
 
 def modules_after(code: str) -> set[str]:

@@ -37,12 +37,25 @@ class Consumer:
         Called with the event.
     wants :
         Filter; None takes every event.
+    optional_filter :
+        The filter only tells events of another stream apart: it is left out while all who want
+        this kind and symbol have the same stream.
+    stream :
+        Name of the stream that brings the events.
     native :
         In place of the callback, a handler that takes book updates without event objects; the
         callback then hands it an event object where they must share.
     """
 
-    __slots__ = ("callback", "kind", "native", "number", "wants")
+    __slots__ = (
+        "callback",
+        "kind",
+        "native",
+        "number",
+        "optional_filter",
+        "stream",
+        "wants",
+    )
 
     def __init__(
         self,
@@ -51,13 +64,17 @@ class Consumer:
         callback: Callback,
         *,
         wants: Callable[[Any], bool] | None = None,
+        optional_filter: bool = False,
         native: EventHandler | None = None,
+        stream: str = "",
     ) -> None:
         self.kind = kind
         self.number = number
         self.callback = callback
         self.wants = wants
+        self.optional_filter = optional_filter
         self.native = native
+        self.stream = stream
 
 
 class Dispatch:
@@ -144,9 +161,15 @@ class Dispatch:
     ) -> Callback | EventHandler | None:
         if not consumers:
             return None
-        if len(consumers) == 1 and consumers[0].wants is None:
+        mixed = len({each.stream for each in consumers}) > 1
+        filters = [
+            None if each.optional_filter and not mixed else each.wants for each in consumers
+        ]
+        if len(consumers) == 1 and filters[0] is None:
             return consumers[0].native or consumers[0].callback
-        calls = tuple((each.callback, each.wants) for each in consumers)
+        calls = tuple(
+            (each.callback, wants) for each, wants in zip(consumers, filters, strict=True)
+        )
         on_error = self._on_error
 
         def fan_out(event: Any) -> None:

@@ -51,6 +51,11 @@ class Interest:
     def __contains__(self, name: str) -> bool:
         return name in self._wanted
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The wanted streams."""
+        return tuple(self._wanted)
+
     def is_active(self, name: str) -> bool:
         """Whether the venue has confirmed a stream."""
         return name in self._active

@@ -236,6 +236,11 @@ class StreamPool:
         """The streams that have a place."""
         return self._core.names()
 
+    @property
+    def ending_names(self) -> list[str]:
+        """Streams that were unsubscribed and may still send until the venue has answered."""
+        return [name for slot in self._core.slots for name in slot.state.pending_unsubscribe]
+
     def exhausted(self) -> ClientError:
         """Return the error of a pool without room, for who counts by himself (BN-S-48)."""
         return self._core.exhausted()

@@ -372,7 +372,10 @@ class BookSync:
         self._not_before = self._now() + max(wait, retry_after_s)
         self._on_event(event)
         if failed:
-            self._emit(SyncStep.FAILED, reason=f"{self._setbacks} snapshots did not fit")
+            last = event.reason or event.step.value.replace("_", " ")
+            self._emit(
+                SyncStep.FAILED, reason=f"{self._setbacks} snapshots did not help, last: {last}"
+            )
 
     # ---- helpers ------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class Subscription:
         Why it was refused.
     """
 
-    __slots__ = ("_cancel", "_state", "_waiters", "error", "name", "streams")
+    __slots__ = ("_cancel", "_endings", "_state", "_waiters", "error", "name", "streams")
 
     def __init__(
         self, name: str, streams: tuple[str, ...], cancel: Callable[[Subscription], None]
@@ -43,6 +43,7 @@ class Subscription:
         self._state = StreamState.PENDING
         self._cancel = cancel
         self._waiters: list[asyncio.Future[None]] = []
+        self._endings: list[Callable[[ConnectorError | None], object]] = []
 
     @property
     def state(self) -> StreamState:
@@ -85,12 +86,20 @@ class Subscription:
         if self._state is StreamState.CANCELED:
             raise ConnectorError(f"subscription {self.name} was canceled")
 
+    def on_end(self, call: Callable[[ConnectorError | None], object]) -> None:
+        """Call `call(error)` once when it is canceled (None) or refused."""
+        self._endings.append(call)
+
     def advance(self, state: StreamState, error: ConnectorError | None = None) -> None:
         """Move to `state`; for the client that made it. A canceled one stays canceled."""
         if self._state is StreamState.CANCELED:
             return
         self._state = state
         self.error = error
+        if state in (StreamState.CANCELED, StreamState.REFUSED):
+            endings, self._endings = self._endings, []
+            for call in endings:
+                call(error)
         if state is not StreamState.PENDING:
             for waiter in self._waiters:
                 if not waiter.done():
@@ -105,7 +114,7 @@ class _Source(Protocol[T_co]):
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...
     async def __anext__(self) -> T_co: ...
-    def close(self) -> None: ...
+    def close(self, error: Exception | None = None) -> None: ...
 
 
 class EventFeed(Generic[T]):
@@ -116,7 +125,8 @@ class EventFeed(Generic[T]):
         async for trade in data.trades("ETHUSDT-PERP"):
             ...
 
-    Leaving the loop drops the feed, and dropping it, or `close()`, cancels the subscription.
+    Leaving the loop drops the feed, and dropping it, or `close()`, cancels the subscription. When
+    the venue refuses it, or the client is closed, the iteration ends; a refusal is raised.
     """
 
     __slots__ = ("__weakref__", "_source", "subscription")
@@ -124,6 +134,7 @@ class EventFeed(Generic[T]):
     def __init__(self, source: _Source[T], subscription: Subscription) -> None:
         self._source = source
         self.subscription = subscription
+        subscription.on_end(source.close)
 
     @property
     def dropped(self) -> int:
@@ -140,7 +151,6 @@ class EventFeed(Generic[T]):
     def close(self) -> None:
         """Cancel the subscription; what is buffered can still be read. Idempotent."""
         self.subscription.cancel()
-        self._source.close()
 
     def __enter__(self) -> EventFeed[T]:
         return self

@@ -1,0 +1,590 @@
+"""Market data of Binance Futures: quotes, trades, books, bars, prices, liquidations.
+
+| method                         | stream                         | route          | event       |
+|--------------------------------|--------------------------------|----------------|-------------|
+| `subscribe_quotes`             | `@bookTicker`, `!bookTicker`   | public         | Quote       |
+| `subscribe_trades`             | `@aggTrade`, `@trade`          | market, public | Trade       |
+| `subscribe_book`               | `@depth@0ms` and REST          | public         | the book    |
+| `subscribe_book_deltas`        | `@depth@0ms`                   | public         | BookUpdate  |
+| `subscribe_book_snapshots`     | `@depth5/10/20`, `@rpiDepth`   | public         | BookUpdate  |
+| `subscribe_candles`            | `@kline_...` and its kin       | market         | Bar         |
+| `subscribe_mark_price`         | `@markPrice@1s`                | market         | MarkPrice   |
+| `subscribe_index_price`        | the same, `@indexPrice@1s`     | market         | IndexPrice  |
+| `subscribe_liquidations`       | `@forceOrder`                  | market         | Liquidation |
+| `subscribe_tickers`            | `@ticker`, `@miniTicker`       | market         | Ticker      |
+| `subscribe_instrument_status`  | `!contractInfo`, exchangeInfo  | market         | see below   |
+
+A change of trading status is an `InstrumentStatus`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from .._speedups.book import ChainedBook
+from .._speedups.events import InstrumentBase
+from .._speedups.symbols import SymbolTable
+from ..books.sync import BookSync
+from ..errors import ClientError, ConnectorError
+from ..model import (
+    ConnectionState,
+    ConnectionStatus,
+    DataDropped,
+    ErrorEvent,
+    Instrument,
+    InstrumentStatus,
+    InstrumentUpdated,
+    MarketStatus,
+    StatusEvent,
+    StreamSilent,
+    StreamState,
+    Subscription,
+    SubscriptionStatus,
+    VenueEvent,
+)
+from ..net.attempts import AttemptBudget
+from ..net.backoff import Backoff, BackoffPolicy
+from ..net.tasks import OwnedTasks
+from .books import Books
+from .catalog import Catalog, Change
+from .config import VENUE, Config, Product, Route
+from .dispatch import Consumer, Dispatch
+from .feeds import MarketFeeds
+from .instruments import index_instrument
+from .interest import Interest
+from .pool import StreamPool
+from .rest import BinanceRest
+from .streams import parse
+from .watchdog import FirstData
+from .wire import ContractInfo, parse_cold_event
+
+__all__ = ["DataClient"]
+
+log = logging.getLogger("connectors.binance")
+
+CONTRACT_INFO = "!contractInfo"
+REFRESH_DEBOUNCE_S = 1.0
+OFF_GRID_REFRESH_S = 60.0
+CLOCK_EVERY_S = 600.0  # BN-R-03
+
+
+class DataClient(MarketFeeds):
+    """Streams market data of USD-M or COIN-M futures.
+
+    ::
+
+        async with DataClient(product="usdm") as data:
+            data.subscribe_quotes("BTCUSDT-PERP", on_quote)
+            async for trade in data.trades("ETHUSDT-PERP"):
+                ...
+
+    Parameters
+    ----------
+    config :
+        Settings; or give them by name: `DataClient(product="coinm", environment="testnet")`.
+    on_status :
+        Receives every `StatusEvent`: connections, subscriptions, books, instruments, errors.
+    on_venue_event :
+        Receives what has no type in the vocabulary: `wire.ColdEvent` or `VenueEvent`.
+    instruments :
+        In place of reading exchangeInfo at the start.
+    attempts :
+        Budget of connection attempts, by default the one of the process.
+
+    Notes
+    -----
+    USD-M takes two pools of connections, one for each route; COIN-M one (section 2). A pool is
+    opened when its first stream is wanted. All methods belong to one event loop.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        on_status: Callable[[StatusEvent], object] | None = None,
+        on_venue_event: Callable[[Any], object] | None = None,
+        instruments: Iterable[Instrument] = (),
+        rest: BinanceRest | None = None,
+        attempts: AttemptBudget | None = None,
+        **settings: Any,
+    ) -> None:
+        if config is not None and settings:
+            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
+        self.config = config if config is not None else Config(**settings)
+        self.rest = rest if rest is not None else BinanceRest(self.config)
+        self._on_status = on_status
+        self._on_venue_event = on_venue_event
+        self._given = tuple(instruments)
+        self._catalog = Catalog()
+        self._indices: dict[str, Instrument] = {}
+        self._symbols = SymbolTable()
+        self._dispatch = Dispatch(self._callback_failed)
+        self._books = Books(
+            self._dispatch,
+            self.rest,
+            depth=self.config.book_depth,
+            emit=self._emit,
+            on_callback_error=self._callback_failed,
+            on_off_grid=self._off_grid,
+        )
+        self._watchdog = FirstData(
+            self._dispatch, self.config.first_data_timeout_s, self._stream_silent
+        )
+        self._interests = self._make_interests(attempts)
+        self._ends: dict[Subscription, Callable[[], None]] = {}
+        self._status_watchers: list[
+            tuple[str | None, Callable[[InstrumentStatus], object], Subscription]
+        ] = []
+        self._housekeeping = Subscription("contract info", (CONTRACT_INFO,), lambda each: None)
+        self._tasks = OwnedTasks(f"binance-data/{self.product}")
+        self._refresh = asyncio.Event()
+        self._off_grid_refresh_s = 0.0
+        self._connections: dict[str, ConnectionState] = {}
+        self._open = False
+        self.callback_errors = 0
+        self.instrument_refreshes = 0
+
+    # ---- looking ------------------------------------------------------------------------------
+
+    @property
+    def product(self) -> Product:
+        """The product served."""
+        return self.config.product
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """All instruments by our id, as a live read-only view."""
+        return self._catalog.by_id
+
+    @property
+    def pools(self) -> tuple[StreamPool, ...]:
+        """The stream pools, for their counters."""
+        return tuple(interest.pool for interest in self._interests.values())
+
+    @property
+    def is_active(self) -> bool:
+        """Whether at least one connection is up."""
+        return any(pool.is_active for pool in self.pools)
+
+    def instrument(self, instrument: Instrument | str) -> Instrument:
+        """Return the current definition by our id, the venue's symbol or an older definition.
+
+        On COIN-M a pair (`BTCUSD`) or `BTCUSD-INDEX` gives the index.
+
+        Raises
+        ------
+        ClientError
+            There is none.
+        """
+        name = instrument if isinstance(instrument, str) else instrument.symbol
+        index = self._indices.get(name.removesuffix("-INDEX").upper())
+        return index if index is not None else self._catalog.find(instrument)
+
+    def status(self, instrument: Instrument | str) -> MarketStatus:
+        """Return the latest trading status known, which may be newer than the definition."""
+        return self._catalog.status(instrument)
+
+    def book(self, instrument: Instrument | str) -> ChainedBook | None:
+        """Return a subscribed book while it can be trusted, else None."""
+        sync = self.book_sync(instrument)
+        return sync.chain if sync is not None and sync.is_live else None
+
+    def book_sync(self, instrument: Instrument | str) -> BookSync | None:
+        """Return the state of a subscribed book, None if it is not subscribed."""
+        return self._books.get(self.instrument(instrument).symbol)
+
+    def __repr__(self) -> str:
+        state = "open" if self._open else "closed"
+        return f"<DataClient {self.product} {self.config.environment} {state}>"
+
+    # ---- life ---------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Load the instruments and begin to serve subscriptions; no-op when open.
+
+        Raises
+        ------
+        TransportError, VenueError
+            The venue could not be asked; nothing is left open.
+        """
+        if self._open:
+            return
+        try:
+            await self._load_first()
+        except BaseException:
+            await self.rest.close()
+            raise
+        self._open = True
+        self._tasks = OwnedTasks(f"binance-data/{self.product}", on_death=self._task_died)
+        for route, interest in self._interests.items():
+            self._tasks.spawn(interest.run(), f"streams-{route or 'all'}")
+        self._tasks.spawn(self._books.run(), "book-snapshots")
+        self._tasks.spawn(self._keep_clock(), "clock")
+        if self.config.instrument_refresh_s > 0:
+            self._interest_of(CONTRACT_INFO).add((CONTRACT_INFO,), self._housekeeping)
+            self._tasks.spawn(self._keep_instruments(), "instruments")
+
+    async def close(self) -> None:
+        """End all subscriptions, connections and tasks, each within its bound. Idempotent."""
+        self._open = False
+        for subscription in list(self._ends):
+            subscription.cancel()
+        self._interest_of(CONTRACT_INFO).remove(self._housekeeping)
+        self._watchdog.close()
+        await self._tasks.close(timeout_s=2.0)
+        await asyncio.gather(*(pool.close() for pool in self.pools))
+        await self.rest.close()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _load_first(self) -> None:
+        if self._given:
+            self._take(self._given)
+            return
+        await self.rest.sync_clock()
+        await self.load_instruments()
+
+    # ---- instruments --------------------------------------------------------------------------
+
+    async def load_instruments(self) -> Mapping[str, Instrument]:
+        """Read exchangeInfo again now; return all instruments by our id."""
+        info = await self.rest.exchange_info()
+        self.instrument_refreshes += 1
+        for symbol, reason in info.problems:
+            log.warning("symbol=%s cannot be read from exchangeInfo: %s", symbol, reason)
+            self._error(f"{symbol}: {reason}", where="exchangeInfo")
+        self._take(info.instruments)
+        return self.instruments
+
+    def _take(self, instruments: Iterable[Instrument]) -> None:
+        instruments = tuple(instruments)
+        first = not self._catalog.loaded
+        changes = self._catalog.update(instruments)
+        for instrument in instruments if first else (c.new for c in changes if c.is_redefined):
+            if instrument is None:
+                continue
+            self._symbols.add(instrument)
+            self._books.on_instrument(instrument)
+            if self.product is Product.COINM and instrument.pair not in self._indices:
+                index = index_instrument(instrument.pair, instrument.quote)
+                self._indices[instrument.pair] = index
+                self._symbols.add(index)
+        for change in changes:
+            self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        now_ns = time.time_ns()
+        identity = change.instrument.id
+        if change.is_redefined:
+            is_new = change.old is None
+            self._emit(
+                InstrumentUpdated(
+                    venue=VENUE, ts_init=now_ns, instrument_id=identity, is_new=is_new
+                )
+            )
+        if not change.status_changed:
+            return
+        event = InstrumentStatus(
+            venue=VENUE,
+            ts_init=now_ns,
+            instrument_id=identity,
+            status=change.status,
+            venue_status=change.venue_status,
+            previous=change.previous,
+        )
+        self._emit(event)
+        for wanted, callback, _ in tuple(self._status_watchers):
+            if wanted in (None, identity):
+                try:
+                    callback(event)
+                except Exception as error:  # noqa: BLE001 - reported; the others go on
+                    self._callback_failed(error, -1, event)
+
+    async def _keep_instruments(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self.config.instrument_refresh_s):
+                    await self._refresh.wait()
+                await asyncio.sleep(REFRESH_DEBOUNCE_S)
+            except TimeoutError:
+                pass
+            self._refresh.clear()
+            try:
+                await self.load_instruments()
+            except ConnectorError as error:
+                log.warning("instruments could not be refreshed: %s", error)
+                self._error(f"instruments could not be refreshed: {error}", error=error)
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            try:
+                await self.rest.sync_clock()
+            except ConnectorError as error:
+                log.warning("the venue's clock could not be read: %s", error)
+
+    def _off_grid(self, instrument: InstrumentBase) -> None:
+        """A value did not fit: the definition may be out of date (BN-MD-13)."""
+        now = time.monotonic()
+        if now - self._off_grid_refresh_s >= OFF_GRID_REFRESH_S or not self._off_grid_refresh_s:
+            self._off_grid_refresh_s = now
+            log.warning("instrument=%s a value is off its grid, reading it again", instrument.id)
+            self._refresh.set()
+
+    # ---- what MarketFeeds needs ---------------------------------------------------------------
+
+    def _number(self, instrument: Instrument, wire_name: str | None = None) -> int:
+        number: int = self._symbols.find(wire_name or instrument.symbol)
+        if number < 0:
+            number = self._symbols.add(instrument, alias=wire_name)
+        return number
+
+    def _add(self, label: str, stream: str, consumer: Consumer) -> Subscription:
+        subscription, interest = self._want(label, stream)
+        consumer.stream = stream
+        self._dispatch.add(consumer)
+        self._ends[subscription] = lambda: self._dispatch.remove(consumer)
+        if stream.endswith(("@forceOrder", "!forceOrder@arr")):
+            self._suspend_liquidations(interest)
+        return subscription
+
+    def _add_book(
+        self,
+        instrument: Instrument,
+        stream: str,
+        callback: Callable[[ChainedBook], object],
+        priority: int,
+    ) -> Subscription:
+        other = self._other_speed(instrument, stream)
+        if other is not None and self._books.get(instrument.symbol) is not None:
+            raise ClientError(
+                f"the book of {instrument.id} is kept from {other!r} already: "
+                "one book has one speed"
+            )
+        subscription, _ = self._want(f"book {instrument.id}", stream)
+        self._books.add(instrument, self._number(instrument), callback, priority)
+        self._ends[subscription] = lambda: self._books.remove(instrument.symbol, callback)
+        return subscription
+
+    def _add_status(
+        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
+    ) -> Subscription:
+        wanted = None if instrument is None else instrument.id
+        subscription = Subscription(f"status {wanted or 'of all'}", (), self._cancel)
+        entry = (wanted, callback, subscription)
+        self._status_watchers.append(entry)
+        self._ends[subscription] = lambda: self._status_watchers.remove(entry)
+        subscription.advance(StreamState.ACTIVE)
+        return subscription
+
+    def _set_depth_kind(self, instrument: Instrument, kind: str) -> None:
+        pool = self._interests[self._route_key(Route.PUBLIC)].pool
+        symbol = instrument.symbol.lower()
+        for name in (*self._interests[self._route_key(Route.PUBLIC)].names, *pool.ending_names):
+            if not name.startswith(symbol + "@"):
+                continue
+            other = parse(name, self.product).depth_kind
+            if other is not None and other != kind:
+                raise ClientError(
+                    f"{instrument.id} has {other} depth from {name!r}, whose messages cannot be "
+                    f"told from {kind} depth: cancel that subscription first and let it end"
+                )
+        self._symbols.set_depth_mode(
+            self._number(instrument), partial=kind == "partial", rpi=kind == "rpi"
+        )
+
+    def _other_speed(self, instrument: Instrument, stream: str) -> str | None:
+        interest = self._interest_of(stream)
+        for name in interest.names:
+            if name != stream and name.startswith(instrument.symbol.lower() + "@depth"):
+                return name
+        return None
+
+    def _dropped_marker(self, what: str) -> Callable[[int], DataDropped]:
+        return lambda count: DataDropped(
+            venue=VENUE, ts_init=time.time_ns(), what=what, count=count
+        )
+
+    # ---- subscriptions ------------------------------------------------------------------------
+
+    def _want(self, label: str, stream: str) -> tuple[Subscription, Interest]:
+        if not self._open:
+            raise ClientError("the client is not connected: use `async with` or `connect()`")
+        interest = self._interest_of(stream)
+        subscription = Subscription(label, (stream,), self._cancel)
+        interest.add(subscription.streams, subscription)
+        return subscription, interest
+
+    def _cancel(self, subscription: Subscription) -> None:
+        end = self._ends.pop(subscription, None)
+        if end is None:
+            return
+        end()
+        for stream in subscription.streams:
+            interest = self._interest_of(stream)
+            for name in interest.remove(subscription):
+                self._watchdog.forget(name)
+            if stream.endswith(("@forceOrder", "!forceOrder@arr")):
+                self._suspend_liquidations(interest)
+
+    def _suspend_liquidations(self, interest: Interest) -> None:
+        """The stream of all liquidations has priority over those of symbols (BN-MD-15)."""
+        singles = [name for name in interest.names if name.endswith("@forceOrder")]
+        if "!forceOrder@arr" in interest:
+            interest.pause(singles)
+        else:
+            interest.resume(singles)
+
+    # ---- pools --------------------------------------------------------------------------------
+
+    def _route_key(self, route: Route) -> Route | None:
+        return route if self.product.is_routed else None
+
+    def _interest_of(self, stream: str) -> Interest:
+        return self._interests[self._route_key(parse(stream, self.product).route)]
+
+    def _make_interests(self, attempts: AttemptBudget | None) -> dict[Route | None, Interest]:
+        routes = (Route.PUBLIC, Route.MARKET) if self.product.is_routed else (None,)
+        return {route: self._make_interest(route, attempts) for route in routes}
+
+    def _make_interest(self, route: Route | None, attempts: AttemptBudget | None) -> Interest:
+        config = self.config
+        credentials = config.credentials
+        pool = StreamPool(
+            config.product,
+            config.environment,
+            api_key=credentials.api_key if credentials else None,
+            api_secret=credentials.api_secret if credentials else None,
+            url=config.pool_url(route or Route.PUBLIC),
+            heartbeat_s=config.heartbeat_s,
+            route=route,
+            max_streams=config.max_streams_per_connection,
+            max_connections=config.max_connections,
+            symbols=self._symbols,
+            handler=self._dispatch.router,
+            on_status=lambda event: self._on_pool_status(route, event),
+            on_venue_event=self._on_cold,
+            on_off_scale=self._off_grid,
+            on_overlap=self._overlap,
+            rotate=config.rotate,
+            idle_timeout_s=config.idle_timeout_s,
+            proxy=config.proxy,
+            attempts=attempts,
+        )
+        backoff = Backoff(
+            BackoffPolicy(initial_s=0.5, maximum_s=30.0, immediate_first=False), random.Random()
+        )
+        return Interest(pool, self._streams_failed, backoff)
+
+    def _overlap(self, begins: bool) -> None:
+        if begins:
+            self._dispatch.begin_overlap()
+        else:
+            self._dispatch.end_overlap()
+
+    def _on_pool_status(self, route: Route | None, event: StatusEvent) -> None:
+        interest = self._interests[route]
+        if isinstance(event, SubscriptionStatus):
+            interest.on_stream(event.stream, event.state, event.code, event.message)
+            if event.state is StreamState.ACTIVE and event.stream in interest:
+                stream = parse(event.stream, self.product)
+                number = self._symbols.find((stream.symbol or "").upper())
+                self._watchdog.confirmed(stream, number)
+            if event.stream == CONTRACT_INFO:
+                return
+        elif isinstance(event, ConnectionStatus):
+            previous = self._connections.get(event.connection)
+            self._connections[event.connection] = event.state
+            lost = event.state in (ConnectionState.RECONNECTING, ConnectionState.CLOSED)
+            if lost and previous in (ConnectionState.LIVE, ConnectionState.STALE):
+                self._lost(interest, interest.pool.streams_of(event.connection))
+        self._emit(event)
+
+    def _lost(self, interest: Interest, names: tuple[str, ...]) -> None:
+        interest.on_lost(names)
+        symbols = []
+        for name in names:
+            self._watchdog.forget(name)
+            stream = parse(name, self.product)
+            if stream.depth_kind == "diff" and stream.symbol is not None:
+                symbols.append(stream.symbol.upper())
+        self._books.on_lost(symbols)
+
+    def _on_cold(self, name: str, payload: bytes, stream: str | None) -> None:
+        event = parse_cold_event(payload) if name else None
+        if isinstance(event, ContractInfo):
+            self._on_contract_info(event)
+        if self._on_venue_event is not None:
+            self._on_venue_event(
+                event
+                if event is not None
+                else VenueEvent(
+                    venue=VENUE,
+                    ts_init=time.time_ns(),
+                    name=name or "unknown",
+                    payload=payload,
+                    stream=stream,
+                )
+            )
+
+    def _on_contract_info(self, info: ContractInfo) -> None:
+        if info.symbol_type not in (None, self.product.symbol_type):
+            return  # of the other product: the stream carries both (BN-L-14)
+        change = self._catalog.on_contract_info(info)
+        if change is not None:
+            self._tell(change)
+        self._refresh.set()
+
+    # ---- telling ------------------------------------------------------------------------------
+
+    def _emit(self, event: StatusEvent) -> None:
+        if self._on_status is not None:
+            try:
+                self._on_status(event)
+            except Exception:
+                self.callback_errors += 1
+                log.exception("on_status raised for %r", event)
+
+    def _callback_failed(self, error: Exception, kind: int, event: Any) -> None:
+        self.callback_errors += 1
+        log.error("a callback raised for %r", event, exc_info=error)
+        self._error(f"a callback raised {type(error).__name__}: {error}", error=error)
+
+    def _streams_failed(self, error: ConnectorError) -> None:
+        self._error(f"streams could not be changed: {error}", error=error)
+
+    def _stream_silent(self, name: str, silent_s: float) -> None:
+        log.warning("stream=%s was confirmed and sends nothing", name)
+        self._emit(
+            StreamSilent(venue=VENUE, ts_init=time.time_ns(), stream=name, silent_s=silent_s)
+        )
+
+    def _task_died(self, name: str, error: BaseException) -> None:
+        self._error(
+            f"task {name} died: {error}", error=error if isinstance(error, Exception) else None
+        )
+
+    def _error(
+        self, message: str, *, where: str = "", error: Exception | None = None
+    ) -> None:
+        self._emit(
+            ErrorEvent(
+                venue=VENUE, ts_init=time.time_ns(), message=message, where=where, error=error
+            )
+        )

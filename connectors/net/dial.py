@@ -228,7 +228,8 @@ async def _settle(sockets: list[socket.socket]) -> None:
             sock.shutdown(socket.SHUT_RDWR)
     loop = asyncio.get_running_loop()
     give_up = loop.time() + SETTLE_TIMEOUT_S
-    while any(sock.fileno() >= 0 for sock in sockets) and loop.time() < give_up:
+    # Nobody announces the close of a socket.
+    while any(sock.fileno() >= 0 for sock in sockets) and loop.time() < give_up:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     for sock in sockets:
         if sock.fileno() >= 0:

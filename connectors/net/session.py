@@ -143,6 +143,8 @@ class Session:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._opened: asyncio.Future[None] | None = None
         self._over = asyncio.Event()
+        self._quiet = asyncio.Event()  # no link is left
+        self._quiet.set()
         self._counters = SessionCounters()
         self._beat_sent_ns = 0
         self.last_rtt_ns: int | None = None
@@ -251,8 +253,7 @@ class Session:
                 link.drop(None, 0.0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_MARGIN_S):
-                while self._links:  # an aborted transport reports back in the next turns
-                    await asyncio.sleep(0)
+                await self._quiet.wait()  # an aborted transport reports back a turn later
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -584,6 +585,7 @@ class Session:
 
     def _link_up(self, link: _Link) -> None:
         self._links.add(link)
+        self._quiet.clear()
         if link.epoch == self._core.epoch:
             self._link = link
         frames, messages, _, _ = self._totals()
@@ -598,6 +600,8 @@ class Session:
         counters.errors += listener.errors
         if self._link is link:
             self._link = None
+        if not self._links:
+            self._quiet.set()
         self._run(self._core.disconnected(self._now(), link.epoch, code, reason, clean=clean))
 
     def _link_pong(self, link: _Link, payload: bytes) -> None:

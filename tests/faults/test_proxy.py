@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+
 from faults.proxy import FaultProxy, How, Way
 
 

@@ -11,10 +11,8 @@ import time
 
 import picows
 import pytest
-from connectors._speedups.feed import Decoder
-from faults.market import Market
-from faults.proxy import FaultProxy, How, Way
 
+from connectors._speedups.feed import Decoder
 from connectors.errors import (
     ClientError,
     ConfigError,
@@ -42,6 +40,8 @@ from connectors.net.session_events import (
     SessionState,
     WentStale,
 )
+from faults.market import Market
+from faults.proxy import FaultProxy, How, Way
 
 FAST = BackoffPolicy(initial_s=0.02, maximum_s=0.1, jitter_amount=0.005)
 
@@ -642,7 +642,7 @@ async def test_bn_t_12_rotation_is_announced_and_done_if_nobody_else_does_it(ben
     await session.open()
     start = time.monotonic()
     await bench.until(lambda: bench.of(RotationDue))
-    assert 0.06 <= time.monotonic() - start
+    assert time.monotonic() - start >= 0.06
     due = bench.of(RotationDue)[0]
     assert due.age_s + due.left_s == pytest.approx(0.2)
     await bench.until(lambda: len(bench.of(Connected)) == 2)

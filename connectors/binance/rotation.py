@@ -52,9 +52,7 @@ class Rotation:
             return
         self._running.add(old)
         try:
-            if await self._switch(old):
-                self.done += 1
-            else:
+            if not await self._switch(old):
                 self.given_up += 1
         finally:
             self._running.discard(old)
@@ -84,6 +82,7 @@ class Rotation:
                 return False
             pool._core.install(spare)
             pool._connections[index] = new
+            self.done += 1
         log.info("conn=%s rotated, streams=%d", old.name, len(spare.streams))
         try:
             await old.close()

@@ -44,7 +44,10 @@ def test_bn_h_06_to_10_replies(case):
         ('{"code":-1}', wire.VenueProblem(-1, "Unknown error")),
         ('{"error":"broken"}', wire.VenueProblem(None, "broken")),
         ('{"error":{"code":3,"msg":"x"},"id":null}', wire.VenueProblem(3, "x")),
-        ('{"error":{"code":"x","msg":1},"id":7}', wire.Reply(7, False, None, None, "Unknown error")),
+        (
+            '{"error":{"code":"x","msg":1},"id":7}',
+            wire.Reply(7, False, None, None, "Unknown error"),
+        ),
         ('{"id":3}', wire.Reply(3, True, None)),
         ('{"id":true,"result":null}', wire.Reply(None, True, None)),
         ("[1]", None),

@@ -94,9 +94,9 @@ def test_prices_on_the_tick(value):
 def test_limits_are_named():
     with pytest.raises(PrecisionError, match=r"price 100.0 is below the minimum of 556\.80"):
         make().make_price(100)
-    with pytest.raises(PrecisionError, match="size 1001.000 is above the maximum of 1000"):
+    with pytest.raises(PrecisionError, match=r"size 1001\.000 is above the maximum of 1000"):
         make().make_size(1001)
-    with pytest.raises(PrecisionError, match="market order size 121.000 is above"):
+    with pytest.raises(PrecisionError, match=r"market order size 121\.000 is above"):
         make().make_size(121, market=True)
     assert make().make_size(121) == 121
 

@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Self
 
-from picows import WSCloseCode, WSListener, WSMsgType, WSTransport
+from picows import WSListener, WSMsgType
 
 from .._speedups.feed import Decoder, FeedListener
 from ..errors import ClientError, ConnectorError, RequestTimeout, TransportError
@@ -25,23 +25,23 @@ from .attempts import AttemptBudget, shared_attempts
 from .clock import NS_PER_S, SYSTEM_CLOCK, Clock
 from .dial import open_websocket
 from .endpoint import Endpoint
+from .link import Link
+from .outbox import Outbox
 from .policy import SessionPolicy
-from .ratelimit import QuotaExceeded, RateLimiter
+from .ratelimit import RateLimiter
 from .redact import mask_text
 from .session_core import AbandonDial, Beat, Command, Dial, Drop, Emit, SessionCore
 from .session_events import (
-    AttemptFailed,
     Closed,
+    Closing,
     Connected,
     FeedProblem,
     Lost,
     SessionEvent,
     SessionState,
+    log_event,
 )
 from .tasks import OwnedTasks
-
-if TYPE_CHECKING:
-    from typing import Self
 
 __all__ = ["Session", "SessionCounters"]
 
@@ -131,16 +131,14 @@ class Session:
         self._clock = clock
         self._core = SessionCore(self._policy, rng or random.Random())
         self._tasks = OwnedTasks(f"session/{name}")
+        self._outbox = Outbox(name, self._policy, limiter)
         self._commands: deque[Command] = deque()
         self._running = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: int | None = None
         self._dial_task: asyncio.Task[None] | None = None
-        self._link: _Link | None = None  # the connection of the current epoch
-        self._links: set[_Link] = set()  # and older ones still being closed
-        self._ready = False
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._links: set[Link] = set()  # the current connection, and older ones closing
         self._opened: asyncio.Future[None] | None = None
         self._over = asyncio.Event()
         self._quiet = asyncio.Event()  # no link is left
@@ -164,12 +162,12 @@ class Session:
     @property
     def is_connected(self) -> bool:
         """Whether a connection is up, live or stale."""
-        return self._link is not None and self._core.is_connected
+        return self._outbox.link is not None
 
     @property
     def is_ready(self) -> bool:
         """Whether waiting senders may send: connected, and greeted where needed."""
-        return self._ready
+        return self._outbox.is_ready
 
     @property
     def counters(self) -> SessionCounters:
@@ -181,9 +179,9 @@ class Session:
             connections=counters.connections,
             losses=counters.losses,
             heartbeats=counters.heartbeats,
-            sent=counters.sent,
-            sent_bytes=counters.sent_bytes,
-            refused_sends=counters.refused_sends,
+            sent=self._outbox.sent,
+            sent_bytes=self._outbox.sent_bytes,
+            refused_sends=self._outbox.refused,
             callback_errors=counters.callback_errors,
             frames=frames,
             messages=messages,
@@ -223,13 +221,11 @@ class Session:
             self._run(commands)
             async with asyncio.timeout(timeout_s):
                 await self._opened
-        except TimeoutError:
+        except BaseException as error:
             await self.close()
-            raise RequestTimeout(
-                f"{self._endpoint.label}: no connection within {timeout_s:g} s"
-            ) from None
-        except BaseException:
-            await self.close()
+            if isinstance(error, TimeoutError) and not isinstance(error, ConnectorError):
+                text = f"{self._endpoint.label}: no connection within {timeout_s:g} s"
+                raise RequestTimeout(text) from None
             raise
 
     async def close(self) -> None:
@@ -271,19 +267,6 @@ class Session:
         """Replace a connection that its owner found useless; no effect while there is none."""
         self._run(self._core.reconnect(self._now(), TransportError(reason)))
 
-    def mark_ready(self) -> None:
-        """Let waiting senders send; for policies with `ready_on_connect=False`."""
-        if not self.is_connected:
-            raise ClientError(f"session {self.name} is {self.state.value}, not connected")
-        self._ready = True
-        self._wake_waiting()
-
-    async def wait_ready(self, *, timeout_s: float) -> None:
-        """Wait until `is_ready`; RequestTimeout or, once closed, ClientError."""
-        deadline_s = asyncio.get_running_loop().time() + timeout_s
-        while not self._ready:
-            await self._wait_change(deadline_s, timeout_s)
-
     # -- sending -----------------------------------------------------------------------
 
     def send(
@@ -314,14 +297,7 @@ class Session:
         TransportError
             The peer has stopped reading.
         """
-        transport = self._sendable(epoch)
-        if key is not None and self._limiter is not None and not self._limiter.try_acquire(key):
-            self._counters.refused_sends += 1
-            raise QuotaExceeded(
-                f"session {self.name}: rate limit {key!r} is used up",
-                retry_after_s=self._limiter.time_until(key),
-            )
-        self._write(transport, data, binary=binary)
+        self._outbox.send(data, key=key, epoch=epoch, binary=binary)
 
     async def send_wait(
         self,
@@ -346,79 +322,15 @@ class Session:
         """
         if timeout_s is None:
             timeout_s = self._policy.send_timeout_s
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + timeout_s
-        unpaid = key if self._limiter is not None else None
-        while True:
-            if epoch is not None and epoch != self.epoch:
-                self._sendable(epoch)
-            if not self._ready:
-                await self._wait_change(deadline_s, timeout_s)
-            elif unpaid is not None and self._limiter is not None:
-                await self._limiter.acquire(unpaid, timeout_s=max(0.0, deadline_s - loop.time()))
-                unpaid = None
-            else:
-                self._write(self._sendable(epoch), data, binary=binary)
-                return
+        await self._outbox.send_wait(data, key=key, epoch=epoch, binary=binary, timeout_s=timeout_s)
 
-    def _sendable(self, epoch: int | None) -> WSTransport:
-        """Return the transport if a message written to it can still reach the peer."""
-        link = self._link
-        if link is None or not self._core.is_connected:
-            self._counters.refused_sends += 1
-            raise ClientError(f"session {self.name} is {self.state.value}: nothing was sent")
-        if epoch is not None and epoch != link.epoch:
-            self._counters.refused_sends += 1
-            raise ClientError(f"session {self.name}: connection {epoch} was replaced, not sent")
-        transport = link.transport
-        # picows drops such messages without a word.
-        if (
-            transport.is_disconnected
-            or transport.is_close_frame_sent
-            or transport.underlying_transport.is_closing()
-        ):
-            self._counters.refused_sends += 1
-            raise ClientError(f"session {self.name}: the connection is closing, not sent")
-        return transport
+    async def wait_ready(self, *, timeout_s: float) -> None:
+        """Wait until `is_ready`; RequestTimeout or, once closed, ClientError."""
+        await self._outbox.wait_ready(timeout_s=timeout_s)
 
-    def _write(self, transport: WSTransport, data: str | bytes, *, binary: bool) -> None:
-        unsent = transport.underlying_transport.get_write_buffer_size()
-        if unsent > self._policy.max_unsent_bytes:
-            self._counters.refused_sends += 1
-            raise TransportError(
-                f"session {self.name}: the peer left {unsent} bytes unread, not sent"
-            )
-        if isinstance(data, str):
-            data = data.encode()
-        transport.send(WSMsgType.BINARY if binary else WSMsgType.TEXT, data)
-        self._counters.sent += 1
-        self._counters.sent_bytes += len(data)
-
-    async def _wait_change(self, deadline_s: float, timeout_s: float) -> None:
-        """Wait until the session becomes ready or closed."""
-        loop = asyncio.get_running_loop()
-        if self._core.is_over or self._loop is None or self.state is SessionState.CLOSING:
-            raise ClientError(f"session {self.name} is {self.state.value}")
-        if len(self._waiting) >= self._policy.max_waiting_sends:
-            raise ClientError(f"session {self.name}: too many senders wait for a connection")
-        future = loop.create_future()
-        self._waiting.append(future)
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                await future
-        except TimeoutError:
-            raise RequestTimeout(
-                f"session {self.name}: not connected within {timeout_s:g} s, nothing was sent"
-            ) from None
-        finally:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(future)
-
-    def _wake_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+    def mark_ready(self) -> None:
+        """Let waiting senders send; for policies with `ready_on_connect=False`."""
+        self._outbox.mark_ready()
 
     # -- the machine -------------------------------------------------------------------
 
@@ -456,32 +368,40 @@ class Session:
                         link.drop(code, self._policy.close_timeout_s)
 
     def _emit(self, event: SessionEvent) -> None:
+        outbox = self._outbox
         if isinstance(event, Connected):
             self._counters.connections += 1
-            self._ready = self._policy.ready_on_connect
+            for link in self._links:
+                if link.epoch == event.epoch:
+                    outbox.attach(link)
         elif isinstance(event, Lost):
             self._counters.losses += 1
-            self._ready = False
-        _log_event(self.name, event)
+            outbox.detach()
+        elif isinstance(event, Closing | Closed):
+            outbox.shut()
+        log_event(self.name, event)
         try:
             self._on_event(event)
         except Exception:  # noqa: BLE001 - the owner's bug must not end the connection
             self._counters.callback_errors += 1
             _log.exception("session=%s on_event raised for %s", self.name, type(event).__name__)
-        opened = self._opened
         if isinstance(event, Connected):
-            if opened is not None and not opened.done():
-                opened.set_result(None)
-            if self._ready:
-                self._wake_waiting()
+            if self._policy.ready_on_connect and outbox.link is not None:
+                outbox.mark_ready()
+            self._settle_open(None)
         elif isinstance(event, Closed):
-            self._ready = False
-            if opened is not None and not opened.done():
-                opened.set_exception(
-                    event.error or ClientError(f"session {self.name} was closed while opening")
-                )
-            self._wake_waiting()
+            closed = ClientError(f"session {self.name} was closed while opening")
+            self._settle_open(event.error or closed)
             self._over.set()
+
+    def _settle_open(self, error: ConnectorError | None) -> None:
+        opened = self._opened
+        if opened is None or opened.done():
+            return
+        if error is None:
+            opened.set_result(None)
+        else:
+            opened.set_exception(error)
 
     def _arm(self) -> None:
         """Set the one timer to the core's next deadline."""
@@ -506,11 +426,11 @@ class Session:
         frames, messages = counters.frames, counters.messages
         received, errors = counters.bytes_received, counters.errors
         for link in self._links:
-            listener = link.listener
-            frames += listener.frames
-            messages += listener.messages
-            received += listener.bytes_received
-            errors += listener.errors
+            counts = link.counts
+            frames += counts.frames
+            messages += counts.messages
+            received += counts.bytes_received
+            errors += counts.errors
         return frames, messages, received, errors
 
     # -- connecting --------------------------------------------------------------------
@@ -524,7 +444,7 @@ class Session:
             await self._attempts.acquire(endpoint.budget_key, timeout_s=policy.budget_timeout_s)
             async with asyncio.timeout(policy.attempt_timeout_s):
                 url, headers = await endpoint.resolve()
-                link = _Link(self, epoch)
+                link = Link(self, epoch)
                 link.listener = self._listener_factory(link)
                 await open_websocket(
                     link.listener,
@@ -563,7 +483,7 @@ class Session:
         )
 
     def _beat(self, payload: bytes) -> None:
-        heartbeat, link = self._policy.heartbeat, self._link
+        heartbeat, link = self._policy.heartbeat, self._outbox.link
         if heartbeat is None or link is None:
             return
         if heartbeat.key is not None and self._limiter is not None:
@@ -581,100 +501,35 @@ class Session:
             self._counters.callback_errors += 1
             _log.exception("session=%s heartbeat message could not be made", self.name)
 
-    # -- what a connection reports -----------------------------------------------------
+    # -- what a connection reports (LinkOwner) -----------------------------------------
 
-    def _link_up(self, link: _Link) -> None:
+    def link_up(self, link: Link) -> None:
+        """Take note of a new connection; called by its listener."""
         self._links.add(link)
         self._quiet.clear()
-        if link.epoch == self._core.epoch:
-            self._link = link
         frames, messages, _, _ = self._totals()
         self._run(self._core.connected(self._now(), link.epoch, frames, messages))
 
-    def _link_down(self, link: _Link, code: int, reason: str, *, clean: bool) -> None:
-        listener, counters = link.listener, self._counters
+    def link_down(self, link: Link, code: int, reason: str, *, clean: bool) -> None:
+        """Take note of the end of a connection; called by its listener."""
+        counts, counters = link.counts, self._counters
         self._links.discard(link)
-        counters.frames += listener.frames
-        counters.messages += listener.messages
-        counters.bytes_received += listener.bytes_received
-        counters.errors += listener.errors
-        if self._link is link:
-            self._link = None
+        counters.frames += counts.frames
+        counters.messages += counts.messages
+        counters.bytes_received += counts.bytes_received
+        counters.errors += counts.errors
         if not self._links:
             self._quiet.set()
         self._run(self._core.disconnected(self._now(), link.epoch, code, reason, clean=clean))
 
-    def _link_pong(self, link: _Link, payload: bytes) -> None:
-        if link is self._link:
+    def link_pong(self, link: Link, payload: bytes) -> None:
+        """Take note of a pong; called by its listener."""
+        if link is self._outbox.link:
             if self._beat_sent_ns:
                 self.last_rtt_ns = self._now() - self._beat_sent_ns
                 self._beat_sent_ns = 0
             self._run(self._core.pong(self._now(), link.epoch, payload))
 
-    def _link_problem(self, link: _Link, error: Exception, data: bytes | None) -> None:
+    def link_problem(self, link: Link, error: Exception, data: bytes | None) -> None:
+        """Pass a problem on; called by its listener."""
         self._run([Emit(FeedProblem(link.epoch, error, data))])
-
-
-class _Link:
-    """The owner of one connection's listener; knows which epoch its calls belong to."""
-
-    __slots__ = ("_kill", "_session", "epoch", "listener", "transport")
-
-    transport: WSTransport
-    listener: FeedListener
-
-    def __init__(self, session: Session, epoch: int) -> None:
-        self._session = session
-        self._kill: asyncio.TimerHandle | None = None
-        self.epoch = epoch
-
-    def on_feed_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
-        self._session._link_up(self)
-
-    def on_feed_disconnected(self, code: int, reason: str, clean: bool) -> None:
-        if self._kill is not None:
-            self._kill.cancel()
-            self._kill = None
-        self._session._link_down(self, code, reason, clean=clean)
-
-    def on_feed_problem(self, error: Exception, data: bytes | None) -> None:
-        self._session._link_problem(self, error, data)
-
-    def on_feed_pong(self, payload: bytes) -> None:
-        self._session._link_pong(self, payload)
-
-    def drop(self, code: int | None, within_s: float) -> None:
-        """Close with a code and abort if that takes longer than `within_s`; None: abort now."""
-        transport = self.transport
-        if code is None:
-            transport.disconnect(graceful=False)
-        elif self._kill is None:
-            transport.send_close(WSCloseCode(code))
-            self._kill = asyncio.get_running_loop().call_later(
-                within_s, transport.disconnect, False
-            )
-
-
-def _log_event(name: str, event: SessionEvent) -> None:
-    if isinstance(event, Lost):
-        _log.warning(
-            "session=%s epoch=%d lost: %s; next attempt in %.3f s",
-            name,
-            event.epoch,
-            event.error,
-            event.retry_in_s,
-        )
-    elif isinstance(event, AttemptFailed):
-        _log.warning(
-            "session=%s epoch=%d attempt %d failed: %s; next in %.3f s",
-            name,
-            event.epoch,
-            event.attempt,
-            event.error,
-            event.retry_in_s,
-        )
-    elif isinstance(event, Connected):
-        _log.info("session=%s epoch=%d connected", name, event.epoch)
-    elif _log.isEnabledFor(logging.DEBUG):
-        _log.debug("session=%s epoch=%d %s", name, event.epoch, type(event).__name__)

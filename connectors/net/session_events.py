@@ -22,6 +22,7 @@ that made it, so epochs grow and are never used twice.
 from __future__ import annotations
 
 import enum
+import logging
 from dataclasses import dataclass
 
 from ..errors import ConnectorError
@@ -39,7 +40,10 @@ __all__ = [
     "SessionEvent",
     "SessionState",
     "WentStale",
+    "log_event",
 ]
+
+_log = logging.getLogger("connectors.net.session")
 
 
 class SessionState(enum.Enum):
@@ -141,3 +145,28 @@ class Closed(SessionEvent):
     """The session has ended for good; `error` is None if its owner asked for it."""
 
     error: ConnectorError | None
+
+
+def log_event(name: str, event: SessionEvent) -> None:
+    """Write one line about an event of the session of that name."""
+    if isinstance(event, Lost):
+        _log.warning(
+            "session=%s epoch=%d lost: %s; next attempt in %.3f s",
+            name,
+            event.epoch,
+            event.error,
+            event.retry_in_s,
+        )
+    elif isinstance(event, AttemptFailed):
+        _log.warning(
+            "session=%s epoch=%d attempt %d failed: %s; next in %.3f s",
+            name,
+            event.epoch,
+            event.attempt,
+            event.error,
+            event.retry_in_s,
+        )
+    elif isinstance(event, Connected):
+        _log.info("session=%s epoch=%d connected", name, event.epoch)
+    elif _log.isEnabledFor(logging.DEBUG):
+        _log.debug("session=%s epoch=%d %s", name, event.epoch, type(event).__name__)

@@ -211,9 +211,13 @@ async def test_open_with_retry_waits_until_the_venue_is_there(bench):
 
 @bench_test
 async def test_open_times_out_as_a_whole(bench):
+    bench.proxy.hang_next()
+    session = bench.session(attempt_timeout_s=0.05)
+    with pytest.raises(RequestTimeout, match=r"no connection within 0\.05 s"):
+        await session.open(timeout_s=30)
     await bench.proxy.close_port()
     session = bench.session()
-    with pytest.raises(RequestTimeout):
+    with pytest.raises(RequestTimeout, match=r"no connection within 0\.15 s"):
         await session.open(retry=True, timeout_s=0.15)
     assert session.state is SessionState.CLOSED
 

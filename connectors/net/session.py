@@ -50,7 +50,7 @@ _log = logging.getLogger("connectors.net.session")
 # Beyond the close time-out, for event loop turns and tasks to end.
 CLOSE_MARGIN_S = 1.0
 
-ListenerFactory = Callable[[object], WSListener]
+ListenerFactory = Callable[[Link], WSListener]
 
 
 @dataclass(slots=True)
@@ -435,7 +435,7 @@ class Session:
 
     # -- connecting --------------------------------------------------------------------
 
-    def _feed_listener(self, owner: object) -> FeedListener:
+    def _feed_listener(self, owner: Link) -> FeedListener:
         return FeedListener(self._decoder, owner, max_message_size=self._max_message_size)
 
     async def _dial(self, epoch: int) -> None:

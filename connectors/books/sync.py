@@ -149,6 +149,8 @@ class BookSync:
         self._buffer: deque[BookUpdate] = deque()
         self._snapshot: BookUpdate | None = None
         self._depth: int | None = None
+        self._newest_seq = -1  # highest number kept, and its time
+        self._newest_ts = 0
         self._in_flight = False
         self._setbacks = 0  # stale or failed snapshots since the last sync
         self._not_before = 0.0
@@ -219,6 +221,11 @@ class BookSync:
         self._in_flight = False
         if self._state not in (BookState.BUFFERING, BookState.ANCHORING):
             return
+        if not snapshot.n_bids and not snapshot.n_asks:
+            # A book that changes has orders; this one would be live and full of holes.
+            self._setback(SyncEvent(SyncStep.SNAPSHOT_FAILED, reason="it has no levels"), 0.0)
+            return
+        self._note_newest(snapshot)
         self._snapshot = snapshot
         self._depth = depth
         self._anchor()
@@ -294,6 +301,13 @@ class BookSync:
         self._emit(SyncStep.CROSSED, reason="best bid stays at or above best ask")
 
     def _keep(self, update: BookUpdate) -> None:
+        if update.last_seq < self._newest_seq and update.ts_event > self._newest_ts:
+            # Later, and yet a lower number: the venue has started its numbers again, and what
+            # is kept here fits nothing that is still to come.
+            expected = self._newest_seq
+            self._restart()
+            self._emit(SyncStep.GAP_IN_BUFFER, expected, update.prev_seq)
+        self._note_newest(update)
         if len(self._buffer) >= self.limits.buffer:
             self._buffer.popleft()
             self.overflows += 1
@@ -302,6 +316,10 @@ class BookSync:
         self._buffer.append(update)
         if len(self._buffer) == 1 and self._on_wanted is not None:
             self._on_wanted()
+
+    def _note_newest(self, update: BookUpdate) -> None:
+        if update.last_seq > self._newest_seq:
+            self._newest_seq, self._newest_ts = update.last_seq, update.ts_event
 
     # ---- anchoring ----------------------------------------------------------------------------
 
@@ -384,6 +402,8 @@ class BookSync:
         self.chain.clear()
         self._buffer.clear()
         self._snapshot = None
+        self._newest_seq = -1
+        self._newest_ts = 0
         self._in_flight = False
         self._not_before = 0.0
         self._setbacks = 0

@@ -1,0 +1,1 @@
+"""What the subcommands of `connectors` do; not part of the public API."""

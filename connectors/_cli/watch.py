@@ -1,0 +1,192 @@
+"""`connectors watch`: live quotes, trades and latency of some instruments."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from .. import binance
+from .._loop import run
+from ..errors import ClientError, TransportError
+from ..model import (
+    BookGap,
+    ConnectionStatus,
+    DataDropped,
+    ErrorEvent,
+    Quote,
+    Reconnected,
+    StatusEvent,
+    StreamSilent,
+    Subscription,
+    Trade,
+)
+from .latency import Latencies, microseconds
+from .screen import Picture, Screen, open_screen
+from .simulator import SimulatorProcess, sim_config
+
+__all__ = ["product_of", "run_watch"]
+
+REFRESH_S = 0.25
+CONFIRM_S = 15.0
+HEADINGS = ("instrument", "bid size", "bid", "ask", "ask size", "last", "size", "quotes", "trades",
+            "venue to here p50", "p99")  # fmt: skip
+SHOWN_NOTES = 8
+
+
+def product_of(instrument: str) -> binance.Product:
+    """Return the product family an instrument id belongs to: COIN-M contracts are in USD."""
+    symbol = instrument.upper().partition("-")[0].partition("_")[0]
+    return binance.Product.COINM if symbol.endswith("USD") else binance.Product.USDM
+
+
+class Row:
+    """What is known of one instrument."""
+
+    def __init__(self, instrument: str) -> None:
+        self.instrument = instrument
+        self.quote: Quote | None = None
+        self.trade: Trade | None = None
+        self.quotes = 0
+        self.trades = 0
+        self.latency = Latencies(capacity=1_000)
+
+    def on_quote(self, quote: Quote) -> None:
+        self.quote = quote
+        self.quotes += 1
+        self.latency.add(quote.ts_init - quote.ts_event)
+
+    def on_trade(self, trade: Trade) -> None:
+        self.trade = trade
+        self.trades += 1
+
+    def cells(self) -> tuple[str, ...]:
+        quote, trade = self.quote, self.trade
+        latency = [microseconds(ns) for ns in self.latency.percentiles((0.5, 0.99))] or ["", ""]
+        return (
+            self.instrument,
+            *((str(quote.bid_size), str(quote.bid), str(quote.ask), str(quote.ask_size))
+              if quote else ("", "", "", "")),
+            *((str(trade.price), str(trade.size)) if trade else ("", "")),
+            str(self.quotes),
+            str(self.trades),
+            *latency,
+        )  # fmt: skip
+
+    def line(self) -> str:
+        quote, trade = self.quote, self.trade
+        prices = (
+            f"{quote.bid_size} @ {quote.bid} | {quote.ask} @ {quote.ask_size}"
+            if quote
+            else "no quote"
+        )
+        last = f", last {trade.price} x {trade.size}" if trade else ""
+        latency = self.latency.percentiles((0.5, 0.99))
+        took = f", {microseconds(latency[0])} p50 {microseconds(latency[1])} p99" if latency else ""
+        return f"{self.instrument}  {prices}{last}, {self.quotes} quotes {self.trades} trades{took}"
+
+
+class Watch:
+    """The rows of one view and what happened to their connections."""
+
+    def __init__(self, instruments: Sequence[str], where: str) -> None:
+        self._rows = {name: Row(name) for name in instruments}
+        self._where = where
+        self._notes: list[str] = []
+
+    def on_status(self, event: StatusEvent) -> None:
+        if isinstance(event, ConnectionStatus):
+            self._note(f"{event.connection} {event.state.lower()} {event.reason}".rstrip())
+        elif isinstance(event, Reconnected):
+            self._note(f"{event.connection} reconnected: what was sent meanwhile is lost")
+        elif isinstance(event, BookGap | DataDropped | ErrorEvent | StreamSilent):
+            self._note(str(event))
+
+    def _note(self, text: str) -> None:
+        self._notes.append(f"{time.strftime('%H:%M:%S')} {text}")
+
+    async def run(
+        self, clients: Sequence[binance.DataClient], screen: Screen, seconds: float | None
+    ) -> None:
+        """Subscribe, then show what comes until `seconds` have passed, or for ever."""
+        subscriptions = [
+            subscription
+            for client in clients
+            for name, row in self._rows.items()
+            if product_of(name) is client.product
+            for subscription in self._subscribe(client, row)
+        ]
+        try:
+            async with asyncio.timeout(CONFIRM_S):
+                for subscription in subscriptions:
+                    await subscription.active(timeout_s=CONFIRM_S)
+        except TimeoutError:
+            pending = ", ".join(s.name for s in subscriptions if not s.is_active)
+            raise TransportError(
+                f"not confirmed within {CONFIRM_S:.0f} s: {pending}; what happened: {self._notes}"
+            ) from None
+        end = None if seconds is None else time.monotonic() + seconds
+        while end is None or time.monotonic() < end:
+            screen.show(self._picture())
+            await asyncio.sleep(REFRESH_S)
+
+    @staticmethod
+    def _subscribe(client: binance.DataClient, row: Row) -> tuple[Subscription, Subscription]:
+        instrument = client.instrument(row.instrument)
+        return (
+            client.subscribe_quotes(instrument, row.on_quote),
+            client.subscribe_trades(instrument, row.on_trade),
+        )
+
+    def _picture(self) -> Picture:
+        rows = self._rows.values()
+        return Picture(
+            title=f"Binance Futures, {self._where}",
+            headings=HEADINGS,
+            rows=[row.cells() for row in rows],
+            notes=self._notes[-SHOWN_NOTES:],
+            lines=[row.line() for row in rows],
+        )
+
+
+async def _watch(
+    instruments: Sequence[str], env: str, sim_url: str | None, seconds: float | None, plain: bool
+) -> None:
+    watch = Watch(instruments, sim_url or env)
+    async with AsyncExitStack() as stack:
+        if env == "sim" and sim_url is None:
+            simulator = await stack.enter_async_context(SimulatorProcess("binance"))
+            sim_url = simulator.http_url
+        clients = []
+        for product in sorted({product_of(name) for name in instruments}):
+            if sim_url is not None:
+                config = sim_config(sim_url, product)
+            else:
+                environment = "live" if env == "mainnet" else env
+                config = binance.Config(product=product, environment=environment)
+            client = binance.DataClient(config, on_status=watch.on_status)
+            clients.append(await stack.enter_async_context(client))
+        screen = stack.enter_context(open_screen(plain=plain))
+        await watch.run(clients, screen, seconds)
+
+
+def run_watch(
+    instruments: Sequence[str],
+    *,
+    env: str,
+    sim_url: str | None = None,
+    seconds: float | None = None,
+    plain: bool = False,
+) -> int:
+    """Show instruments live until interrupted or `seconds` have passed; return 0.
+
+    Raises
+    ------
+    ConnectorError
+        An instrument does not exist, or the venue cannot be reached.
+    """
+    if not instruments:
+        raise ClientError("name at least one instrument, such as BTCUSDT-PERP")
+    run(_watch([name.upper() for name in instruments], env, sim_url, seconds, plain))
+    return 0

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import BookUpdate, EventKind
@@ -85,7 +85,7 @@ class Books:
         *,
         depth: int,
         emit: Callable[[StatusEvent], None],
-        on_callback_error: Callable[[Exception, int, object], None],
+        on_callback_error: Callable[[BaseException, int, Any], None],
         on_off_grid: Callable[[Instrument], None],
         limits: SyncLimits | None = None,
     ) -> None:

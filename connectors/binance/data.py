@@ -561,7 +561,7 @@ class DataClient(MarketFeeds):
                 self.callback_errors += 1
                 log.exception("on_status raised for %r", event)
 
-    def _callback_failed(self, error: Exception, kind: int, event: Any) -> None:
+    def _callback_failed(self, error: BaseException, kind: int, event: Any) -> None:
         self.callback_errors += 1
         log.error("a callback raised for %r", event, exc_info=error)
         self._error(f"a callback raised {type(error).__name__}: {error}", error=error)
@@ -576,12 +576,10 @@ class DataClient(MarketFeeds):
         )
 
     def _task_died(self, name: str, error: BaseException) -> None:
-        self._error(
-            f"task {name} died: {error}", error=error if isinstance(error, Exception) else None
-        )
+        self._error(f"task {name} died: {error}", error=error)
 
     def _error(
-        self, message: str, *, where: str = "", error: Exception | None = None
+        self, message: str, *, where: str = "", error: BaseException | None = None
     ) -> None:
         self._emit(
             ErrorEvent(

@@ -87,7 +87,7 @@ class Dispatch:
         and the stream goes on.
     """
 
-    def __init__(self, on_error: Callable[[Exception, int, Any], None]) -> None:
+    def __init__(self, on_error: Callable[[BaseException, int, Any], None]) -> None:
         self.router = Router(on_error=on_error)
         self._on_error = on_error
         self._consumers: dict[tuple[EventKind, int], list[Consumer]] = {}

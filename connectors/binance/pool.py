@@ -495,7 +495,7 @@ class StreamPool:
         if self._output is not None:
             self._output.push(event)
 
-    def _push_failed(self, error: Exception, kind: int, event: object) -> None:
+    def _push_failed(self, error: BaseException, kind: int, event: object) -> None:
         log.error("conn=%s event could not be delivered", self._label, exc_info=error)
 
     async def _open_slot(self) -> None:

@@ -19,7 +19,7 @@ from .._speedups.events import (
     Ticker,
     Trade,
 )
-from ._numbers import Number
+from ._numbers import Number, Rounding
 from .accounts import AccountState, Balance, MarginBalance, Position
 from .enums import (
     ContingencyType,
@@ -153,6 +153,7 @@ __all__ = [
     "PositionStatusReport",
     "Quote",
     "Reconnected",
+    "Rounding",
     "SelfTradePrevention",
     "Side",
     "StatusEvent",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Literal
 
 from .._speedups.errors import PrecisionError
 
-__all__ = ["Number", "exact", "exact_or_none"]
+__all__ = ["Number", "Rounding", "exact", "exact_or_none"]
 
 Number = Decimal | int | str
 """What a price or size may be given as. Never float: 0.1 is not a decimal in binary."""
+
+
+Rounding = Literal["down", "up", "floor", "ceiling", "half_even"]
+"""What to do with a value off the grid; "down" is toward zero, "up" away from it."""
 
 
 def exact(value: Number, what: str) -> Decimal:

@@ -10,7 +10,7 @@ from typing import Any
 from .._speedups.errors import PrecisionError
 from .._speedups.events import InstrumentBase
 from .._speedups.ticks import TickScale
-from ._numbers import Number, exact
+from ._numbers import Number, Rounding, exact
 from .enums import InstrumentKind, MarketStatus, OrderType, Side, TimeInForce
 from .ids import InstrumentId
 from .orders import Order
@@ -237,7 +237,7 @@ class Instrument(InstrumentBase):
 
     # ---- numbers ------------------------------------------------------------------------------
 
-    def make_price(self, value: Number, *, rounding: str | None = None) -> Decimal:
+    def make_price(self, value: Number, *, rounding: Rounding | None = None) -> Decimal:
         """Return `value` as a price of this instrument: on the tick, within the limits.
 
         Parameters
@@ -256,7 +256,7 @@ class Instrument(InstrumentBase):
         return price
 
     def make_size(
-        self, value: Number, *, rounding: str | None = None, market: bool = False
+        self, value: Number, *, rounding: Rounding | None = None, market: bool = False
     ) -> Decimal:
         """Return `value` as a size of this instrument: on the lot, within the limits.
 
@@ -339,7 +339,7 @@ class Instrument(InstrumentBase):
         return None
 
     def _on_grid(
-        self, value: Number, scale: TickScale, what: str, step: str, rounding: str | None
+        self, value: Number, scale: TickScale, what: str, step: str, rounding: Rounding | None
     ) -> Decimal:
         number = exact(value, f"{self.id} {what}")
         if rounding is not None:

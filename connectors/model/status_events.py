@@ -173,4 +173,4 @@ class ErrorEvent(StatusEvent):
     message: str
     code: int | str | None = None
     where: str = ""
-    error: Exception | None = None
+    error: BaseException | None = None

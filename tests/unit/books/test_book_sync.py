@@ -178,6 +178,22 @@ def test_bn_m_33_numbers_that_start_again_lower_are_a_gap():
     assert not harness.sync.is_live
 
 
+@pytest.mark.parametrize("anchoring", [False, True])
+def test_bn_m_33_numbers_that_start_again_while_buffering(anchoring):
+    harness = Harness()
+    sync = harness.sync
+    sync.on_update(simple(96, 105, 95))
+    if anchoring:
+        sync.on_snapshot(sync.begin_snapshot(), snap(200))
+        assert sync.state is BookState.ANCHORING
+    sync.on_update(event({"U": 3, "u": 5, "pu": 2, "T": 500}))
+    assert sync.buffered == 1
+    assert sync.wants_snapshot(harness.time)
+    sync.on_snapshot(sync.begin_snapshot(), snap(4))
+    assert sync.is_live
+    assert sync.chain.last_seq == 5
+
+
 def test_bn_b_11_repeats_are_dropped():
     harness = Harness()
     harness.live()

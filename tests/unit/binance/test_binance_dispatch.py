@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from connectors._speedups.binance import BinanceDecoder
 from connectors._speedups.symbols import SymbolTable
-
 from connectors.binance.dispatch import Consumer, Dispatch
 from connectors.binance.instruments import symbol_id
 from connectors.model import EventKind, Instrument, InstrumentKind

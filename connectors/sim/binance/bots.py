@@ -41,6 +41,9 @@ class Maker:
         assert start is not None
         self._home = start
         self.fair = float(start)
+        rules = feed.rules
+        unit = rules.contract_size if rules.inverse else feed.contract.start_price
+        self._lots_per_worth = 10**rules.quantity_precision / float(unit)
 
     def fill_book(self) -> None:
         """Quote every level of both sides, some prices left out."""
@@ -94,14 +97,10 @@ class Maker:
     # -- inner workings --------------------------------------------------------------------
 
     def _lots(self) -> int:
-        """Return a size: many small ones, a few large, worth about 5 000 at the middle."""
-        rules = self._feed.rules
-        price = float(rules.price(max(int(self.fair), 1)))
+        """Return a size: many small ones, a few large, worth about 5 000 in the middle."""
         worth = self._random.lognormvariate(8.5, 1.2)
-        size = worth / (float(rules.contract_size) if rules.inverse else price)
         step = self._feed.step_units
-        lots = int(size * 10**rules.quantity_precision) // step * step
-        return max(lots, step)
+        return max(int(worth * self._lots_per_worth) // step * step, step)
 
     def _quote(self, side: Side, price: int) -> None:
         order = EngineOrder(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 
 from ..matching import Book, Side
@@ -96,11 +97,12 @@ class Feed:
 
     __slots__ = (
         "_agg_id", "_best", "_cached_day", "_first_trade_id", "_history", "_open_agg",
-        "_partial_ids", "_random", "_rpi", "_seed", "_start_ms", "_told_trade", "_undo", "aggs",
+        "_partial_ids", "_random", "_rpi", "_seed", "_start_ms", "_tick", "_told_trade", "_undo",
+        "aggs",
         "book", "changed_ms", "contract", "diffs", "funding_e8", "index_e8", "kept_from",
         "mark_e8", "name",
         "next_funding_ms", "pending_aggs", "pending_trades", "rules", "sampled", "series",
-        "sides", "trades", "update_id", "value_of",
+        "sides", "step_units", "trades", "update_id", "value_of",
     )  # fmt: skip
 
     def __init__(
@@ -134,6 +136,8 @@ class Feed:
         self._open_agg: AggTrade | None = None
         self._agg_id = first_trade_id // 2
 
+        self._tick = (Decimal(0), 1)
+        self.step_units = rules.qty_units(rules.step_size) or 1
         start = rules.price_units(contract.start_price)
         assert start is not None
         contract_size = int(rules.contract_size) if rules.inverse else None
@@ -159,12 +163,11 @@ class Feed:
 
     @property
     def tick_units(self) -> int:
-        units = self.rules.price_units(self.rules.tick_size)
-        return units or 1
-
-    @property
-    def step_units(self) -> int:
-        return self.rules.qty_units(self.rules.step_size) or 1
+        """Engine units of a tick, which may change while the market runs (BN-M-42)."""
+        tick = self.rules.tick_size
+        if tick is not self._tick[0]:
+            self._tick = (tick, self.rules.price_units(tick) or 1)
+        return self._tick[1]
 
     @property
     def funding_text(self) -> str:

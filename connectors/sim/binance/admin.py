@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from .faults import CATALOGUE
+from .fault_kinds import catalogue
 
 if TYPE_CHECKING:
     from .server import Simulator
@@ -38,7 +38,7 @@ class Admin:
             "connections": self._connections,
             "requests": self._requests,
             "book": self._book,
-            "faults": lambda query: {"catalogue": CATALOGUE, "applied": sim.faults.applied},
+            "faults": lambda query: {"catalogue": catalogue(), "applied": sim.faults.applied},
             "config": lambda query: asdict(sim.config),
         }
         self._post: dict[str, Callable[[Body], Awaitable[Any]]] = {

@@ -17,6 +17,8 @@ class SimConfig:
 
     Parameters
     ----------
+    tls_cert, tls_key
+        PEM files; with them the port speaks https and wss only (BN-M-01).
     symbols, coinm_symbols
         How many USD-M and COIN-M contracts are listed (a USD-M delivery contract comes on top).
     rate_per_s
@@ -29,6 +31,11 @@ class SimConfig:
     route_check
         What a stream name of another route gets (BN-M-03): acknowledged and silent as at the
         venue, an error, or served.
+    private_needs_events
+        Whether a listen key without an `events` filter gets nothing; reports contradict each
+        other (BN-L-12).
+    ws_signature_form
+        Which text a signature of the trading websocket may cover (BN-M-10).
     slow_consumer
         What happens to a connection with more than `slow_consumer_bytes` unsent: closed, or its
         frames skipped and counted until the buffer has drained (BN-M-16).
@@ -36,6 +43,8 @@ class SimConfig:
 
     host: str = "127.0.0.1"
     port: int = 0
+    tls_cert: str | None = None
+    tls_key: str | None = None
     seed: int = 1
     accounts: int = 2
     symbols: int = 12
@@ -55,6 +64,8 @@ class SimConfig:
     lifetime_s: float = 86_400.0
     lifetime_warning: bool = False
     flat_errors: bool = False
+    private_needs_events: bool = False
+    ws_signature_form: Literal["plain", "encoded", "both"] = "both"
     slow_consumer: Literal["close", "skip"] = "close"
     slow_consumer_bytes: int = 16 << 20
     max_client_frame: int = 1 << 20

@@ -359,7 +359,11 @@ class StreamConnection(Connection):
         if frame.listen_key not in self.listen_keys:
             return
         wanted = self.listen_keys[frame.listen_key]
-        if wanted is None or frame.event in wanted:
+        if wanted is None:
+            passes = not self.sim.config.private_needs_events or self.route != "private"
+        else:
+            passes = frame.event in wanted
+        if passes:
             self.send_event(Frame(frame.listen_key, frame.data))
 
     # -- subscriptions ---------------------------------------------------------------------
@@ -392,7 +396,7 @@ class StreamConnection(Connection):
         if fault is None:
             self.answer(reply)
         else:
-            fault(self, reply)
+            fault.act(self, reply)
 
     def answer(self, reply: Reply) -> None:
         """Carry out a command and confirm it, the confirmation before any data."""

@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Binance Futures (USD-M and COIN-M) on 127.0.0.1, for tests and benchmarks.",
     )
     parser.add_argument("--port", type=int, help="port to listen on (default: a free one)")
+    parser.add_argument("--tls-cert", metavar="PEM", help="certificate: speak https and wss")
+    parser.add_argument("--tls-key", metavar="PEM", help="its private key")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="calm")
     parser.add_argument("--seed", type=int, help="seed of market, accounts and faults")
     parser.add_argument("--symbols", type=int, help="number of USD-M perpetuals")

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -193,12 +194,14 @@ class Simulator:
 
     @property
     def http_url(self) -> str:
-        return f"http://{self.config.host}:{self.port}"
+        scheme = "http" if self.config.tls_cert is None else "https"
+        return f"{scheme}://{self.config.host}:{self.port}"
 
     @property
     def ws_url(self) -> str:
         """Base of the websocket addresses, without a path."""
-        return f"ws://{self.config.host}:{self.port}"
+        scheme = "ws" if self.config.tls_cert is None else "wss"
+        return f"{scheme}://{self.config.host}:{self.port}"
 
     def describe(self) -> dict[str, Any]:
         """Return the addresses and accounts a client needs."""
@@ -222,7 +225,11 @@ class Simulator:
         server = web.Server(self._handle, access_log=None)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        tls: ssl.SSLContext | None = None
+        if self.config.tls_cert is not None:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(self.config.tls_cert, self.config.tls_key)
+        site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
         if not self.clock.virtual:
@@ -245,7 +252,6 @@ class Simulator:
             await asyncio.wait([driver])
         for connection in list(self.connections.values()):
             connection.reset()
-        self.faults.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -363,7 +369,13 @@ class Simulator:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request, path, query)
         body = await request.read()
-        response = await self._rest(request, path, query.encode(), body)
+        fault = self.faults.take_request(request.method, path)
+        if fault is not None and fault.response is not None:
+            response = replace(fault.response, headers=dict(fault.response.headers))
+        else:
+            response = await self._rest(request, path, query.encode(), body)
+        if fault is not None:
+            response.delay_s += fault.delay_s
         self.requests.append(
             Request(
                 self.clock.now_ms(),
@@ -430,7 +442,7 @@ class Simulator:
             return refusal
         fault = self.faults.take_handshake(path)
         if fault is not None:
-            refused = await fault(request)
+            refused = await fault.act(request)
             if refused is not None:
                 return refused
         trading = {"/ws-fapi/v1": Product.USDM, "/ws-dapi/v1": Product.COINM}.get(path)
@@ -479,6 +491,7 @@ class Simulator:
             product=product,
             faults=self.trading_ws_faults,
             public=self.public.ws_public,
+            signature_form=self.config.ws_signature_form,
             return_rate_limits=with_limits,
         )
         self.limits.count(None, Cost(5))  # BN-W-08

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from venues.binance.sim_client import connected, fault, get, running, trade
+from venues.binance.sim_client import connected, fault, get, listen_key, running, trade
 
 from connectors.sim.binance.config import SCENARIOS
 
@@ -443,6 +443,83 @@ def test_bn_m_40_limit_faults(run: Run) -> None:
     run(body())
 
 
+def test_bn_r_29_http_faults(run: Run) -> None:
+    async def body() -> None:
+        async with running(rate_per_s=0) as (sim, session):
+            target = "/fapi/v1/time"
+            await fault(sim, session, fault="http", path=target, count=2, code=-1008, msg="x")
+            for _ in range(2):
+                status, reply, _ = await get(sim, session, target)
+                assert (status, reply) == (503, {"code": -1008, "msg": "x"})
+            assert (await get(sim, session, target))[0] == 200
+            await fault(sim, session, fault="http", path=target, mode="html", status=502)
+            async with session.get(sim.http_url + target) as response:
+                assert (response.status, response.content_type) == (502, "text/html")
+            # Twice: aiohttp repeats a GET by itself when a kept connection breaks.
+            await fault(sim, session, fault="http", path=target, mode="lost", method="GET", count=2)
+            with pytest.raises(aiohttp.ClientError):
+                await get(sim, session, target)
+            await fault(sim, session, fault="http", path=target, mode="delay", delay_ms=150)
+            began = asyncio.get_running_loop().time()
+            status, reply, _ = await get(sim, session, target)
+            assert status == 200
+            assert "serverTime" in reply
+            assert asyncio.get_running_loop().time() - began >= 0.14
+
+    run(body())
+
+
+def test_bn_m_36_listen_key_faults(run: Run) -> None:
+    async def body() -> None:
+        async with running(rate_per_s=0) as (sim, session):
+            key = await listen_key(sim, session, "/fapi")
+            async with connected(sim, session, f"/private/ws?listenKey={key}") as client:
+                await client.call("LIST_SUBSCRIPTIONS")
+                await fault(sim, session, fault="listen_key", expire=True, expiry_as_text=True)
+                event = await client.receive()
+                assert event["e"] == "listenKeyExpired"
+                assert event["E"].isdecimal()
+            await fault(sim, session, fault="listen_key", fail_posts=1)
+            headers = {"X-MBX-APIKEY": sim.accounts[0]["api_key"]}
+            url = f"{sim.http_url}/fapi/v1/listenKey"
+            async with session.post(url, headers=headers) as response:
+                assert response.status == 503
+            async with session.put(url, headers=headers) as response:
+                assert (await response.json())["code"] == -1125
+
+    run(body())
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"drop": 2}, ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]),
+        ({"only": "TRADE_LITE"}, ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ACCOUNT_UPDATE"]),
+        ({"repeat": 1}, ["ORDER_TRADE_UPDATE"] * 2
+         + ["TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]),
+        ({"swap": 1}, ["TRADE_LITE", "ORDER_TRADE_UPDATE", "ORDER_TRADE_UPDATE",
+                       "ACCOUNT_UPDATE"]),
+    ],
+)  # fmt: skip
+def test_bn_m_37_user_stream_faults(
+    run: Run, settings: dict[str, Any], names: list[str]
+) -> None:
+    """A market order that fills at once: new, trade lite, trade, account, bent in four ways."""
+
+    async def body() -> None:
+        async with running(rate_per_s=0) as (sim, session):
+            key = await listen_key(sim, session, "/fapi")
+            async with connected(sim, session, f"/private/ws?listenKey={key}") as client:
+                await client.call("LIST_SUBSCRIPTIONS")
+                await fault(sim, session, fault="user_stream", **settings)
+                await trade(sim, session, "POST", "/fapi/v1/order", **ORDER)
+                assert [(await client.receive())["e"] for _ in names] == names
+                assert await client.call("LIST_SUBSCRIPTIONS") == {"result": [], "id": 1}
+                assert client.events == []
+
+    run(body())
+
+
 def test_bn_m_15_scripts_play_frames_and_faults(run: Run) -> None:
     frames = json.loads((DATA / "market_frames.json").read_text())["frames"]
     sample = next(item["frame"] for item in frames if item["id"] == "agg_trade")
@@ -495,7 +572,7 @@ def test_every_scenario_fault_can_be_applied(run: Run) -> None:
                     sim, session, "/public/ws/btcusdt@depth@100ms", **impatient
                 ):
                     count = len(sim.faults.applied)
-                    sim.faults._random_fault(kind)
+                    sim.faults.make(kind)
                     assert len(sim.faults.applied) == count + 1, kind
                     await asyncio.sleep(0.02)
 

@@ -8,7 +8,9 @@ import hmac
 import json
 import os
 import re
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -582,6 +584,24 @@ def test_bn_l_12_an_order_is_seen_in_the_user_stream(
     run(body())
 
 
+def test_bn_l_12_a_private_route_that_wants_a_filter(run: Run) -> None:
+    async def body() -> None:
+        async with running(rate_per_s=0, private_needs_events=True) as (sim, session):
+            key = await listen_key(sim, session, "/fapi")
+            async with (
+                connected(sim, session, f"/private/ws?listenKey={key}") as without,
+                connected(sim, session, f"/private/ws?listenKey={key}&events=TRADE_LITE") as having,
+            ):
+                for client in (without, having):
+                    await client.call("LIST_SUBSCRIPTIONS")
+                await trade(sim, session, "POST", "/fapi/v1/order", **ORDER)
+                assert (await having.receive())["e"] == "TRADE_LITE"
+                await without.call("LIST_SUBSCRIPTIONS")
+                assert without.events == []
+
+    run(body())
+
+
 def test_bn_l_13_listen_keys_can_be_subscribed(run: Run) -> None:
     """Official client: SUBSCRIBE with the key; COIN-M: the key in the path; expiry ends both."""
 
@@ -714,6 +734,31 @@ def test_bn_m_16_load_mode_has_no_holes(run_any: Run) -> None:
             assert all(d["pu"] == d["u"] - 1 for d in events["btcusdt@depth@0ms"])
 
     run_any(body())
+
+
+def test_bn_m_01_tls(run: Run, tmp_path: Path) -> None:
+    """Clients that insist on https and wss, with a throw-away certificate."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate and is not installed")
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    trusting = ssl.create_default_context(cafile=cert)
+
+    async def body() -> None:
+        async with running(rate_per_s=0, tls_cert=cert, tls_key=key) as (sim, session):
+            assert sim.http_url.startswith("https://")
+            assert (await get(sim, session, "/fapi/v1/time", ssl=trusting))[0] == 200
+            async with connected(sim, session, "/public/ws", ssl=trusting) as client:
+                await client.call("LIST_SUBSCRIPTIONS")
+                sim.faults.apply({"fault": "drop", "mode": "reset"})
+                assert await client.closed() == 1006
+
+    run(body())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

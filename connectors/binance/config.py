@@ -296,7 +296,8 @@ class Config:
     max_connections :
         Per pool, default 20.
     heartbeat_s :
-        Unsolicited ping every so many seconds; None: none (BN-T-10).
+        A ping every so many seconds, default 20, whose missing pong means reconnect: silence
+        of data proves nothing on quiet symbols (BN-T-10, BN-T-11). None: no pings.
     idle_timeout_s :
         No frame of any kind for so long means reconnect, default 5 min (BN-T-11).
     rotate :
@@ -323,7 +324,7 @@ class Config:
     routed: bool | None = None
     max_streams_per_connection: int = 200
     max_connections: int = 20
-    heartbeat_s: float | None = None
+    heartbeat_s: float | None = 20.0
     idle_timeout_s: float = 300.0
     rotate: bool = True
     first_data_timeout_s: float | None = 30.0

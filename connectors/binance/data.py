@@ -237,6 +237,8 @@ class DataClient(MarketFeeds):
             subscription.cancel()
         self._interest_of(CONTRACT_INFO).remove(self._housekeeping)
         self._watchdog.close()
+        for interest in self._interests.values():
+            interest.close()
         await self._tasks.close(timeout_s=2.0)
         await asyncio.gather(*(pool.close() for pool in self.pools))
         await self.rest.close()

@@ -17,6 +17,8 @@ from .pool import StreamPool
 
 __all__ = ["Interest"]
 
+REFUSED_RETRY_S = 5.0
+
 log = logging.getLogger("connectors.binance")
 
 
@@ -43,7 +45,9 @@ class Interest:
         self._active: set[str] = set()
         self._refused: set[str] = set()
         self._paused: set[str] = set()
+        self._proven: set[str] = set()  # confirmed once, so the venue does serve them
         self._changed = asyncio.Event()
+        self._retry: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._wanted)
@@ -87,8 +91,8 @@ class Interest:
                 self._wanted[name] = others
             elif self._wanted.pop(name, None) is not None:
                 ended.append(name)
-                self._active.discard(name)
-                self._refused.discard(name)
+                for names in (self._active, self._refused, self._proven):
+                    names.discard(name)
         if ended:
             self._changed.set()
         return ended
@@ -106,15 +110,22 @@ class Interest:
     # ---- what the pool says -------------------------------------------------------------------
 
     def on_stream(self, name: str, state: StreamState, code: object, message: str) -> None:
-        """Take note of the venue's answer about a stream."""
+        """Take note of the venue's answer about a stream.
+
+        A refusal is final for a stream that was never confirmed. One that was, and is refused
+        when a new connection asks for it again, is asked for once more after a while.
+        """
         if name not in self._wanted:
             return
         error: ConnectorError | None = None
         if state is StreamState.ACTIVE:
             self._active.add(name)
+            self._proven.add(name)
         else:
             self._active.discard(name)
-            if state is StreamState.REFUSED:
+            if state is StreamState.REFUSED and name in self._proven:
+                self._retry_later()
+            elif state is StreamState.REFUSED:
                 self._refused.add(name)
                 error = VenueError(code if isinstance(code, int) else 0, message)
         for subscription in self._wanted[name]:
@@ -129,6 +140,21 @@ class Interest:
             self._active.discard(name)
             for subscription in self._wanted.get(name, ()):
                 self._show(subscription)
+
+    def close(self) -> None:
+        """Ask for nothing again."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _retry_later(self) -> None:
+        if self._retry is None:
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(REFUSED_RETRY_S, self._retry_now)
+
+    def _retry_now(self) -> None:
+        self._retry = None
+        self._changed.set()
 
     def _show(self, subscription: Subscription) -> None:
         if any(name in self._refused for name in subscription.streams):

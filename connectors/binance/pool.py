@@ -65,6 +65,7 @@ __all__ = ["StreamPool"]
 log = logging.getLogger("connectors.binance")
 
 PROBLEM_EVERY_S = 1.0
+HEARTBEAT_REPLY_S = 10.0
 ROTATION_AGE_S = 23.75 * 3600  # the venue ends connections at 24 h (BN-S-04)
 ROTATION_NOTICE_S = 900.0
 ROTATION_SPREAD_S = 30.0  # slots do not rotate at the same time
@@ -82,7 +83,8 @@ class StreamPool:
     url :
         In place of the environment's, used byte for byte.
     heartbeat_s :
-        Send a ping every so many seconds; None: the venue's own pings are enough.
+        Send a ping every so many seconds, and reconnect when its pong does not come: that tells
+        a dead connection from a quiet one. None: only `idle_timeout_s` does.
     route :
         Which USD-M route the pool is on; by default the one its URL names, else market.
     max_streams, max_connections :
@@ -463,7 +465,10 @@ class StreamPool:
     def _policy(self, index: int) -> SessionPolicy:
         heartbeat = None
         if self._heartbeat_s is not None:
-            heartbeat = Heartbeat(interval_s=self._heartbeat_s)
+            heartbeat = Heartbeat(
+                interval_s=self._heartbeat_s,
+                reply_timeout_s=min(self._heartbeat_s, HEARTBEAT_REPLY_S),
+            )
         age_s = self._rotation_age_s - index * min(ROTATION_SPREAD_S, self._rotation_age_s / 100)
         return SessionPolicy(
             silence_timeout_s=self._idle_timeout_s,

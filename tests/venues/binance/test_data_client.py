@@ -374,6 +374,30 @@ def test_a_refusal_is_raised_from_the_iteration(run):
     run(main())
 
 
+def test_a_stream_refused_only_after_a_reconnect_is_asked_for_again(run, monkeypatch):
+    monkeypatch.setattr("connectors.binance.interest.REFUSED_RETRY_S", 0.1)
+
+    async def main():
+        statuses = []
+        async with (
+            simulator(rate_per_s=300) as sim,
+            client(sim, on_status=statuses.append, instrument_refresh_s=0) as data,
+        ):
+            got = []
+            trades = data.subscribe_trades(BTC, got.append)
+            await trades.active()
+            sim.faults.apply({"fault": "control", "action": "error", "code": 2, "count": 1})
+            sim.faults.apply({"fault": "drop", "mode": "reset"})
+            refused = StreamState.REFUSED
+            await until(lambda: any(getattr(e, "state", None) is refused for e in statuses))
+            assert trades.state is StreamState.PENDING
+            await trades.active()
+            before = len(got)
+            await until(lambda: len(got) > before)
+
+    run(main())
+
+
 def test_connect_fails_without_the_venue(run):
     async def main():
         async with simulator() as sim:

@@ -470,6 +470,23 @@ def test_bn_tc_09_a_drop_brings_everything_back(run_any):
     run_any(main())
 
 
+def test_bn_t_11_a_dead_connection_is_told_from_a_quiet_one(run):
+    async def main():
+        statuses = []
+        async with (
+            simulator() as sim,
+            connected(sim, on_status=statuses.append, heartbeat_s=0.2) as pool,
+        ):
+            await (await pool.subscribe(names(0, 3))).wait()
+            await asyncio.sleep(0.6)  # quiet, but every ping is answered
+            assert not any(isinstance(event, Reconnected) for event in statuses)
+            sim.faults.apply({"fault": "drop", "mode": "half_open"})
+            await until(lambda: any(isinstance(event, Reconnected) for event in statuses))
+            await until(lambda: pool.subscription_count == 3)
+
+    run(main())
+
+
 def test_bn_t_07_three_drops_in_a_row(run):
     async def main():
         statuses = []
@@ -578,6 +595,36 @@ def test_bn_t_15_a_server_that_announces_its_end_is_left_at_once(run):
             assert pool.subscription_count == 5
 
     run(main())
+
+
+def test_bn_tc_19_no_secret_in_any_log_line(run, caplog):
+    async def main():
+        async with simulator() as sim:
+            sim.faults.apply({"fault": "refuse", "mode": "status", "status": 500, "count": 1})
+            pool = StreamPool(
+                url=f"{sim.ws_url}/private/ws?listenKey=LISTENKEYSECRET&signature=SIGNSECRET",
+                api_key="APIKEYSECRET",
+                api_secret="APISECRETSECRET",
+                attempts=AttemptBudget((Quota(1000, 1.0),)),
+            )
+            statuses = []
+            pool._on_status = statuses.append
+            with pytest.raises(TransportError) as caught:
+                await pool.connect()
+            await pool.connect()
+            sim.faults.apply({"fault": "drop", "mode": "reset"})
+            await until(lambda: any(isinstance(event, Reconnected) for event in statuses))
+            texts = [str(caught.value), repr(pool), *map(repr, statuses)]
+            await pool.close()
+            return texts
+
+    with caplog.at_level("DEBUG"):
+        texts = run(main())
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith("connectors")]
+    assert ours
+    for text in (*texts, *ours):
+        for secret in ("LISTENKEYSECRET", "SIGNSECRET", "APIKEYSECRET", "APISECRETSECRET"):
+            assert secret not in text
 
 
 # ---- output -----------------------------------------------------------------------------------

@@ -375,20 +375,20 @@ def instrument(board: Faults, spec: Spec) -> dict[str, Any]:
         spare = list_contracts(len(sim.symbols) + 1, 0, sim.clock.now_ms())
         contract = next(c for c in spare if c.symbol not in sim.engine.markets)
         sim.symbols[contract.symbol] = contract.rules
-        market.announce(market.list_contract(contract))
+        market.publisher.announce(market.list_contract(contract))
         return {"symbol": contract.symbol}
     feed = market.feeds.get(symbol)
     if feed is None:
         raise ValueError(f"unknown symbol {symbol!r}")
     if action == "tick":
         _change_tick(feed.rules, Decimal(str(spec.take("tick_size"))))
-        market.announce(feed)
+        market.publisher.announce(feed)
     elif action == "status":
         feed.rules.status = str(spec.take("status", "SETTLING"))
         market.status_changed(feed)
     else:
         feed.rules.status = "CLOSE"
-        market.announce(feed)
+        market.publisher.announce(feed)
         market.delist(symbol)
         sim.exchange.settle()
         del sim.symbols[symbol]
@@ -506,7 +506,7 @@ def _send_events(board: Faults, connection: StreamConnection, names: Iterable[st
     """Send an event of each stream that has one at any time."""
     for name in names:
         channel = board.sim.hub.channels.get(name)
-        text = None if channel is None else board.sim.market.event_now(channel.name)
+        text = None if channel is None else board.sim.market.publisher.event_now(channel.name)
         if text is not None:
             connection.send_event(Frame(name, text.encode()))
 

@@ -1,23 +1,22 @@
-"""The moving market: engine events in, published streams out, on the venue's schedule.
+"""The moving market: contracts, the traders that move them, and their prices.
 
-`Market.advance` is called with the clock and does what is due; nothing here sleeps or knows a
-socket. With a virtual clock and the same seed the same calls publish the same bytes (BN-M-14).
+`Market.advance` does what is due at the clock's time; nothing here sleeps or knows a socket.
+With a virtual clock and the same seed the same calls publish the same bytes (BN-M-14).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
 from ..matching import DoneReason, EngineListener, EngineOrder, MatchingEngine, Side
-from . import frames
 from .bots import Maker
 from .candles import Series
 from .clock import SimClock
-from .feed import Diff, Feed
-from .names import StreamName
-from .streams import Channel, Hub
+from .feed import Feed
+from .publisher import Publisher
+from .streams import Hub
 from .symbols import Contract
 from .types import Product
 
@@ -29,7 +28,7 @@ LIQUIDATION_SHARE = 0.004  # of the simulated actions
 
 
 class Market(EngineListener):
-    """Every contract listed with `list_contract`, its traders, and what subscribers are told.
+    """Every contract listed with `list_contract`, and its traders; a `publisher` tells of it.
 
     Parameters
     ----------
@@ -51,7 +50,6 @@ class Market(EngineListener):
     ) -> None:
         self.engine = engine
         self.clock = clock
-        self.hub = hub
         self.rate_per_s = rate_per_s
         self.paused = False
         self.feeds: dict[str, Feed] = {}
@@ -66,24 +64,10 @@ class Market(EngineListener):
         self._makers: dict[str, Maker] = {}
         self._shares: tuple[list[str], list[float]] = ([], [])
         self._dirty: dict[Feed, None] = {}
-        self._traded: dict[Feed, None] = {}
-        self._active: dict[str, dict[str, tuple[StreamName, Feed | None]]] = {}
-        self._liquidations: dict[Feed, tuple[tuple[str, ...], int]] = {}
         self._credit = 0.0
         self._advancing = False
         self._last_ns = clock.elapsed_ns()
-        self._jobs: list[tuple[int, Callable[[int], None]]] = [
-            (100, self._every_100ms),
-            (250, self._every_250ms),
-            (500, self._every_500ms),
-            (1_000, self._every_second),
-            (2_000, lambda now: self._tickers(2_000, now)),
-            (3_000, lambda now: self._marks(3_000, now)),
-            (5_000, self._all_books),
-        ]
-        hub.serves = self.serves
-        hub.on_open = self._on_open
-        hub.on_close = self._on_close
+        self.publisher = Publisher(self, hub, clock)
 
     # -- contracts -------------------------------------------------------------------------
 
@@ -121,10 +105,6 @@ class Market(EngineListener):
             self.engine.cancel(symbol, order.order_id, DoneReason.DELISTED)
         self._share_out()
 
-    def announce(self, feed: Feed) -> None:
-        """Publish `!contractInfo` for a contract."""
-        self.hub.publish("!contractInfo", frames.contract_info(feed, self.clock.now_ms()))
-
     def _share_out(self) -> None:
         trading = [feed for feed in self.feeds.values() if feed.rules.trading]
         self._shares = (
@@ -134,7 +114,7 @@ class Market(EngineListener):
 
     def status_changed(self, feed: Feed) -> None:
         self._share_out()
-        self.announce(feed)
+        self.publisher.announce(feed)
 
     # -- engine listener -------------------------------------------------------------------
 
@@ -167,26 +147,16 @@ class Market(EngineListener):
             ts_ns // 1_000_000,
             buyer_is_maker=taker.side is Side.SELL,
         )
-        self._traded[feed] = None
+        self.publisher.traded(feed)
 
     def settle(self) -> None:
-        """Publish what is due on each change: book tickers, 0 ms depth and trades."""
+        """Publish what is due on each change of a book."""
         if not self._dirty:
             return
         now_ms = self.clock.now_ms()
         dirty, self._dirty = self._dirty, {}
-        channels = self.hub.channels
         for feed in dirty:
-            name = feed.name
-            if feed.pending_trades:
-                taken = feed.take_trades()
-                if f"{name}@trade" in channels:
-                    for item in taken:
-                        self.hub.publish(f"{name}@trade", frames.trade(feed, item, now_ms))
-            if feed.refresh_best() and f"{name}@bookTicker" in channels:
-                self.hub.publish(f"{name}@bookTicker", frames.book_ticker(feed, now_ms))
-            if 0 in feed.diffs:
-                self._publish_diff(feed, 0, now_ms)
+            self.publisher.changed(feed, now_ms)
 
     # -- time ------------------------------------------------------------------------------
 
@@ -200,21 +170,14 @@ class Market(EngineListener):
         self._last_ns = now_ns
         self._advancing = False
         self.settle()
-        now_ms = self.clock.now_ms()
-        for period_ms, job in self._jobs:
-            if elapsed_ms // period_ms != before_ms // period_ms:
-                job(now_ms)
+        if elapsed_ms // 1_000 != before_ms // 1_000:
+            self._move_prices()
+        self.publisher.advance(before_ms, elapsed_ms)
 
     def flush(self) -> None:
-        """Publish every pending depth change and aggregate trade at once (BN-M-51)."""
+        """Publish everything that is pending (BN-M-51)."""
         self.settle()
-        now_ms = self.clock.now_ms()
-        self._publish_aggs(now_ms)
-        for feed in self.feeds.values():
-            for period_ms in feed.diffs:
-                self._publish_diff(feed, period_ms, now_ms)
-        for _, (name, feed) in self._each("partial_depth"):
-            self._publish_partial(name, feed, now_ms)
+        self.publisher.flush()
 
     def _trade(self, seconds: float) -> None:
         symbols, weights = self._shares
@@ -229,37 +192,21 @@ class Market(EngineListener):
             if self._random.random() < LIQUIDATION_SHARE:
                 order = maker.liquidate()
                 if order is not None:
-                    self.note_liquidation(symbol, order)
+                    self.publisher.note_liquidation(symbol, order)
             else:
                 maker.step()
             self.settle()
 
-    def _every_100ms(self, now_ms: int) -> None:
-        self._publish_aggs(now_ms)
-        self._publish_depth(100, now_ms)
+    # -- prices ----------------------------------------------------------------------------
 
-    def _every_250ms(self, now_ms: int) -> None:
-        self._publish_depth(250, now_ms)
-        self._publish_klines(now_ms)
-
-    def _every_500ms(self, now_ms: int) -> None:
-        self._publish_depth(500, now_ms)
-        self._publish_rpi(now_ms)
-        self._tickers(500, now_ms)
-
-    def _every_second(self, now_ms: int) -> None:
-        for feed in self.feeds.values():
+    def _move_prices(self) -> None:
+        """Set index, mark and funding rate of every contract, and settle funding when due."""
+        now_ms = self.clock.now_ms()
+        for feed in list(self.feeds.values()):
             self._update_prices(feed)
             self.on_mark_price(feed.rules.symbol, Decimal(feed.mark_e8).scaleb(-8))
             if feed.perpetual and now_ms >= feed.next_funding_ms:
                 self._fund(feed, now_ms)
-        self._marks(1_000, now_ms)
-        self._publish_price_klines(now_ms)
-        self._publish_liquidations(now_ms)
-        self._all_tickers(now_ms)
-        self._publish_indices(now_ms)
-
-    # -- prices ----------------------------------------------------------------------------
 
     def _update_prices(self, feed: Feed) -> None:
         """Move index and mark: the index follows the fair price, the mark the book around it."""
@@ -291,28 +238,10 @@ class Market(EngineListener):
             feed.sampled[kind, interval] = series
         return series
 
-    # -- subscriptions ---------------------------------------------------------------------
+    # -- looking up ------------------------------------------------------------------------
 
-    def serves(self, name: StreamName, product: Product) -> bool:
-        """Whether a stream of this name exists for the product."""
-        if not name.subject:
-            return True
-        if name.kind == "composite_index":
-            return name.subject == "defiusdt"
-        if name.kind == "asset_index":
-            return name.subject in ("btcusd", "ethusd", "usdtusd", "usdcusd")
-        feed = self._subject(name, product)
-        return feed is not None and feed.rules.product is product
-
-    def _subject(self, name: StreamName, product: Product) -> Feed | None:
-        if name.kind == "continuous_kline":
-            return self.find_continuous(name.subject, name.argument.split("@")[0], product)
-        feed = self.by_name.get(name.subject)
-        if feed is None and name.kind in ("mark", "index", "index_kline"):
-            return self._by_pair(name.subject, product)
-        return feed
-
-    def _by_pair(self, pair: str, product: Product) -> Feed | None:
+    def by_pair(self, pair: str, product: Product) -> Feed | None:
+        """Return the perpetual of a COIN-M pair."""
         return next(iter(self.pair_feeds(pair, product)), None)
 
     def pair_feeds(self, pair: str, product: Product) -> list[Feed]:
@@ -334,240 +263,6 @@ class Market(EngineListener):
             ):
                 return feed
         return None
-
-    def event_now(self, name: StreamName) -> str | None:
-        """Return an event of a stream that has one at any time, else None."""
-        feed = self.by_name.get(name.subject)
-        if feed is None:
-            return None
-        now_ms = self.clock.now_ms()
-        if name.kind == "book_ticker":
-            return frames.book_ticker(feed, now_ms)
-        if name.kind == "mark":
-            return frames.mark_price(feed, now_ms)
-        if name.kind == "partial_depth":
-            view = feed.view(name.levels)
-            ids = (feed.update_id, feed.update_id, feed.update_id - 1)
-            return frames.depth(feed, now_ms, ids, view.bids, view.asks)
-        if name.kind == "ticker":
-            return frames.ticker(feed, feed.day(now_ms), now_ms)
-        return None
-
-    def _on_open(self, channel: Channel) -> None:
-        name = channel.name
-        feed = self._subject(name, channel.product) if name.subject else None
-        self._active.setdefault(name.kind, {})[name.text] = (name, feed)
-        if feed is None:
-            return
-        if name.kind == "depth":
-            feed.diffs.setdefault(name.period_ms, Diff(feed.update_id))
-        elif name.kind == "rpi_depth":
-            feed.diffs.setdefault(-1, Diff(feed.update_id))
-        elif name.kind == "kline":
-            feed.series_of(name.argument).take_ended()
-        elif name.kind == "continuous_kline":
-            feed.series_of(name.argument.rpartition("_")[2]).take_ended()
-        elif name.kind in ("mark_kline", "index_kline"):
-            self.sampled_series(feed, name.kind[:-6], name.argument).take_ended()
-
-    def _on_close(self, channel: Channel) -> None:
-        name = channel.name
-        _, feed = self._active[name.kind].pop(name.text)
-        if feed is None or name.kind not in ("depth", "rpi_depth"):
-            return
-        period_ms = -1 if name.kind == "rpi_depth" else name.period_ms
-        # "@depth" and "@depth@250ms" share the accumulator of their period.
-        if not any(
-            other.period_ms == period_ms and of is feed
-            for other, of in self._active["depth"].values()
-        ):
-            del feed.diffs[period_ms]
-
-    def _each(self, kind: str) -> Iterator[tuple[str, tuple[StreamName, Feed]]]:
-        for text, (name, feed) in list(self._active.get(kind, {}).items()):
-            if feed is not None:
-                yield text, (name, feed)
-
-    # -- publishing ------------------------------------------------------------------------
-
-    def _publish_diff(self, feed: Feed, period_ms: int, now_ms: int) -> None:
-        if period_ms < 0:
-            return
-        event = feed.diffs[period_ms].take(feed.update_id)
-        if event is None:
-            return
-        ids, bids, asks = event
-        text = frames.depth(feed, now_ms, ids, bids, asks)
-        self.hub.publish(f"{feed.name}@depth@{period_ms}ms", text)
-        if period_ms == 250:
-            self.hub.publish(f"{feed.name}@depth", text)
-
-    def _publish_depth(self, period_ms: int, now_ms: int) -> None:
-        done: set[Feed] = set()
-        for _, (name, feed) in self._each("depth"):
-            if name.period_ms == period_ms and feed not in done:
-                done.add(feed)
-                self._publish_diff(feed, period_ms, now_ms)
-        for _, (name, feed) in self._each("partial_depth"):
-            if name.period_ms == period_ms:
-                self._publish_partial(name, feed, now_ms)
-
-    def _publish_partial(self, name: StreamName, feed: Feed, now_ms: int) -> None:
-        """Publish the top levels, if the book changed since this stream's last event."""
-        ids = feed.take_partial_ids(name.text)
-        if ids is not None:
-            view = feed.view(name.levels)
-            self.hub.publish(name.text, frames.depth(feed, now_ms, ids, view.bids, view.asks))
-
-    def _publish_rpi(self, now_ms: int) -> None:
-        for text, (_, feed) in self._each("rpi_depth"):
-            diff = feed.diffs[-1]
-            previous_id = diff.previous_id
-            event = diff.take(feed.update_id)
-            ids = event[0] if event else (feed.update_id, feed.update_id, previous_id)
-            moved_bids, moved_asks = feed.move_rpi()
-            bids = {p: feed.rpi_lots(1, p) for p, _ in event[1]} if event else {}
-            asks = {p: feed.rpi_lots(-1, p) for p, _ in event[2]} if event else {}
-            bids |= moved_bids
-            asks |= moved_asks
-            if event or bids or asks:
-                self.hub.publish(
-                    text,
-                    frames.depth(
-                        feed, now_ms, ids, sorted(bids.items(), reverse=True), sorted(asks.items())
-                    ),
-                )
-
-    def _publish_aggs(self, now_ms: int) -> None:
-        traded, self._traded = self._traded, {}
-        for feed in traded:
-            name = f"{feed.name}@aggTrade"
-            for item in feed.take_aggs():
-                if name in self.hub.channels:
-                    self.hub.publish(name, frames.agg_trade(feed, item, now_ms))
-
-    def _publish_klines(self, now_ms: int) -> None:
-        # Streams of the same candles go together: a closed candle is handed out once.
-        streams: dict[tuple[Feed, str], list[tuple[str, Callable[..., str]]]] = {}
-        for kind, build in (
-            ("kline", frames.kline),
-            ("continuous_kline", frames.continuous_kline),
-        ):
-            for text, (name, feed) in self._each(kind):
-                interval = name.argument.rpartition("_")[2]
-                streams.setdefault((feed, interval), []).append((text, build))
-        for (feed, interval), texts in streams.items():
-            series = feed.series_of(interval)
-            series.roll(now_ms)
-            due = [(candle, True) for candle in series.take_ended()]
-            if series.changed:
-                series.changed = False
-                due.append((series.live, False))
-            for candle, closed in due:
-                for text, build in texts:
-                    self.hub.publish(text, build(feed, interval, candle, now_ms, closed=closed))
-
-    def _publish_price_klines(self, now_ms: int) -> None:
-        for kind in ("mark", "index"):
-            for text, (name, feed) in self._each(f"{kind}_kline"):
-                series = self.sampled_series(feed, kind, name.argument)
-                series.roll(now_ms)
-                symbol = feed.rules.symbol if kind == "mark" else "0"
-                event = f"{kind}Price_kline"
-                for candle in series.take_ended():
-                    self.hub.publish(text, frames.price_kline(
-                        event, feed.rules.pair, symbol, name.argument, candle, now_ms, closed=True
-                    ))  # fmt: skip
-                self.hub.publish(text, frames.price_kline(
-                    event, feed.rules.pair, symbol, name.argument, series.live, now_ms,
-                    closed=False
-                ))  # fmt: skip
-
-    def _marks(self, period_ms: int, now_ms: int) -> None:
-        for text, (name, feed) in self._each("mark"):
-            if name.period_ms != period_ms:
-                continue
-            if name.subject == feed.name:
-                self.hub.publish(text, frames.mark_price(feed, now_ms))
-            else:
-                pair = self.pair_feeds(name.subject, Product.COINM)
-                items = (frames.mark_price(item, now_ms) for item in pair)
-                self.hub.publish(text, frames.array(items))
-        for text, (name, feed) in self._each("index"):
-            if name.period_ms == period_ms:
-                self.hub.publish(
-                    text, frames.index_price(feed.rules.pair, feed.index_e8, now_ms)
-                )
-        text = "!markPrice@arr@1s" if period_ms == 1_000 else "!markPrice@arr"
-        if text in self.hub.channels:
-            items = (frames.mark_price(feed, now_ms) for feed in self.feeds.values())
-            self.hub.publish(text, frames.array(items))
-
-    def _tickers(self, period_ms: int, now_ms: int) -> None:
-        for kind, build in (("ticker", frames.ticker), ("mini_ticker", frames.mini_ticker)):
-            for text, (name, feed) in self._each(kind):
-                if name.period_ms == period_ms:
-                    self.hub.publish(text, build(feed, feed.day(now_ms), now_ms))
-
-    def _all_tickers(self, now_ms: int) -> None:
-        """Publish the all-market arrays: only contracts that traded since the last (BN-F-11)."""
-        for text, build in (
-            ("!ticker@arr", frames.ticker),
-            ("!miniTicker@arr", frames.mini_ticker),
-        ):
-            if text not in self.hub.channels:
-                continue
-            items = []
-            for feed in self.feeds.values():
-                if feed.traded_since(text):
-                    items.append(build(feed, feed.day(now_ms), now_ms))
-            if items:
-                self.hub.publish(text, frames.array(items))
-
-    def _all_books(self, now_ms: int) -> None:
-        if "!bookTicker" in self.hub.channels:
-            for feed in self.feeds.values():
-                self.hub.publish("!bookTicker", frames.book_ticker_all(feed, now_ms))
-
-    def note_liquidation(self, symbol: str, order: tuple[str, ...]) -> None:
-        """Remember a liquidation; only the latest per symbol and second is shown (BN-F-14).
-
-        `order`: side, type, time in force, quantity, price, average price, status, last filled
-        and total filled quantity, as texts.
-        """
-        feed = self.feeds.get(symbol)
-        if feed is not None:
-            self._liquidations[feed] = (order, self.clock.now_ms())
-
-    def _publish_liquidations(self, now_ms: int) -> None:
-        taken, self._liquidations = self._liquidations, {}
-        for feed, (order, ts_ms) in taken.items():
-            for text, everything in (
-                (f"{feed.name}@forceOrder", False),
-                ("!forceOrder@arr", True),
-            ):
-                if text in self.hub.channels:
-                    self.hub.publish(
-                        text,
-                        frames.force_order(feed, order, ts_ms, now_ms, all_market=everything),
-                    )
-
-    def _publish_indices(self, now_ms: int) -> None:
-        if "tradingSession" in self.hub.channels:
-            self.hub.publish("tradingSession", frames.trading_session(now_ms))
-        assets = self.asset_prices()
-        for text in list(self._active.get("asset_index", ())):
-            asset = text.partition("@")[0][:-3].upper()
-            self.hub.publish(text, frames.asset_index(asset, assets[asset], now_ms))
-        if "!assetIndex@arr" in self.hub.channels:
-            self.hub.publish(
-                "!assetIndex@arr",
-                frames.array(frames.asset_index(a, p, now_ms) for a, p in assets.items()),
-            )
-        for text in list(self._active.get("composite_index", ())):
-            parts = self.composite_parts()
-            price = sum(p for _, p in parts) // max(len(parts), 1)
-            self.hub.publish(text, frames.composite_index("DEFIUSDT", price, parts, now_ms))
 
     def asset_prices(self) -> dict[str, int]:
         """Return the dollar price of the margin assets, with 8 decimals."""

@@ -9,14 +9,13 @@ from typing import Any
 
 import orjson
 
-from .candles import Candle, bucket_ms, next_bucket_ms
 from .clock import SimClock
 from .feed import AggTrade, BookView, Feed, Trade
 from .frames import levels_text
 from .limits import Limits
 from .market import FUNDING_MS, Market
-from .names import INTERVALS
 from .params import Params, missing, parse_form
+from .rest_candles import CandleRest, find_feed, page_limit
 from .symbols import exchange_info
 from .types import ApiError, Cost, Product, Response, fixed_text
 
@@ -25,7 +24,6 @@ __all__ = ["PublicRest", "SnapshotFault"]
 JSON = "application/json;charset=UTF-8"
 DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1_000: 20}
 MAX_PAGE = 1_000
-MAX_CANDLES = 1_500
 
 Answer = tuple[Any, Cost]
 Handler = Callable[[Product, Params], Answer]
@@ -71,6 +69,7 @@ class PublicRest:
         self._clock = clock
         self._limits = limits
         self.snapshot_faults: dict[str, list[SnapshotFault]] = {}
+        self._candles = CandleRest(market, clock)
         self._routes = self._table()
 
     def serves(self, path: str) -> bool:
@@ -126,11 +125,7 @@ class PublicRest:
             "trades": _Route(self._trades),
             "historicalTrades": _Route(self._old_trades, needs_key=True),
             "aggTrades": _Route(self._agg_trades),
-            "klines": _Route(self._klines),
-            "continuousKlines": _Route(self._continuous_klines),
-            "indexPriceKlines": _Route(self._index_klines),
-            "markPriceKlines": _Route(self._mark_klines),
-            "premiumIndexKlines": _Route(self._premium_klines),
+            **{name: _Route(handler) for name, handler in self._candles.handlers().items()},
             "premiumIndex": _Route(self._premium_index),
             "fundingRate": _Route(self._funding_rate),
             "fundingInfo": _Route(self._funding_info),
@@ -151,10 +146,7 @@ class PublicRest:
         return self._find(product, params.require("symbol"))
 
     def _find(self, product: Product, symbol: str) -> Feed:
-        feed = self._market.feeds.get(symbol)
-        if feed is None or feed.rules.product is not product:
-            raise ApiError(-1121, "Invalid symbol.")
-        return feed
+        return find_feed(self._market, product, symbol)
 
     def _listed(self, product: Product) -> list[Feed]:
         return [feed for feed in self._market.feeds.values() if feed.rules.product is product]
@@ -257,12 +249,12 @@ class PublicRest:
 
     def _trades(self, product: Product, params: Params) -> Answer:
         feed = self._feed(product, params)
-        limit = _limit(params, 500, MAX_PAGE)
+        limit = page_limit(params, 500, MAX_PAGE)
         return [_trade_item(feed, item) for item in list(feed.trades)[-limit:]], Cost(5)
 
     def _old_trades(self, product: Product, params: Params) -> Answer:
         feed = self._feed(product, params)
-        limit = _limit(params, 100, 500)
+        limit = page_limit(params, 100, 500)
         from_id = params.integer("fromId")
         found = [item for item in feed.trades if from_id is None or item.trade_id >= from_id]
         page = found[-limit:] if from_id is None else found[:limit]
@@ -270,7 +262,7 @@ class PublicRest:
 
     def _agg_trades(self, product: Product, params: Params) -> Answer:
         feed = self._feed(product, params)
-        limit = _limit(params, 500, MAX_PAGE)
+        limit = page_limit(params, 500, MAX_PAGE)
         from_id = params.integer("fromId")
         start, end = params.integer("startTime"), params.integer("endTime")
         if from_id is not None and (start is not None or end is not None):
@@ -284,84 +276,6 @@ class PublicRest:
         ]
         page = found[-limit:] if from_id is None and start is None else found[:limit]
         return [_agg_item(feed, item) for item in page], Cost(20)
-
-    # -- candles ---------------------------------------------------------------------------
-
-    def _klines(self, product: Product, params: Params) -> Answer:
-        return self._candles(self._feed(product, params), params)
-
-    def _continuous_klines(self, product: Product, params: Params) -> Answer:
-        pair, contract_type = params.require("pair"), params.require("contractType")
-        feed = self._market.find_continuous(pair, contract_type, product)
-        if feed is None:
-            raise ApiError(-1121, "Invalid symbol.")
-        return self._candles(feed, params)
-
-    def _candles(self, feed: Feed, params: Params) -> Answer:
-        interval = _interval(params)
-        limit, start, end, cost = _candle_page(params)
-        now_ms = self._clock.now_ms()
-        count = limit
-        if start is not None or end is not None:
-            oldest = start if start is not None else end
-            assert oldest is not None
-            span = next_bucket_ms(bucket_ms(now_ms, interval), interval) - bucket_ms(
-                now_ms, interval
-            )
-            count = min(limit + max(0, (now_ms - oldest) // span) + 2, 20 * MAX_CANDLES)
-        found = feed.candles(interval, count, now_ms)[::-1]
-        rows = [
-            candle
-            for candle in found
-            if (start is None or candle.open_ms >= start) and (end is None or candle.open_ms <= end)
-        ]
-        page = rows[:limit] if start is not None else rows[-limit:]
-        return [_candle_row(feed, candle) for candle in page], cost
-
-    def _index_klines(self, product: Product, params: Params) -> Answer:
-        pair = params.require("pair")
-        feed = next((feed for feed in self._listed(product) if feed.rules.pair == pair), None)
-        if feed is None:
-            raise ApiError(-1121, "Invalid symbol.")
-        return self._sampled(feed, "index", params)
-
-    def _mark_klines(self, product: Product, params: Params) -> Answer:
-        return self._sampled(self._feed(product, params), "mark", params)
-
-    def _premium_klines(self, product: Product, params: Params) -> Answer:
-        """Premium candles: mark against index of the same candle."""
-        feed = self._feed(product, params)
-        interval = _interval(params)
-        limit, start, end, cost = _candle_page(params)
-        mark = self._market.sampled_series(feed, "mark", interval)
-        index = self._market.sampled_series(feed, "index", interval)
-        rows = []
-        for m, i in zip(mark.latest(), index.latest(), strict=False):
-            if (start is None or m.open_ms >= start) and (end is None or m.open_ms <= end):
-                prices = [
-                    f"{(a - b) / b:.8f}"
-                    for a, b in ((m.open, i.open), (m.high, i.high), (m.low, i.low),
-                                 (m.close, i.close))
-                ]  # fmt: skip
-                rows.append([m.open_ms, *prices, "0", m.close_ms, "0", m.trades, "0", "0", "0"])
-        return rows[:limit][::-1], cost
-
-    def _sampled(self, feed: Feed, kind: str, params: Params) -> Answer:
-        interval = _interval(params)
-        limit, start, end, cost = _candle_page(params)
-        series = self._market.sampled_series(feed, kind, interval)
-        series.roll(self._clock.now_ms())
-        found = [
-            candle
-            for candle in series.latest()
-            if (start is None or candle.open_ms >= start) and (end is None or candle.open_ms <= end)
-        ]
-        rows = [
-            [c.open_ms, *(fixed_text(x, 8) for x in (c.open, c.high, c.low, c.close)), "0",
-             c.close_ms, "0", c.trades, "0", "0", "0"]
-            for c in found[:limit][::-1]
-        ]  # fmt: skip
-        return rows, cost
 
     # -- prices ----------------------------------------------------------------------------
 
@@ -393,7 +307,7 @@ class PublicRest:
         if symbol is None and product is Product.COINM:
             raise missing("symbol")
         feeds = [self._find(product, symbol)] if symbol else self._listed(product)
-        limit = _limit(params, 100, MAX_PAGE)
+        limit = page_limit(params, 100, MAX_PAGE)
         start, end = params.integer("startTime"), params.integer("endTime")
         rows: list[dict[str, Any]] = []
         for feed in feeds:
@@ -512,44 +426,6 @@ class PublicRest:
 
 def _one_or_all(items: list[dict[str, Any]], one: bool) -> Any:
     return items[0] if one else items
-
-
-def _limit(params: Params, default: int, largest: int) -> int:
-    limit = params.integer("limit")
-    if limit is None:
-        return default
-    if limit <= 0:
-        raise ApiError(-1130, "Data sent for parameter 'limit' is not valid.")
-    return min(limit, largest)
-
-
-def _interval(params: Params) -> str:
-    interval = params.require("interval")
-    if interval not in INTERVALS:
-        raise ApiError(-1120, "Invalid interval.")
-    return interval
-
-
-def _candle_page(params: Params) -> tuple[int, int | None, int | None, Cost]:
-    """Read limit, startTime and endTime; the weight depends on the limit."""
-    limit = _limit(params, 500, MAX_CANDLES)
-    weight = 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1_000 else 10
-    return limit, params.integer("startTime"), params.integer("endTime"), Cost(weight)
-
-
-def _candle_row(feed: Feed, candle: Candle) -> list[Any]:
-    price, qty, value = feed.rules.price_text, feed.rules.qty_text, feed.value_text
-    return [
-        candle.open_ms,
-        *(price(x) for x in (candle.open, candle.high, candle.low, candle.close)),
-        qty(candle.lots),
-        candle.close_ms,
-        value(candle.value),
-        candle.trades,
-        qty(candle.taker_lots),
-        value(candle.taker_value),
-        "0",
-    ]
 
 
 def _trade_item(feed: Feed, item: Trade) -> dict[str, Any]:

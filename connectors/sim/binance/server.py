@@ -331,7 +331,7 @@ class Simulator:
     def _on_force_order(self, order: Order) -> None:
         rules = order.rules
         price, qty = rules.price_text(order.price), rules.qty_text(order.size)
-        self.market.note_liquidation(
+        self.market.publisher.note_liquidation(
             rules.symbol,
             (order.side_text, order.type, order.time_in_force, qty, price, price, order.status,
              qty, rules.qty_text(order.filled)),

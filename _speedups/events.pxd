@@ -188,6 +188,10 @@ cdef class BookUpdate:
     cdef void data(self, BookData *out) noexcept
 
 
+# An event object with its own copy of the levels.
+cdef BookUpdate _book_update(InstrumentBase instrument, const BookData *data, bint snapshot)
+
+
 cdef class Bar:
     cdef readonly InstrumentBase instrument
     cdef BarData d

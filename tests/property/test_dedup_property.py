@@ -8,9 +8,9 @@ from collections import OrderedDict
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from oracle.dedup import SlowDedup
 
 from connectors import BoundedDedup
+from oracle.dedup import SlowDedup
 
 # Few different values, so that sequences repeat them; the big ones collide in Python's own hash.
 P61 = 2**61 - 1

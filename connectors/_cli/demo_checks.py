@@ -65,7 +65,8 @@ async def compare_books(
 ) -> BookComparison:
     """Compare every level and the update id of each local book with the simulator's own.
 
-    The market must be paused and all updates have arrived.
+    The market must be paused and all updates have arrived. Beyond its horizon a local book says
+    that it does not know; those levels are left out.
     """
     levels = 0
     different = []
@@ -76,14 +77,31 @@ async def compare_books(
         if ours is None or ours.last_seq != theirs["u"]:
             different.append(name)
             continue
-        to_ticks, to_lots = instrument.price_scale.to_ticks, instrument.size_scale.to_ticks
-        for side, key in ((BookSide.BID, "bids"), (BookSide.ASK, "asks")):
-            expected = [(to_ticks(price), to_lots(size)) for price, size in theirs[key]]
+        lowest, highest = ours.horizon or (None, None)
+        for side, key, limit in ((BookSide.BID, "bids", lowest), (BookSide.ASK, "asks", highest)):
+            expected = _within(
+                [
+                    (instrument.price_scale.to_ticks(price), instrument.size_scale.to_ticks(size))
+                    for price, size in theirs[key]
+                ],
+                side,
+                limit,
+            )
             levels += len(expected)
-            if ours.levels(side) != expected:
+            if _within(ours.levels(side), side, limit) != expected:
                 different.append(name)
                 break
     return BookComparison(len(instruments), levels, tuple(different))
+
+
+def _within(
+    levels: list[tuple[int, int]], side: BookSide, limit: int | None
+) -> list[tuple[int, int]]:
+    if limit is None:
+        return levels
+    if side is BookSide.BID:
+        return [level for level in levels if level[0] >= limit]
+    return [level for level in levels if level[0] <= limit]
 
 
 def top_of_book(client: binance.DataClient, quotes: Mapping[str, Quote]) -> list[str]:

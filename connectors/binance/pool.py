@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -12,49 +11,20 @@ from typing import Any, Self
 from .._speedups.binance import BinanceDecoder
 from .._speedups.events import EventHandler, EventKind, Router
 from .._speedups.symbols import SymbolTable
-from ..errors import ClientError, ConnectorError, VenueError
-from ..model import (
-    ConnectionState,
-    ConnectionStatus,
-    DataDropped,
-    ErrorEvent,
-    Instrument,
-    Reconnected,
-    StatusEvent,
-    StreamState,
-    SubscriptionStatus,
-    VenueEvent,
-)
+from ..errors import ClientError, ConnectorError
+from ..model import DataDropped, Instrument, StatusEvent
 from ..net.attempts import AttemptBudget
 from ..net.endpoint import Endpoint
 from ..net.policy import Heartbeat, SessionPolicy
 from ..net.redact import mask_url
-from ..net.session_events import (
-    AttemptFailed,
-    Closed,
-    Connected,
-    Connecting,
-    Lost,
-    Recovered,
-    RotationDue,
-    SessionEvent,
-    WentStale,
-)
+from ..net.session_events import Closed, Connected, RotationDue, SessionEvent
 from ..net.tasks import OwnedTasks
-from .config import (
-    VENUE,
-    Credentials,
-    Environment,
-    Product,
-    Route,
-    endpoints,
-    futures_only,
-    route_url,
-)
+from .config import Credentials, Environment, Product, Route, endpoints, futures_only, route_url
 from .confirmation import Confirmation
 from .connection import Connection
 from .output import Output
 from .pool_core import PoolCore
+from .reporting import Reporter, is_control, refusal
 from .rotation import Rotation
 from .slots import Outcome, StreamOutcome
 from .streams import parse
@@ -64,7 +34,6 @@ __all__ = ["StreamPool"]
 
 log = logging.getLogger("connectors.binance")
 
-PROBLEM_EVERY_S = 1.0
 HEARTBEAT_REPLY_S = 10.0
 ROTATION_AGE_S = 23.75 * 3600  # the venue ends connections at 24 h (BN-S-04)
 ROTATION_NOTICE_S = 900.0
@@ -177,9 +146,7 @@ class StreamPool:
         self._delivers = handler is None
         self._opening: Connection | None = None
         self._rotation = Rotation(self)
-        self._last_problem_s = 0.0
-        self.frame_problems = 0
-        self.venue_problems = 0
+        self._reporter = Reporter(self._emit)
 
     def _route_of(self, url: str | None) -> Route | None:
         if not self._product.is_routed:
@@ -232,6 +199,21 @@ class StreamPool:
     def capacity(self) -> int:
         """Streams the pool can hold."""
         return self._core.capacity
+
+    @property
+    def frame_problems(self) -> int:
+        """Frames, or parts of them, that did not decode."""
+        return self._reporter.frame_problems
+
+    @property
+    def venue_problems(self) -> int:
+        """Error frames that answered no command."""
+        return self._reporter.venue_problems
+
+    @property
+    def rotations(self) -> int:
+        """Connections replaced as planned."""
+        return self._rotation.done
 
     @property
     def stream_names(self) -> list[str]:
@@ -527,108 +509,61 @@ class StreamPool:
 
     def on_outcomes(self, connection: Connection, outcomes: list[StreamOutcome]) -> None:
         """Tell what became of streams; for the connection."""
-        states = {
-            Outcome.ACTIVE: StreamState.ACTIVE,
-            Outcome.REFUSED: StreamState.REFUSED,
-            Outcome.ENDED: StreamState.CANCELED,
-            Outcome.UNANSWERED: StreamState.PENDING,
-        }
         self._rotation.on_outcomes(connection)
         for each in outcomes:
-            error: ConnectorError | None = None
-            if each.outcome is Outcome.REFUSED:
-                error = VenueError(each.code if each.code is not None else 0, each.message)
-                log.warning("conn=%s stream=%s refused: %s", connection.name, each.name, error)
             if each.outcome in (Outcome.ACTIVE, Outcome.REFUSED):
-                self._settle(each.name, error)
-            self._emit(
-                SubscriptionStatus(
-                    venue=VENUE,
-                    ts_init=time.time_ns(),
-                    stream=each.name,
-                    state=states[each.outcome],
-                    code=each.code,
-                    message=each.message,
-                )
-            )
+                self._settle(each.name, refusal(each))
+            if connection in self._connections:
+                self._reporter.outcome(connection.name, each)
 
     def on_venue_problem(self, connection: Connection, problem: VenueProblem) -> None:
-        """Surface an error nobody asked for (BN-H-10); for the connection."""
-        self.venue_problems += 1
-        self._error(problem.message, code=problem.code, where=connection.name)
+        """Surface an error nobody asked for; for the connection."""
+        self._reporter.venue_problem(connection.name, problem)
 
     def on_frame_problem(self, connection: Connection, error: Exception) -> None:
-        """Count a frame that does not decode, and surface one a second; for the connection."""
-        self.frame_problems += 1
-        now = time.monotonic()
-        if now - self._last_problem_s >= PROBLEM_EVERY_S:
-            self._last_problem_s = now
-            log.warning(
-                "conn=%s frame dropped (%d so far): %s", connection.name, self.frame_problems, error
-            )
-            self._error(str(error), where=connection.name, error=error)
+        """Count and surface a frame that does not decode; for the connection."""
+        self._reporter.frame_problem(connection.name, error)
 
     def on_session_event(self, connection: Connection, event: SessionEvent) -> None:
-        """Turn a change of a session into status events; for the connection."""
-        match event:
-            case Connecting():
-                self._connection_status(connection, ConnectionState.CONNECTING)
-            case Connected(is_reconnect=again):
-                self._connection_status(connection, ConnectionState.LIVE)
-                if again and connection in self._connections:
-                    self._reconnected(connection)
-            case WentStale():
-                self._connection_status(connection, ConnectionState.STALE)
-            case Recovered():
-                self._connection_status(connection, ConnectionState.LIVE, "data flows again")
-            case Lost() | AttemptFailed():
-                self._connection_status(
-                    connection, ConnectionState.RECONNECTING, str(event.error)
-                )
-            case RotationDue() if connection in self._connections:
-                self._tasks.spawn(self._rotation.rotate(connection), f"rotate-{connection.name}")
-            case Closed():
-                self._connection_status(
-                    connection, ConnectionState.CLOSED, str(event.error or "")
-                )
-                if not self._shutdown and connection in self._connections:
-                    log.warning("conn=%s Handler loop ended unexpectedly", connection.name)
-                    self._tasks.spawn(
-                        self._rotation.replace(connection), f"replace-{connection.name}"
-                    )
+        """Act on a change of a session and tell it; for the connection."""
+        ours = connection in self._connections
+        if isinstance(event, RotationDue):
+            if ours:
+                self._rotate_now(connection)
+            return
+        # A connection that is being rotated in, or was rotated out, has nothing to tell.
+        if ours or connection is self._opening or self._shutdown:
+            self._reporter.session(connection.name, event)
+        if not ours:
+            return
+        if isinstance(event, Connected) and event.is_reconnect:
+            self.reconnected(connection)
+        elif isinstance(event, Closed) and not self._shutdown:
+            log.warning("conn=%s Handler loop ended unexpectedly", connection.name)
+            self._tasks.spawn(self._rotation.replace(connection), f"replace-{connection.name}")
 
     def on_venue_event(
         self, connection: Connection, name: str, payload: bytes, stream: str | None
     ) -> None:
         """Hand on an event without a type of its own (BN-H-12); for the connection."""
         if name == "serverShutdown" and self._rotate and connection in self._connections:
-            self._tasks.spawn(self._rotation.rotate(connection), f"rotate-{connection.name}")
+            self._rotate_now(connection)
         if self._on_venue_event is not None:
             self._on_venue_event(name, payload, stream)
             return
         event: object | None = parse_cold_event(payload) if name else None
-        if event is None:
-            event = VenueEvent(
-                venue=VENUE,
-                ts_init=time.time_ns(),
-                name=name or "unknown",
-                payload=payload,
-                stream=stream,
-            )
-        self._push(event)
+        self._push(event or self._reporter.venue_event(name, payload, stream))
 
-    def _reconnected(self, connection: Connection) -> None:
-        """Tell that a connection is back; its commands are queued already (BN-S-83)."""
+    def reconnected(self, connection: Connection) -> None:
+        """Tell that a connection is back; for the pool's own parts."""
         streams = tuple(connection.slot.streams) if connection.slot is not None else ()
-        log.info("conn=%s is back, subscribing %d streams again", connection.name, len(streams))
-        self._emit(
-            Reconnected(
-                venue=VENUE, ts_init=time.time_ns(), connection=connection.name, streams=streams
-            )
-        )
+        self._reporter.reconnected(connection.name, streams)
+
+    def _rotate_now(self, connection: Connection) -> None:
+        self._tasks.spawn(self._rotation.rotate(connection), f"rotate-{connection.name}")
 
     def _emit(self, event: StatusEvent) -> None:
-        if self._output is not None and self._delivers and _is_control(event):
+        if self._output is not None and self._delivers and is_control(event):
             self._output.push_control(event)
         if self._on_status is not None:
             try:
@@ -636,51 +571,10 @@ class StreamPool:
             except Exception:
                 log.exception("on_status raised for %r", event)
 
-    def _connection_status(
-        self, connection: Connection, state: ConnectionState, reason: str = ""
-    ) -> None:
-        self._emit(
-            ConnectionStatus(
-                venue=VENUE,
-                ts_init=time.time_ns(),
-                connection=connection.name,
-                state=state,
-                reason=reason,
-            )
-        )
-
-    def _error(
-        self,
-        message: str,
-        *,
-        code: int | None = None,
-        where: str = "",
-        error: Exception | None = None,
-    ) -> None:
-        self._emit(
-            ErrorEvent(
-                venue=VENUE,
-                ts_init=time.time_ns(),
-                message=message,
-                code=code,
-                where=where,
-                error=error,
-            )
-        )
-
     def _gap_marker(self, count: int) -> DataDropped:
-        return DataDropped(
-            venue=VENUE, ts_init=time.time_ns(), what=f"{self._label} stream", count=count
-        )
+        return self._reporter.dropped(f"{self._label} stream", count)
 
     def _settle(self, name: str, error: ConnectorError | None) -> None:
         for confirmation in self._confirmations:
             confirmation.settle(name, error)
         self._confirmations = [each for each in self._confirmations if not each.is_done]
-
-
-def _is_control(event: StatusEvent) -> bool:
-    """What the output carries beside market events; confirmations would only fill it."""
-    if isinstance(event, SubscriptionStatus):
-        return event.state is StreamState.REFUSED
-    return isinstance(event, (Reconnected, ErrorEvent))

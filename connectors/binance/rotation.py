@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..errors import ConnectorError
+from ..model import ConnectionState
 from .connection import Connection
 from .slots import Slot
 
@@ -84,6 +85,7 @@ class Rotation:
             pool._connections[index] = new
             self.done += 1
         log.info("conn=%s rotated, streams=%d", old.name, len(spare.streams))
+        pool._reporter.connection(new.name, ConnectionState.LIVE, "rotated as planned")
         try:
             await old.close()
             # What the old connection had delivered may still be on its way on the new one.
@@ -145,5 +147,5 @@ class Rotation:
             new.use(slot)
             slot.on_connected()
             new.pump()
-            pool._reconnected(new)
+            pool.reconnected(new)
             return

@@ -25,6 +25,8 @@ from connectors.errors import ClientError, TransportError, Unsupported, VenueErr
 from connectors.model import (
     AggressorSide,
     Bar,
+    BookState,
+    BookStatus,
     BookUpdate,
     ErrorEvent,
     IndexPrice,
@@ -684,24 +686,27 @@ def test_a_drop_shows_in_the_subscription_and_heals(run):
 
 def test_bn_t_12_a_rotation_loses_and_repeats_nothing(run, monkeypatch):
     monkeypatch.setattr("connectors.binance.rotation.OVERLAP_TAIL_S", 0.2)
-    monkeypatch.setattr("connectors.binance.pool.ROTATION_AGE_S", 1.0)
 
     async def main():
-        async with simulator(rate_per_s=600) as sim, client(sim) as data:
-            trades, quotes = [], []
-            data.subscribe_trades(BTC, trades.append)
-            await data.subscribe_quotes(BTC, quotes.append).active()
-            for pool in data.pools:
-                pool._rotation_age_s = 1.0
-            market = next(pool for pool in data.pools if "market" in pool.url)
-            await until(lambda: len(trades) > 10)
+        statuses = []
+        async with simulator(rate_per_s=600) as sim, client(sim, on_status=statuses.append) as data:
+            trades, books = [], []
+            subscription = data.subscribe_trades(BTC, trades.append)
+            book = data.subscribe_book(BTC, lambda book: books.append(book.last_seq))
+            await until(lambda: len(trades) > 10 and len(books) > 10)
             for _ in range(3):
-                await market._rotation.rotate(market._connections[0])
-            before = len(trades)
-            await until(lambda: len(trades) > before + 5)
-            assert market._rotation.done == 3
+                for pool in data.pools:
+                    await pool._rotation.rotate(pool._connections[0])
+            before = len(trades), len(books)
+            await until(lambda: len(trades) > before[0] + 5 and len(books) > before[1] + 5)
+            assert [pool.rotations for pool in data.pools] == [3, 3]
             ids = [trade.trade_id for trade in trades]
             assert ids == list(range(ids[0], ids[0] + len(ids)))
+            # Nobody noticed: the subscriptions stayed active and the book stayed live.
+            assert subscription.is_active
+            assert book.is_active
+            assert [e.state for e in statuses if isinstance(e, BookStatus)] == [BookState.LIVE]
+            assert books == sorted(set(books))
 
     run(main(), timeout_s=20)
 

@@ -104,6 +104,7 @@ cdef extern from "binance.h" nogil:
         uint32_t seen
         int renamed
         uint64_t key
+        const uint8_t *name
 
     ctypedef struct tw_bn_quote:
         tw_bn_frame f
@@ -206,6 +207,7 @@ cdef extern from "binance.h" nogil:
     const uint8_t *tw_bn_ticker_frame(const uint8_t *p, const uint8_t *end, const tw_symbols *table, int mini, tw_bn_ticker *t, tw_err *err)
     const uint8_t *tw_bn_force_order(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_liquidation *l, tw_err *err)
     const uint8_t *tw_bn_envelope_parse(const uint8_t *p, const uint8_t *end, tw_bn_envelope *v, tw_err *err)
+    const uint8_t *tw_bn_failed_value(const tw_bn_frame *f, const uint8_t *end, Py_ssize_t *n)
     int32_t tw_bn_lookup(const tw_symbols *table, const tw_span *s, uint8_t *scratch, int room)
     enum:
         TW_BN_SCRATCH
@@ -224,6 +226,7 @@ cdef struct Pass:
     Enclosure enclosure
     bint named_twice                    # the last of several "e" has been found already
     uint32_t flags                      # what the stream name says of a depth message
+    const tw_span *stream               # its name on a combined connection, else NULL
     tw_err err                          # code 0: none
 
 
@@ -351,13 +354,13 @@ cdef class BinanceDecoder(Decoder):
         c.enclosure = WHOLE
         c.named_twice = False
         c.flags = 0
+        c.stream = NULL
         c.err.code = 0
         c.err.at = p
-        # The two usual beginnings; everything else is sorted out in other.
+        # The two usual beginnings; everything else, and whatever does not decode, is sorted out
+        # in other: a later "e" may still give the object another name.
         if TW_LIKELY(n > 24 and memcmp(p, b'{"e":"', 6) == 0):
-            if TW_LIKELY(self.named(p + 6, &c) != AGAIN):
-                if TW_UNLIKELY(c.err.code != 0):
-                    self.problem(&c, p)
+            if TW_LIKELY(self.named(p + 6, &c) != AGAIN and c.err.code == 0):
                 return 0
         elif n > 48 and memcmp(p, b'{"stream":"', 11) == 0:
             stream = q = p + 11
@@ -366,9 +369,7 @@ cdef class BinanceDecoder(Decoder):
             if c.end - q > 24 and memcmp(q, b'","data":{"e":"', 15) == 0:
                 c.enclosure = COMBINED
                 c.flags = _stream_flags(stream, q - stream)
-                if self.named(q + 15, &c) != AGAIN:
-                    if c.err.code != 0:
-                        self.problem(&c, p)
+                if self.named(q + 15, &c) != AGAIN and c.err.code == 0:
                     return 0
         return self.other(p, p + n)
 
@@ -430,9 +431,12 @@ cdef class BinanceDecoder(Decoder):
 
     def _unknown_symbol(self, bytes name):
         if self.auto_register and name is not None and 0 < len(name) <= 100:
-            text = name.decode()
-            scale = TickScale("0.00000001")
-            return self.symbols.add(InstrumentBase(text, text, "BINANCE", scale, scale))
+            try:
+                text = name.decode()
+                scale = TickScale("0.00000001")
+                return self.symbols.add(InstrumentBase(text, text, "BINANCE", scale, scale))
+            except ValueError:
+                pass  # not UTF-8, or with a quote or control character: no name to register
         self.unknown_symbols += 1
         return -1
 
@@ -549,14 +553,20 @@ cdef class BinanceDecoder(Decoder):
         q = tw_bn_depth_update(p, c.end, &self.symbols.table, NULL, NULL, &d, &c.err)
         state = self.parsed(q, d.f.renamed, c)
         out.flags = c.flags
+        out.ts_init = self.ts_init
         if TW_UNLIKELY(state != 0):
             if state == AGAIN:
                 return AGAIN
             if c.err.code != TW_OFF_PRICE and c.err.code != TW_OFF_SIZE:
                 return 0
+            # Told first: the callback may feed another depth message, which takes the same buffers,
+            # or bring a new instrument.
+            out.flags |= EventFlag.OFF_SCALE
+            self.off_scale += 1
+            if self._on_off_scale is not None:
+                self._on_off_scale(self.symbols._instruments[d.symbol])
             # Some level does not fit the scale: refine until all do. Each round adds decimals, of
             # which there are at most 18 a side.
-            instrument = self.symbols._instruments[d.symbol]
             for tries in range(40):
                 if c.err.code == TW_OFF_PRICE:
                     price_decimals = max(price_decimals, c.err.decimals)
@@ -579,10 +589,6 @@ cdef class BinanceDecoder(Decoder):
                     break
             else:
                 return 0
-            self.off_scale += 1
-            out.flags |= EventFlag.OFF_SCALE
-            if self._on_off_scale is not None:
-                self._on_off_scale(self.symbols._instruments[d.symbol])
         elif TW_UNLIKELY(d.symbol < 0):
             if self.lookup(&d.f.symbol) < 0:
                 return 0
@@ -595,7 +601,6 @@ cdef class BinanceDecoder(Decoder):
             out.flags &= ~EXPLICIT
         else:
             out.flags |= self.symbols.table.symbols[d.symbol].depth_flags
-        out.ts_init = self.ts_init
         if TW_UNLIKELY(_time(d.f.time, &out.ts_event, &c.err) != 0):
             return 0
         out.first_seq = d.first
@@ -662,6 +667,9 @@ cdef class BinanceDecoder(Decoder):
             # No symbol at all on the wire: pair and contract type name the series.
             out.flags |= EventFlag.CONTINUOUS
             out.symbol = self._continuous(_span_bytes(&k.f.pair), _span_bytes(&k.f.contract))
+            if out.symbol == -2:
+                c.err.code = TW_MISSING
+                return 0
         else:
             if kind == BN_INDEX_KLINE:
                 out.flags |= EventFlag.INDEX
@@ -674,7 +682,7 @@ cdef class BinanceDecoder(Decoder):
             out.symbol = self.lookup(name)
         if out.symbol < 0:
             return 0
-        interval = INTERVALS.get(PyBytes_FromStringAndSize(<const char *>k.interval.text, k.interval.length))
+        interval = INTERVALS.get(_span_bytes(&k.interval))
         if interval is None:
             c.err.code = TW_VALUE
             c.err.at = k.interval.text
@@ -704,7 +712,7 @@ cdef class BinanceDecoder(Decoder):
 
     def _continuous(self, bytes pair, bytes contract):
         if pair is None or contract is None:
-            raise DecodeError("a continuous kline without pair or contract type", 0)
+            return -2
         cdef bytes name = pair + b"_" + contract
         cdef tw_span span
         span.text = <const uint8_t *><const char *>name
@@ -715,7 +723,7 @@ cdef class BinanceDecoder(Decoder):
     cdef int ticker(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_ticker t
         cdef TickerData out
-        cdef tw_err skipped
+        cdef Py_ssize_t length
         cdef bint mini = kind == BN_MINI_TICKER
         p = tw_bn_ticker_frame(p, c.end, &self.symbols.table, mini, &t, &c.err)
         cdef int state = self.parsed(p, t.f.renamed, c)
@@ -723,9 +731,9 @@ cdef class BinanceDecoder(Decoder):
             if state == AGAIN:
                 return AGAIN
             if t.f.key in TICKER_FIELDS:
-                p = tw_skip(c.err.at, c.end, &skipped)
+                p = tw_bn_failed_value(&t.f, c.end, &length)
                 if p != NULL:
-                    self._bad_ticker_value(t.f.key, c.err.at[:p - c.err.at])
+                    self._bad_ticker_value(t.f.key, p[:length])
             return 0
         out.symbol = self.lookup(&t.f.symbol)
         if out.symbol < 0:
@@ -803,8 +811,10 @@ cdef class BinanceDecoder(Decoder):
         c.enclosure = WHOLE
         c.named_twice = False
         c.flags = 0
+        c.stream = NULL
         c.err.code = 0
         c.err.at = p
+        self._reason = None
         if start < end and start[0] == c'[':
             failed = self.array(start, &c)
             if c.err.code == 0:
@@ -824,6 +834,10 @@ cdef class BinanceDecoder(Decoder):
         """
         cdef const uint8_t *element
         cdef const uint8_t *next
+        cdef const uint8_t *start = self.start
+        cdef const tw_span *stream = c.stream
+        cdef uint32_t flags = c.flags
+        cdef int64_t ts_init = self.ts_init
         cdef int more
         cdef object failed = None, error
         p = tw_ws(p + 1, c.end)
@@ -834,6 +848,8 @@ cdef class BinanceDecoder(Decoder):
             element = p
             c.enclosure = ELEMENT
             c.named_twice = False
+            c.stream = stream  # the element before may have been an envelope of its own
+            c.flags = flags
             if p < c.end and p[0] == c'{':
                 self.object(p, c)
                 p = c.after
@@ -842,7 +858,7 @@ cdef class BinanceDecoder(Decoder):
                 c.err.at = element
             if c.err.code != 0:
                 # Find the end of the element; if there is none, the whole message is broken.
-                error = self._error(c.err.code, c.err.at - self.start)
+                error = self._error(c.err.code, c.err.at - start)
                 c.err.code = 0
                 p = tw_skip(element, c.end, &c.err)
                 if p == NULL:
@@ -851,6 +867,9 @@ cdef class BinanceDecoder(Decoder):
                 self.decode_errors += 1
                 if self._on_problem is not None:
                     self._on_problem(error, element[:p - element])
+            # A callback may have fed another message meanwhile.
+            self.start = start
+            self.ts_init = ts_init
             more = tw_next(p, c.end, c']', &next, &c.err)
             if more < 0:
                 return failed
@@ -866,7 +885,7 @@ cdef class BinanceDecoder(Decoder):
         cdef bytes name
         cdef const uint8_t *after
         if c.enclosure == ELEMENT and c.end - p > 24 and memcmp(p, b'{"e":"', 6) == 0:
-            if self.named(p + 6, c) != AGAIN:
+            if self.named(p + 6, c) != AGAIN and c.err.code == 0:
                 return 0
             c.err.code = 0
         after = c.after = tw_bn_envelope_parse(p, c.end, &v, &c.err)
@@ -880,7 +899,7 @@ cdef class BinanceDecoder(Decoder):
             name = _span_bytes(&v.event)
             kind = BN_UNKNOWN if name is None else tw_bn_kind_of(<const uint8_t *><const char *>name, len(name))
             if kind == BN_UNKNOWN:
-                return self.venue_event(name, p, after, None)
+                return self.venue_event(name, p, after, c.stream)
             c.named_twice = True
             return self.known(kind, tw_ws(p + 1, c.end), c)
         if v.stream.text != NULL and v.data != NULL:
@@ -893,33 +912,28 @@ cdef class BinanceDecoder(Decoder):
             if self._on_control is not None:
                 self._on_control(p[:after - p])
         else:
-            self.venue_event(b"", p, after, None)
+            self.venue_event(b"", p, after, c.stream)
         c.after = after
         return 0
 
     cdef int combined(self, tw_bn_envelope *v, Pass *c) except -1:
         """The data of a combined frame that is not laid out in the usual way."""
-        cdef tw_bn_envelope body
-        cdef bytes name
-        c.flags = _stream_flags(v.stream.text, v.stream.length)
-        if v.data[0] == c'[':
-            failed = self.array(v.data, c)
-            if failed is not None and self._on_problem is None:
-                raise failed
-            return 0
-        if v.data[0] != c'{':
+        cdef bytes name = _span_bytes(&v.stream)
+        c.stream = &v.stream
+        c.flags = EXPLICIT if name is None else _stream_flags(<const uint8_t *><const char *>name, len(name))
+        if v.data[0] == c'{':
+            return self.object(v.data, c)
+        if v.data[0] != c'[':
             c.err.code = TW_TYPE
             c.err.at = v.data
             return 0
-        if tw_bn_envelope_parse(v.data, v.data_end, &body, &c.err) == NULL:
-            return 0
-        if body.event.text != NULL:
-            name = _span_bytes(&body.event)
-            if name is None or tw_bn_kind_of(<const uint8_t *><const char *>name, len(name)) == BN_UNKNOWN:
-                return self.venue_event(name, v.data, v.data_end, _span_bytes(&v.stream))
-        return self.object(v.data, c)
+        failed = self.array(v.data, c)
+        if failed is not None and self._on_problem is None:
+            raise failed
+        return 0
 
-    cdef int venue_event(self, bytes name, const uint8_t *p, const uint8_t *end, bytes stream) except -1:
+    cdef int venue_event(self, bytes name, const uint8_t *p, const uint8_t *end, const tw_span *span) except -1:
+        cdef bytes stream = None if span == NULL else _span_bytes(span)
         if not name:
             self.unknown_events += 1
         self.venue_events += 1
@@ -936,7 +950,7 @@ cdef class BinanceDecoder(Decoder):
         return DecodeError(reason or REASONS.get(code, "does not decode"), offset)
 
     cdef int problem(self, Pass *c, const uint8_t *p) except -1:
-        error = self._error(c.err.code, c.err.at - self.start)
+        error = self._error(c.err.code, c.err.at - p)
         self.decode_errors += 1
         if self._on_problem is None:
             raise error

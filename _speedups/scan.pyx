@@ -83,16 +83,20 @@ def check(const uint8_t[::1] data not None):
 cdef object _text(const uint8_t *p, Py_ssize_t n, bint escaped, const uint8_t *start):
     cdef int length
     cdef bytearray room
+    cdef bytes text
     if escaped:
         room = bytearray(n)
         length = tw_unescape(p, p + n, <uint8_t *><char *>room, <int>n)
         if length < 0:
             raise DecodeError("a surrogate stands alone", p - start)
-        return bytes(room[:length]).decode()
+        text = bytes(room[:length])
+    else:
+        text = PyBytes_FromStringAndSize(<const char *>p, n)
     try:
-        return PyBytes_FromStringAndSize(<const char *>p, n).decode()
+        return text.decode()
     except UnicodeDecodeError as error:
-        raise DecodeError("string is not UTF-8", p - start + error.start) from None
+        # Behind an escape the byte stands elsewhere in the message than in the text.
+        raise DecodeError("string is not UTF-8", p - start + (0 if escaped else error.start)) from None
 
 
 def members(const uint8_t[::1] data not None):

@@ -44,7 +44,8 @@ typedef struct {
     int64_t event_time, time;
     uint32_t seen; /* mandatory keys still to come are the unset bits */
     int renamed;
-    uint64_t key; /* the key being read when an error was found */
+    uint64_t key;        /* the key being read when an error was found */
+    const uint8_t *name; /* and where it stands */
 } tw_bn_frame;
 
 typedef struct {
@@ -158,6 +159,17 @@ static inline void tw_bn_begin(tw_bn_frame *f) {
     f->key = 0;
 }
 
+/* The whole value that an error was found in, NULL where it is no JSON. */
+static inline const uint8_t *tw_bn_failed_value(const tw_bn_frame *f, const uint8_t *end,
+                                                ptrdiff_t *n) {
+    uint64_t key;
+    tw_err unused;
+    const uint8_t *value = tw_key_slow(f->name, end, &key, &unused);
+    const uint8_t *after = value ? tw_skip(value, end, &unused) : NULL;
+    *n = after ? after - value : 0;
+    return after ? value : NULL;
+}
+
 static inline const uint8_t *tw_bn_span(const uint8_t *p, const uint8_t *end, tw_span *s,
                                         tw_err *err) {
     return tw_string(p, end, &s->text, &s->length, &s->escaped, err);
@@ -176,7 +188,17 @@ static inline int32_t tw_bn_lookup(const tw_symbols *table, const tw_span *s, ui
     return n < 0 ? -1 : tw_symbol_find(table, scratch, n);
 }
 
-#define TW_BN_SCRATCH 128
+/* Whether a string value says `word`, escaped or not. */
+static inline int tw_bn_says(const tw_span *s, const char *word) {
+    uint8_t text[8];
+    ptrdiff_t n = (ptrdiff_t)strlen(word); /* at most 8 */
+    if (TW_LIKELY(!s->escaped))
+        return s->length == n && memcmp(s->text, word, (size_t)n) == 0;
+    return tw_unescape(s->text, s->text + s->length, text, 8) == n &&
+           memcmp(text, word, (size_t)n) == 0;
+}
+
+#define TW_BN_SCRATCH 400 /* the longest name a table takes: 100 characters */
 
 /* The value of "s": its number where the table has it. Names in the table hold neither quotes nor
  * backslashes nor control characters, so a name that is found needs no further check. */
@@ -227,13 +249,15 @@ static inline const uint8_t *tw_bn_symbol(const uint8_t *p, const uint8_t *end,
             p = tw_skip(p, end, err);                                                              \
             break;                                                                                 \
         default:                                                                                   \
-            if (!tw_key_check(name_, end, &key, err))                                              \
+            p = tw_key_check(name_, p, end, &key, err);                                            \
+            if (!p)                                                                                \
                 return NULL;                                                                       \
             p = tw_skip(p, end, err);                                                              \
             break;                                                                                 \
         }                                                                                          \
         if (TW_UNLIKELY(!p)) {                                                                     \
             (f)->key = key;                                                                        \
+            (f)->name = name_;                                                                     \
             return NULL;                                                                           \
         }                                                                                          \
         int more_ = tw_next(p, end, '}', &next_, err);                                             \
@@ -352,7 +376,7 @@ static inline const uint8_t *tw_bn_book_ticker_usual(const uint8_t *p, const uin
     if (TW_UNLIKELY(!p || f->number < 0))
         return NULL;
     TW_ROOM()
-    if (TW_NEXT_IS(",\"ps\":")) {
+    if (TW_NEXT_IS(",\"ps\":\"")) {
         p = tw_quick_skip_string(p + 6, end);
         if (TW_UNLIKELY(!p))
             return NULL;
@@ -500,7 +524,7 @@ static inline const uint8_t *tw_bn_single_trade(const uint8_t *p, const uint8_t 
                 break;
             }
             p = tw_bn_span(p, end, &type, err);
-            t->not_market = p && !(type.length == 6 && memcmp(type.text, "MARKET", 6) == 0);
+            t->not_market = p && !tw_bn_says(&type, "MARKET");
             break;
         )
     return tw_bn_end(p, &t->f, seen, 63, err);
@@ -690,9 +714,9 @@ static inline const uint8_t *tw_bn_force_order_body(const uint8_t *p, const uint
         TW_INT('T', l->f.time, 128))
     if (!tw_bn_end(p, &l->f, seen, 255, err))
         return NULL;
-    if (side.length == 4 && memcmp(side.text, "SELL", 4) == 0)
+    if (tw_bn_says(&side, "SELL"))
         l->sell = 1;
-    else if (side.length == 3 && memcmp(side.text, "BUY", 3) == 0)
+    else if (tw_bn_says(&side, "BUY"))
         l->sell = 0;
     else
         return tw_fail(err, TW_VALUE, side.text);
@@ -736,7 +760,7 @@ static inline const uint8_t *tw_bn_envelope_parse(const uint8_t *p, const uint8_
     if (p < end && *p == '}')
         return p + 1;
     for (;;) {
-        if (!(value = tw_key(p, end, &key, err)) || !(p = tw_skip(value, end, err)))
+        if (!(value = tw_key_slow(p, end, &key, err)) || !(p = tw_skip(value, end, err)))
             return NULL;
         int text = *value == '"';
         tw_span span = {value + 1, p - value - 2,

@@ -305,6 +305,8 @@ static inline const uint8_t *tw_key_slow(const uint8_t *p, const uint8_t *end, u
         *key = 0;
         for (int i = 0; i < n; i++)
             *key |= (uint64_t)text[i] << (8 * i);
+        if (escaped && memchr(text, 0, (size_t)n)) /* "e\u0000" is not "e" */
+            *key = TW_LONG_KEY;
     }
     p = tw_byte(p, end, ':', err);
     return p ? tw_ws(p, end) : NULL;
@@ -314,7 +316,7 @@ static inline const uint8_t *tw_key_slow(const uint8_t *p, const uint8_t *end, u
  * which is what these venues send, take the short way: one load and one comparison.
  *
  * The short way does not check the letters themselves. A switch over plain letters needs no more:
- * whoever gets a key it does not know calls tw_key_check. */
+ * whoever gets a key it does not know must call tw_key_check. */
 static inline const uint8_t *tw_key(const uint8_t *p, const uint8_t *end, uint64_t *key,
                                     tw_err *err) {
 #if TW_SWAR
@@ -324,11 +326,12 @@ static inline const uint8_t *tw_key(const uint8_t *p, const uint8_t *end, uint64
             *key = w >> 8 & 0xFF;
             return p + 4;
         }
-        if (TW_LIKELY((w & 0xFFFF0000FFULL) == 0x3A22000022ULL && p[5] > ' ')) { /* "??": */
+        /* "??": where "a\0" must not pass for "a" */
+        if (TW_LIKELY((w & 0xFFFF0000FFULL) == 0x3A22000022ULL && p[2] && p[5] > ' ')) {
             *key = w >> 8 & 0xFFFF;
             return p + 5;
         }
-    } else if (end - p >= 6 && p[0] == '"' && p[3] == '"' && p[4] == ':' && p[5] > ' ') {
+    } else if (end - p >= 6 && p[0] == '"' && p[3] == '"' && p[4] == ':' && p[2] && p[5] > ' ') {
         *key = tw_k2(p[1], p[2]); /* the last key of a message: "st":1} */
         return p + 5;
     }
@@ -336,13 +339,19 @@ static inline const uint8_t *tw_key(const uint8_t *p, const uint8_t *end, uint64
     return tw_key_slow(p, end, key, err);
 }
 
-/* Read again, with every check, a key that was not among those expected. */
-static inline const uint8_t *tw_key_check(const uint8_t *p, const uint8_t *end, uint64_t *key,
-                                          tw_err *err) {
-    uint8_t a = p[1], b = p[2];
-    if (TW_LIKELY(end - p >= 6 && a >= 0x20 && a != '"' && a != '\\' && b >= 0x20 && b != '\\'))
-        return p; /* what the short way took is a sound key */
-    return tw_key_slow(p, end, key, err) ? p : NULL;
+static inline int tw_plain(uint8_t c) {
+    return c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* Check a key at p that was not among those expected, and whose value seemed to begin at `value`.
+ * What only looked like a short key is read again with every check. Returns where the value really
+ * begins, with *key set. */
+static inline const uint8_t *tw_key_check(const uint8_t *p, const uint8_t *value,
+                                          const uint8_t *end, uint64_t *key, tw_err *err) {
+    ptrdiff_t n = value - p; /* the short way gives four or five */
+    if (TW_LIKELY(n > 5 || (tw_plain(p[1]) && (n == 4 || tw_plain(p[2])))))
+        return value;
+    return tw_key_slow(p, end, key, err);
 }
 
 /* Behind a member: 1 and *next on the following key, 0 and *next behind the closing brace,

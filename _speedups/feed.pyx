@@ -92,6 +92,8 @@ cdef class FeedListener(WSListener):
     cpdef on_ws_disconnected(self, WSTransport transport):
         cdef object handshake = transport.close_handshake
         self._fragments = bytearray()
+        if handshake is not None and handshake.recv is None and handshake.sent is not None:
+            self._parser_failed(int(handshake.sent.code), handshake.sent.reason)
         # The handshake is complete only when both sides spoke; picows leaves it None when the
         # socket just ended, in mid-frame even without an error.
         if handshake is None or handshake.recv is None:
@@ -189,6 +191,12 @@ cdef class FeedListener(WSListener):
             self.owner.on_feed_problem(error, data)
         except Exception:
             log.exception("on_feed_problem raised while %r was being reported", error)
+
+    def _parser_failed(self, int code, reason):
+        """Report a violation that picows found, and closed the connection for, by itself."""
+        if code in (1002, 1007, 1009) and not self._failing:
+            self.errors += 1
+            self._report(ProtocolError(f"{reason or 'not a valid frame'} (closed with {code})"), None)
 
     cdef int fail(self, int code, str reason) except -1:
         """End the connection for a violation of the protocol."""

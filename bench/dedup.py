@@ -77,7 +77,7 @@ def run(plan: Plan) -> list[Group]:
             "dedup, str keys never hashed",
             [fresh(name, make) for name, make in KINDS],
             plan,
-            note=f"{new}; Python hashes each text first, which is most of it",
+            note=f"{new}, of a text just made, which Python has yet to hash",
         ),
         time_cases("dedup, int keys twice", cases(twice(INTS)), plan, note=again),
         time_cases("dedup, str keys twice", cases(twice(TEXTS)), plan, note=again),

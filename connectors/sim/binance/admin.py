@@ -160,7 +160,7 @@ class Admin:
             return lambda: _ignore(sim.faults.apply(fault))
         if "set" in step:
             settings = step["set"]
-            return lambda: sim.config.set(settings)
+            return lambda: sim.configure(**settings)
         stream = str(step["stream"])
         payload = step["text"].encode() if "text" in step else orjson.dumps(step["frame"])
         return lambda: sim.hub.publish(stream, payload)
@@ -176,8 +176,7 @@ class Admin:
         return {}
 
     async def _config(self, body: Body) -> Any:
-        self._sim.config.set(body)
-        self._sim.market.rate_per_s = self._sim.config.rate_per_s
+        self._sim.configure(**body)
         return asdict(self._sim.config)
 
     async def _advance(self, body: Body) -> Any:

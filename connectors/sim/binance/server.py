@@ -293,6 +293,11 @@ class Simulator:
             self.step()
             await asyncio.sleep(0)
 
+    def configure(self, **changes: Any) -> None:
+        """Change settings while running. Raises ValueError for one that is fixed."""
+        self.config.set(changes)
+        self.market.rate_per_s = self.config.rate_per_s
+
     def pause(self) -> None:
         """Still the simulated traders and publish everything pending (BN-M-51)."""
         self.market.paused = True

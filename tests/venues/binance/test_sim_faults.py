@@ -135,12 +135,12 @@ def test_bn_m_33_depth_sequences(
     async def body() -> None:
         async with running() as (sim, session), connected(sim, session, "/public/ws") as client:
             await client.call("SUBSCRIBE", "btcusdt@depth@0ms")
-            await client.event("depthUpdate")
+            events = [await client.event("depthUpdate")]
             done = await fault(
                 sim, session, fault="sequence", action=action, symbol="BTCUSDT", count=2
             )
-            assert "btcusdt@depth@0ms" in done["streams"]
-            events = [await client.event("depthUpdate") for _ in range(25)]
+            assert done == {"streams": ["btcusdt@depth@0ms"]}
+            events += [await client.event("depthUpdate") for _ in range(25)]
             ids = [event["u"] for event in events]
             in_order = sorted({event["u"]: event for event in events}.items())
             gaps = sum(b["pu"] != a["u"] for (_, a), (_, b) in pairwise(in_order))
@@ -158,13 +158,12 @@ def test_bn_m_33_sequence_on_one_connection_only(run: Run) -> None:
             connected(sim, session, "/public/ws/btcusdt@depth@0ms") as hurt,
             connected(sim, session, "/public/ws/btcusdt@depth@0ms") as healthy,
         ):
-            for client in (hurt, healthy):
-                await client.event("depthUpdate")
+            before = [await client.event("depthUpdate") for client in (hurt, healthy)]
             done = await fault(sim, session, fault="sequence", symbol="BTCUSDT", count=3,
                                connection=1)  # fmt: skip
             assert done == {"streams": ["btcusdt@depth@0ms"]}
-            for client, gaps in ((hurt, 1), (healthy, 0)):
-                events = [await client.event("depthUpdate") for _ in range(30)]
+            for client, first, gaps in zip((hurt, healthy), before, (1, 0), strict=True):
+                events = [first] + [await client.event("depthUpdate") for _ in range(30)]
                 assert sum(b["pu"] != a["u"] for a, b in pairwise(events)) == gaps
             assert sim.connections[1].taps == [], "the fault ended by itself"
 

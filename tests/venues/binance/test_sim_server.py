@@ -209,7 +209,7 @@ def test_bn_m_04_stream_limit(run: Run) -> None:
             refused = await client.call("SUBSCRIBE", "c", "d")
             assert refused == {"error": {"code": 4, "msg": "Too many subscriptions"}, "id": 1}
             assert await client.call("SUBSCRIBE", "c") == {"result": None, "id": 1}
-            sim.config.set({"max_streams": 4})
+            sim.configure(max_streams=4)
             assert await client.call("SUBSCRIBE", "d") == {"result": None, "id": 1}
 
     run(body())
@@ -430,7 +430,7 @@ def test_bn_m_18_gzip_and_chunks(run: Run) -> None:
                 sim, session, "/fapi/v1/exchangeInfo", headers={"Accept-Encoding": "gzip, deflate"}
             )
             assert headers["Content-Encoding"] == "gzip"
-            sim.config.set({"chunked_bodies": True})
+            sim.configure(chunked_bodies=True)
             _, chunked, headers = await get(sim, session, "/fapi/v1/exchangeInfo")
             assert headers["Transfer-Encoding"] == "chunked"
             for reply in (plain, packed, chunked):

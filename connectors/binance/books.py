@@ -131,16 +131,16 @@ class Books:
             self._books[instrument.symbol] = book
             self._dispatch.add(book.consumer)
         book.priority = min(book.priority, priority)
-        book.callbacks = (*book.callbacks, callback)
+        self._show_to(book, (*book.callbacks, callback))
         if book.sync.is_live:
-            self._show(book, book.sync.chain, (callback,))
+            self._shower((callback,))(book.sync.chain)
 
     def remove(self, symbol: str, callback: Callable[[ChainedBook], object]) -> None:
         """Show a book to one callback less, and drop it when that was the last."""
         book = self._books.get(symbol)
         if book is None:
             return
-        book.callbacks = tuple(each for each in book.callbacks if each is not callback)
+        self._show_to(book, tuple(each for each in book.callbacks if each is not callback))
         if not book.callbacks:
             del self._books[symbol]
             self._dispatch.remove(book.consumer)
@@ -166,23 +166,31 @@ class Books:
         return BookSync(
             book.instrument,
             on_event=lambda event: self._on_sync_event(book, event),
-            on_change=lambda chain: self._show(book, chain, book.callbacks),
             on_wanted=self._wanted.set,
             now=time.monotonic,
             limits=self._limits,
         )
 
-    def _show(
-        self,
-        book: ManagedBook,
-        chain: ChainedBook,
-        callbacks: Iterable[Callable[[ChainedBook], object]],
+    def _show_to(
+        self, book: ManagedBook, callbacks: tuple[Callable[[ChainedBook], object], ...]
     ) -> None:
-        for callback in callbacks:
-            try:
-                callback(chain)
-            except Exception as error:  # noqa: BLE001 - reported; the others go on
-                self._on_callback_error(error, EventKind.BOOK_DELTA, chain)
+        book.callbacks = callbacks
+        book.sync.show_to(self._shower(callbacks))
+
+    def _shower(
+        self, callbacks: tuple[Callable[[ChainedBook], object], ...]
+    ) -> Callable[[ChainedBook], None]:
+        """Return what shows a book; made anew when the callbacks change, not for each update."""
+        failed = self._on_callback_error
+
+        def show(chain: ChainedBook) -> None:
+            for callback in callbacks:
+                try:
+                    callback(chain)
+                except Exception as error:  # noqa: BLE001 - reported; the others go on
+                    failed(error, EventKind.BOOK_DELTA, chain)
+
+        return show
 
     def _on_sync_event(self, book: ManagedBook, event: SyncEvent) -> None:
         now_ns = time.time_ns()

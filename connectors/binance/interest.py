@@ -91,8 +91,9 @@ class Interest:
                 self._wanted[name] = others
             elif self._wanted.pop(name, None) is not None:
                 ended.append(name)
-                for names in (self._active, self._refused, self._proven):
-                    names.discard(name)
+                # Still served until the pool has been told, which a new wish may forestall.
+                self._refused.discard(name)
+                self._proven.discard(name)
         if ended:
             self._changed.set()
         return ended
@@ -115,14 +116,16 @@ class Interest:
         A refusal is final for a stream that was never confirmed. One that was, and is refused
         when a new connection asks for it again, is asked for once more after a while.
         """
+        if state is StreamState.ACTIVE:
+            self._active.add(name)
+        else:
+            self._active.discard(name)
         if name not in self._wanted:
             return
         error: ConnectorError | None = None
         if state is StreamState.ACTIVE:
-            self._active.add(name)
             self._proven.add(name)
         else:
-            self._active.discard(name)
             if state is StreamState.REFUSED and name in self._proven:
                 self._retry_later()
             elif state is StreamState.REFUSED:
@@ -192,6 +195,7 @@ class Interest:
         keep = set(wanted)
         gone = [name for name in pool.stream_names if name not in keep]
         if gone:
+            self._active.difference_update(gone)
             await pool.unsubscribe(gone)
         if wanted:
             await pool.connect()

@@ -197,6 +197,11 @@ class BookSync:
         )
         return self._not_before if waits else None
 
+    def show_to(self, on_change: Callable[[ChainedBook], None] | None) -> None:
+        """Call another `on_change` from now on."""
+        self._on_change = on_change
+        self.chain.on_change = on_change
+
     # ---- input --------------------------------------------------------------------------------
 
     def on_update(self, update: BookUpdate) -> None:

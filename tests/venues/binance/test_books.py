@@ -395,3 +395,49 @@ def test_partial_snapshots_are_the_top_of_the_book(run):
                 sim.resume()
 
     run(main(), timeout_s=30)
+
+
+@pytest.mark.parametrize(
+    ("seed", "seconds"),
+    [(1, 4.0), *(pytest.param(n, 30.0, marks=pytest.mark.slow) for n in (2, 3))],
+)
+def test_bn_m_52_all_faults_at_random(run, seed, seconds):
+    """What comes out of chaos is either right or marked as not to be trusted."""
+
+    async def main():
+        sim = await start(
+            SimConfig.of("chaos", seed=seed, symbols=4, rate_per_s=300, fault_interval_s=0.25)
+        )
+        config = Config(
+            rest_url=sim.http_url, stream_url=f"{sim.ws_url}/ws", routed=True, heartbeat_s=0.5
+        )
+        data = DataClient(config, attempts=AttemptBudget((Quota(1000, 1.0),)))
+        wrong = []
+
+        def on_book(book):
+            if not book.live or book.is_crossed:
+                wrong.append(repr(book))
+
+        try:
+            await data.connect()
+            names = list(data.instruments)
+            for name in names:
+                data.subscribe_book(name, on_book)
+            await asyncio.sleep(seconds)
+            sim.config.set({"fault_interval_s": 0.0})
+            sim.faults.apply({"fault": "clear"})
+            sim.lift_bans()
+            await until(lambda: all(data.book(name) for name in names), 45)
+            for name in names:
+                # An empty snapshot is a fault nobody can see: start over without one.
+                data.book_sync(name).on_reconnect()
+            await until(lambda: all(data.book(name) for name in names), 45)
+            for name in names:
+                await assert_same_book(sim, data, name)
+            assert not wrong
+            assert data.callback_errors == 0
+        finally:
+            await data.close()
+            await sim.stop()
+
+    run(main(), timeout_s=seconds + 100)

@@ -125,12 +125,11 @@ class Interest:
         error: ConnectorError | None = None
         if state is StreamState.ACTIVE:
             self._proven.add(name)
-        else:
-            if state is StreamState.REFUSED and name in self._proven:
-                self._retry_later()
-            elif state is StreamState.REFUSED:
-                self._refused.add(name)
-                error = VenueError(code if isinstance(code, int) else 0, message)
+        elif state is StreamState.REFUSED and name in self._proven:
+            self._retry_later()
+        elif state is StreamState.REFUSED:
+            self._refused.add(name)
+            error = VenueError(code if isinstance(code, int) else 0, message)
         for subscription in self._wanted[name]:
             if error is not None:
                 subscription.advance(StreamState.REFUSED, error)

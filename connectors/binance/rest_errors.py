@@ -7,7 +7,7 @@
 | 401, -1002, -1021, -1022, -2014, -2015, -2017 | AuthenticationError                 |
 | other 4xx but 408                        | VenueError: refused, not executed        |
 | 408, 5xx, -1000, -1006, -1007            | UnknownOutcome; for reads TransportError |
-| 503 with one of three definite texts     | VenueError: not executed                 |
+| 503 with one of three definite texts     | VenueError: not executed (reads as above)|
 | 2xx with a negative code                 | by the code, as above                    |
 """
 
@@ -119,11 +119,12 @@ def classify(
         return AuthenticationError(f"{shown} (code {code})", code=code)
     definite = any(shown.startswith(each) for each in _DEFINITE_TEXTS) or code == -1008
     ambiguous = status == 408 or status >= 500 or code in _AMBIGUOUS_CODES
+    if ambiguous and idempotent:
+        return TransportError(f"HTTP {status}: {shown}")
     if ambiguous and not definite:
-        message = f"HTTP {status}: {shown}"
-        if idempotent:
-            return TransportError(message)
-        return UnknownOutcome(f"{message}; it may have been executed: query before resending")
+        return UnknownOutcome(
+            f"HTTP {status}: {shown}; it may have been executed: query before resending"
+        )
     if status == 403 and code is None:
         shown = f"refused by the venue's web firewall: {shown}"
     return VenueError(code if code is not None else status, shown, status=status)

@@ -83,6 +83,7 @@ def test_bn_r_44_retry_after():
 def test_ambiguous_answers_to_reads_are_just_failures():
     assert type(sample_error("unknown_503")) is TransportError
     assert type(sample_error("bad_gateway_502")) is TransportError
+    assert type(sample_error("unavailable_503")) is TransportError  # BN-R-32: tried again
     assert "web firewall" in str(sample_error("waf_403"))
 
 

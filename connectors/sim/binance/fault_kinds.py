@@ -387,10 +387,9 @@ def instrument(board: Faults, spec: Spec) -> dict[str, Any]:
         feed.rules.status = str(spec.take("status", "SETTLING"))
         market.status_changed(feed)
     else:
-        feed.rules.status = "CLOSE"
+        sim.exchange.delist(symbol)
         market.publisher.announce(feed)
         market.delist(symbol)
-        sim.exchange.settle()
         del sim.symbols[symbol]
     return {"symbol": symbol}
 

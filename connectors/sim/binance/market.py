@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
-from ..matching import DoneReason, EngineListener, EngineOrder, MatchingEngine, Side
+from ..matching import EngineListener, EngineOrder, MatchingEngine, Side
 from .bots import Maker
 from .candles import Series
 from .clock import SimClock
@@ -97,12 +97,11 @@ class Market(EngineListener):
         return feed
 
     def delist(self, symbol: str) -> None:
-        """Take a contract off the list; its orders end (BN-M-42)."""
+        """Take a contract off the list; its orders have ended already (BN-M-42)."""
+        self.settle()
         feed = self.feeds.pop(symbol)
         del self.by_name[feed.name]
         del self._makers[symbol]
-        for order in feed.book.orders():
-            self.engine.cancel(symbol, order.order_id, DoneReason.DELISTED)
         self._share_out()
 
     def _share_out(self) -> None:

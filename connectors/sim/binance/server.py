@@ -334,6 +334,9 @@ class Simulator:
         self.market.settle()
 
     def _on_force_order(self, order: Order) -> None:
+        """Show a liquidation on the public streams; ADL and settlements are not shown."""
+        if not order.client_id.startswith("autoclose-"):
+            return
         rules = order.rules
         price, qty = rules.price_text(order.price), rules.qty_text(order.size)
         self.market.publisher.note_liquidation(

@@ -372,6 +372,30 @@ def test_bn_m_42_instruments(run: Run) -> None:
     run(body())
 
 
+def test_bn_m_42_a_removed_contract_settles_and_falls_silent(run: Run) -> None:
+    async def body() -> None:
+        async with running(rate_per_s=500) as (sim, session):
+            key = await listen_key(sim, session, "/fapi")
+            await trade(sim, session, "POST", "/fapi/v1/order", **ORDER)
+            async with (
+                connected(sim, session, f"/private/ws?listenKey={key}") as user,
+                connected(sim, session, "/market/ws") as market,
+            ):
+                await user.call("LIST_SUBSCRIPTIONS")
+                names = ("btcusdt@forceOrder", "btcusdt@markPrice@1s", "ethusdt@markPrice@1s")
+                await market.call("SUBSCRIBE", *names)
+                await fault(sim, session, fault="instrument", action="remove", symbol="BTCUSDT")
+                settled = await user.event("ORDER_TRADE_UPDATE")
+                assert settled["o"]["c"].startswith("settlement_autoclose-")
+                account = await user.event("ACCOUNT_UPDATE")
+                assert [p["pa"] for p in account["a"]["P"]] == ["0"]
+                await market.event("markPriceUpdate")
+                later = [await market.event("markPriceUpdate") for _ in range(2)]
+                assert {event["s"] for event in later} == {"ETHUSDT"}
+
+    run(body())
+
+
 @pytest.mark.parametrize(
     "spec",
     [

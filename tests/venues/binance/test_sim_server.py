@@ -653,6 +653,22 @@ def test_trading_websocket(run: Run) -> None:
     run(body())
 
 
+def test_bn_m_11_a_liquidation_of_a_user_is_public(run: Run) -> None:
+    async def body() -> None:
+        async with (
+            running(rate_per_s=0) as (sim, session),
+            connected(sim, session, "/market/ws/btcusdt@forceOrder") as client,
+        ):
+            await trade(sim, session, "POST", "/fapi/v1/order", **ORDER)
+            account = sim.exchange.accounts[0]
+            (position,) = account.active()
+            sim.exchange.risk.close(account, position)
+            order = (await client.event("forceOrder"))["o"]
+            assert (order["S"], order["q"], order["X"]) == ("SELL", "0.002", "FILLED")
+
+    run(body())
+
+
 def test_user_orders_move_the_public_book(run: Run) -> None:
     """One engine: a user's order shows in the depth stream at once, not at the next tick."""
 

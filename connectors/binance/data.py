@@ -145,6 +145,7 @@ class DataClient(MarketFeeds):
         self._tasks = OwnedTasks(f"binance-data/{self.product}")
         self._refresh = asyncio.Event()
         self._off_grid_refresh_s = 0.0
+        self._overlaps = 0
         self._connections: dict[str, ConnectionState] = {}
         self._open = False
         self.callback_errors = 0
@@ -226,9 +227,9 @@ class DataClient(MarketFeeds):
             self._tasks.spawn(interest.run(), f"streams-{route or 'all'}")
         self._tasks.spawn(self._books.run(), "book-snapshots")
         self._tasks.spawn(self._keep_clock(), "clock")
+        self._tasks.spawn(self._keep_instruments(), "instruments")
         if self.config.instrument_refresh_s > 0:
             self._interest_of(CONTRACT_INFO).add((CONTRACT_INFO,), self._housekeeping)
-            self._tasks.spawn(self._keep_instruments(), "instruments")
 
     async def close(self) -> None:
         """End all subscriptions, connections and tasks, each within its bound. Idempotent."""
@@ -321,7 +322,7 @@ class DataClient(MarketFeeds):
     async def _keep_instruments(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self.config.instrument_refresh_s):
+                async with asyncio.timeout(self.config.instrument_refresh_s or None):
                     await self._refresh.wait()
                 await asyncio.sleep(REFRESH_DEBOUNCE_S)
             except TimeoutError:
@@ -495,7 +496,8 @@ class DataClient(MarketFeeds):
         return Interest(pool, self._streams_failed, backoff)
 
     def _overlap(self, begins: bool) -> None:
-        if begins:
+        self._overlaps += 1 if begins else -1
+        if self._overlaps:
             self._dispatch.begin_overlap()
         else:
             self._dispatch.end_overlap()

@@ -212,13 +212,11 @@ class _Newest:
     """Lets each event pass once while two connections carry the same streams (BN-T-12)."""
 
     def __init__(self) -> None:
-        self._last: dict[object, int] = {}
+        self._last: dict[object, tuple[int, int]] = {}
         self._recent: deque[Any] = deque(maxlen=256)
 
     def filter(self, kind: EventKind, target: Callback) -> Callback:
         """Return `target` behind the test that fits the kind."""
-        if kind == EventKind.BOOK_DELTA:
-            return target  # the chain of the book drops repeats by itself
         if kind == EventKind.BAR:
             return target  # closed bars are made unique for every consumer anyway
 
@@ -234,18 +232,19 @@ class _Newest:
                 return False
             self._recent.append(event)
             return True
-        number = event.ts_event
-        flags = 0
+        number, flags = event.ts_event, 0
         if kind == EventKind.QUOTE:
             number = event.seq
         elif kind == EventKind.TRADE:
             number, flags = event.trade_id, event.flags
-        elif kind == EventKind.BOOK_SNAPSHOT:
+        elif kind in (EventKind.BOOK_DELTA, EventKind.BOOK_SNAPSHOT):
             number = event.last_seq
         elif kind == EventKind.TICKER:
             flags = event.flags
         key = (kind, event.instrument.symbol, flags)
-        if number <= self._last.get(key, -1):
+        last_number, last_ts = self._last.get(key, (-1, -1))
+        # Repeated by both: numbers that start again lower must not silence the stream.
+        if number <= last_number and event.ts_event <= last_ts:
             return False
-        self._last[key] = number
+        self._last[key] = (number, event.ts_event)
         return True

@@ -70,6 +70,10 @@ class SyncLimits:
         Before the first of those, doubled each time up to the second.
     pause_s :
         Before a failed book is tried again.
+    relapse_s :
+        A gap this soon after a sync counts as a relapse: after the second one in a row the waits
+        above come before the next snapshot, so that a stream that does not hold cannot use up
+        everybody's request weight.
     crossed :
         Updates in a row that may leave the book crossed (BN-B-21).
     """
@@ -79,6 +83,7 @@ class SyncLimits:
     wait_s: float = 0.25
     max_wait_s: float = 3.0
     pause_s: float = 30.0
+    relapse_s: float = 5.0
     crossed: int = 10
 
 
@@ -154,6 +159,8 @@ class BookSync:
         self._in_flight = False
         self._setbacks = 0  # stale or failed snapshots since the last sync
         self._not_before = 0.0
+        self._synced_at = float("-inf")
+        self._relapses = 0
 
     # ---- state --------------------------------------------------------------------------------
 
@@ -286,12 +293,20 @@ class BookSync:
                 return
             self.gaps += 1
             self._restart()
+            self._note_relapse()
             self._keep(update)
             self._emit(SyncStep.GAP, last, update.prev_seq)
             return
         self._keep(update)
         if self._state is BookState.ANCHORING:
             self._anchor()
+
+    def _note_relapse(self) -> None:
+        now, limits = self._now(), self.limits
+        self._relapses = self._relapses + 1 if now - self._synced_at < limits.relapse_s else 0
+        if self._relapses > 1:
+            wait = min(limits.wait_s * 2 ** (self._relapses - 2), limits.max_wait_s)
+            self._not_before = now + wait
 
     def _off_scale(self) -> None:
         was_live = self.is_live
@@ -377,6 +392,7 @@ class BookSync:
         self._setbacks = 0
         self._not_before = 0.0
         self.syncs += 1
+        self._synced_at = self._now()
         self._enter(BookState.LIVE)
         self._emit(SyncStep.SYNCED, -1, last)
         if self.is_live and self._on_change is not None:

@@ -158,3 +158,15 @@ def test_bn_t_12_each_event_once_while_two_connections_overlap(setup):
     assert [event.seq for event in quotes] == [10, 11, 12, 13, 14]
     assert [event.trade_id for event in trades] == [11, 12, 13]
     assert dispatch.router.routed(EventKind.QUOTE, numbers["BTCUSDT"]) == quotes.append
+
+
+def test_overlap_does_not_silence_numbers_that_start_again(setup):
+    dispatch, decoder, numbers, _ = setup
+    got = []
+    dispatch.add(Consumer(EventKind.QUOTE, numbers["BTCUSDT"], got.append))
+    dispatch.begin_overlap()
+    decoder.feed(quote("BTCUSDT", 100))
+    later = quote("BTCUSDT", 5).replace(b'"T":1', b'"T":2')
+    decoder.feed(later)
+    decoder.feed(later)
+    assert [event.seq for event in got] == [100, 5]

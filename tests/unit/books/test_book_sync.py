@@ -161,6 +161,26 @@ def test_bn_b_09_a_gap_names_its_numbers_and_ends_live_at_once():
     assert harness.sync.wants_snapshot(harness.time)
 
 
+def test_a_stream_that_does_not_hold_is_not_fetched_for_all_the_time():
+    harness = Harness()
+    sync = harness.sync
+    harness.live()
+    waits, seq = [], 105
+    for _ in range(6):
+        sync.on_update(simple(seq + 50, seq + 51, seq + 49))  # a gap
+        seq += 51
+        wake = sync.next_wake()
+        waits.append(max(wake - harness.time, 0.0))
+        harness.time = max(harness.time, wake)
+        assert sync.wants_snapshot(harness.time)
+        sync.on_snapshot(sync.begin_snapshot(), snap(seq))
+        assert sync.is_live
+    assert waits == [0.0, 0.25, 0.5, 1.0, 2.0, 3.0]
+    harness.time += 5.0  # it held
+    sync.on_update(simple(seq + 50, seq + 51, seq + 49))
+    assert sync.wants_snapshot(harness.time)
+
+
 def test_bn_b_12_holes_between_updates_are_no_gap():
     harness = Harness()
     harness.live()

@@ -8,7 +8,7 @@
 
 cimport cython
 from cpython.object cimport PyObject
-from decimal import Decimal, ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_UP
+from decimal import Decimal
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 
 from connectors._speedups._csrc cimport (
@@ -49,13 +49,8 @@ cdef extern from *:
     PyObject *PyList_GET_ITEM(object, Py_ssize_t)
     Py_ssize_t PyList_GET_SIZE(object)
 
-cdef dict ROUNDINGS = {
-    "down": ROUND_DOWN,
-    "up": ROUND_UP,
-    "floor": ROUND_FLOOR,
-    "ceiling": ROUND_CEILING,
-    "half_even": ROUND_HALF_EVEN,
-}
+cdef tuple ROUNDINGS = ("ceiling", "down", "floor", "half_even", "up")
+
 
 cdef object fixed_decimal(int64_t mantissa, int32_t exponent):
     if exponent < 0:
@@ -219,13 +214,14 @@ cdef class TickScale:
                  "up": lambda x: np.copysign(np.ceil(np.abs(x)), x)}
         if rounding not in modes:
             raise ValueError(f"rounding must be one of {sorted(modes)}, got {rounding!r}")
-        # Multiplying by 10**decimals first keeps grid values on the grid: 0.1 is not 1/10.
-        scaled = np.asarray(values, dtype=np.float64) * float(tw_pow10[self.decimals])
-        if self.mantissa != 1:
-            scaled = scaled / float(self.mantissa)
-        near = np.rint(scaled)
-        on_grid = np.abs(scaled - near) <= 4 * np.spacing(np.abs(scaled))
-        ticks = np.where(on_grid, near, modes[rounding](scaled))
+        with np.errstate(all="ignore"):  # NaN, infinities and overflow are found below
+            # Multiplying by 10**decimals first keeps grid values on the grid: 0.1 is not 1/10.
+            scaled = np.asarray(values, dtype=np.float64) * float(tw_pow10[self.decimals])
+            if self.mantissa != 1:
+                scaled = scaled / float(self.mantissa)
+            near = np.rint(scaled)
+            on_grid = np.abs(scaled - near) <= 4 * np.spacing(np.abs(scaled))
+            ticks = np.where(on_grid, near, modes[rounding](scaled))
         if not np.all(np.abs(ticks) < 2.0 ** 63):
             index = int(np.flatnonzero(~(np.abs(ticks) < 2.0 ** 63))[0])
             raise PrecisionError(f"value at index {index} is not a number that fits 64 bits", index)
@@ -261,7 +257,11 @@ cdef class TickScale:
         whole = ticks * <object>self.mantissa
         if INT64_MIN < whole <= INT64_MAX:
             return _text(whole, self.decimals)
-        return f"{Decimal(whole).scaleb(-self.decimals):f}"
+        # Put in by hand: any Decimal operation rounds to the context's precision.
+        digits = str(abs(whole)).rjust(self.decimals + 1, "0")
+        point = len(digits) - self.decimals
+        sign = "-" if whole < 0 else ""
+        return f"{sign}{digits[:point]}.{digits[point:]}" if self.decimals else f"{sign}{digits}"
 
     cdef object decimal(self, int64_t ticks):
         return Decimal(self.text(ticks))
@@ -310,17 +310,30 @@ cdef class TickScale:
 
     def _rounded(self, value, rounding):
         if rounding not in ROUNDINGS:
-            raise ValueError(f"rounding must be one of {sorted(ROUNDINGS)}, got {rounding!r}")
+            raise ValueError(f"rounding must be one of {list(ROUNDINGS)}, got {rounding!r}")
         number = Decimal(value) if isinstance(value, float) else _as_decimal(value)
         if not number.is_finite():
             raise PrecisionError(f"{value!r} is not a number", value)
-        from decimal import Context
-
-        context = Context(prec=80, Emax=999999, Emin=-999999)
-        ticks = int(context.divide(number, self._increment).to_integral_value(ROUNDINGS[rounding]))
-        if not INT64_MIN < ticks <= INT64_MAX:
+        digits, exponent = _digits(number)
+        if len(digits) + exponent > 40:
             raise self._overflow(value)
-        return ticks
+        if exponent < -40:
+            # No tick and no half of one has that many decimals: what is there only says "more".
+            digits = digits[:max(len(digits) + exponent + 40, 0)] + "1"
+            exponent = -41
+        # Whole-number arithmetic: Decimal operations would round to the context's precision first.
+        shift = exponent + self.decimals
+        one = self.mantissa * 10 ** max(-shift, 0)
+        ticks, rest = divmod(int(digits) * 10 ** max(shift, 0), one)
+        negative = number.is_signed()
+        if (rounding == "up" and rest
+                or rounding == "floor" and rest and negative
+                or rounding == "ceiling" and rest and not negative
+                or rounding == "half_even" and (2 * rest, ticks & 1) > (one, 0)):
+            ticks += 1
+        if ticks > INT64_MAX:
+            raise self._overflow(value)
+        return -ticks if negative else ticks
 
     def _off_grid(self, value):
         return PrecisionError(f"{_shown(value)} is not a multiple of {self._increment:f}", value)

@@ -575,6 +575,7 @@ class DataClient(MarketFeeds):
 
     def _stream_silent(self, name: str, silent_s: float) -> None:
         log.warning("stream=%s was confirmed and sends nothing", name)
+        self._interest_of(name).on_silent(name)
         self._emit(
             StreamSilent(venue=VENUE, ts_init=time.time_ns(), stream=name, silent_s=silent_s)
         )

@@ -45,6 +45,8 @@ class Interest:
         self._active: set[str] = set()
         self._refused: set[str] = set()
         self._paused: set[str] = set()
+        self._silent: set[str] = set()
+        self._renewed: set[str] = set()  # silent ones, given up: a new wish starts from nothing
         self._proven: set[str] = set()  # confirmed once, so the venue does serve them
         self._changed = asyncio.Event()
         self._retry: asyncio.TimerHandle | None = None
@@ -94,6 +96,9 @@ class Interest:
                 # Still served until the pool has been told, which a new wish may forestall.
                 self._refused.discard(name)
                 self._proven.discard(name)
+                if name in self._silent:
+                    self._silent.discard(name)
+                    self._renewed.add(name)
         if ended:
             self._changed.set()
         return ended
@@ -140,8 +145,17 @@ class Interest:
         """Take note that the connection that carried these streams is gone."""
         for name in names:
             self._active.discard(name)
+            self._silent.discard(name)
             for subscription in self._wanted.get(name, ()):
                 self._show(subscription)
+
+    def on_silent(self, name: str) -> None:
+        """Take note that a stream was confirmed and says nothing (BN-C-09).
+
+        When it is given up and wanted again it is unsubscribed and subscribed, even if both
+        happen in one turn.
+        """
+        self._silent.add(name)
 
     def close(self) -> None:
         """Ask for nothing again."""
@@ -191,7 +205,8 @@ class Interest:
             for name in self._wanted
             if name not in self._refused and name not in self._paused
         ]
-        keep = set(wanted)
+        keep = set(wanted) - self._renewed
+        self._renewed.clear()
         gone = [name for name in pool.stream_names if name not in keep]
         if gone:
             self._active.difference_update(gone)

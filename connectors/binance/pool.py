@@ -511,6 +511,8 @@ class StreamPool:
         """Tell what became of streams; for the connection."""
         self._rotation.on_outcomes(connection)
         for each in outcomes:
+            if each.outcome is Outcome.ENDED and self._core.owner(each.name) is not None:
+                continue  # wanted again meanwhile, and on another connection
             if each.outcome in (Outcome.ACTIVE, Outcome.REFUSED):
                 self._settle(each.name, refusal(each))
             if connection in self._connections:

@@ -107,20 +107,35 @@ class PoolCore:
     def stage(self, names: Iterable[str]) -> list[Batch]:
         """Choose a slot for each new name: the first with room, in slot order (BN-S-47).
 
-        Nothing is changed. Raises `ClientError` when one has no room (BN-S-48).
+        A name whose unsubscribe is not answered yet goes back to its slot if there is room:
+        elsewhere it would be served twice for a while. Nothing is changed. Raises `ClientError`
+        when one has no room (BN-S-48).
         """
-        batches: list[Batch] = []
-        names = list(names)
+        free = {slot.index: slot.free for slot in self.slots}
+        parts: dict[int, list[str]] = {}
+        ending = self._ending()
+        rest = []
+        for name in names:
+            slot = ending.get(name)
+            if slot is not None and free[slot.index]:
+                free[slot.index] -= 1
+                parts.setdefault(slot.index, []).append(name)
+            else:
+                rest.append(name)
         start = 0
-        for slot in self.slots:
-            if start >= len(names):
+        for index, room in free.items():
+            if start >= len(rest):
                 break
-            if part := names[start : start + slot.free]:
-                batches.append(Batch(slot, tuple(part)))
+            if part := rest[start : start + room]:
+                parts.setdefault(index, []).extend(part)
                 start += len(part)
-        if start < len(names):
+        if start < len(rest):
             raise self.exhausted()
-        return batches
+        return [Batch(self.slots[index], tuple(part)) for index, part in parts.items()]
+
+    def _ending(self) -> dict[str, Slot]:
+        """Return the slots of names that were unsubscribed and may still be served."""
+        return {name: slot for slot in self.slots for name in slot.state.pending_unsubscribe}
 
     def exhausted(self) -> ClientError:
         """Return the error of a pool without room (BN-S-48, BN-L-08)."""

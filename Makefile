@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 60
 SOAK_DROPS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak clean
+.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak autobahn clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
@@ -22,6 +22,7 @@ help:
 	@echo "make sanitize      the compiled modules' tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
+	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
 	@echo "make build         just .venv with the package in it"
 	@echo "make clean         remove .venv and everything built"
 
@@ -73,6 +74,9 @@ fuzz:
 soak:
 	@$(READY) test
 	@$(BIN)/python tests/faults/soak.py --drops $(SOAK_DROPS)
+
+autobahn:
+	@bash .ci/autobahn
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -50,13 +50,15 @@ bench:
 	@$(READY) bench
 	@$(BIN)/python -m bench $(ARGS)
 
-# mypy looks at the installed package: in the checkout it cannot see connectors._speedups.
+# Both, whatever the first says. mypy looks at the installed package: in the checkout it cannot
+# see connectors._speedups.
 lint:
 	@$(READY) lint
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@config="$$PWD/pyproject.toml"; bin="$$(cd $(BIN) && pwd)"; mkdir -p build/lint && cd build/lint && \
-		"$$bin/mypy" --config-file "$$config" -p connectors
+	@status=0; root="$$PWD"; bin="$$(cd $(BIN) && pwd)"; \
+	"$$bin/ruff" check . || status=1; \
+	mkdir -p build/lint && cd build/lint && \
+		"$$bin/mypy" --config-file "$$root/pyproject.toml" -p connectors || status=1; \
+	exit $$status
 
 format:
 	@$(READY) lint

@@ -183,7 +183,7 @@ class Demo:
     def subscribe(self) -> list[Subscription]:
         client, seen = self.client, self.seen
         self.instruments = [name for name in client.instruments if name.endswith("-PERP")]
-        subscriptions = []
+        subscriptions: list[Subscription] = []
         for name in self.instruments:
             subscriptions += (
                 client.subscribe_quotes(name, seen.on_quote),

@@ -163,7 +163,7 @@ async def _watch(
             if sim_url is not None:
                 config = sim_config(sim_url, product)
             else:
-                environment = "live" if env == "mainnet" else env
+                environment = binance.Environment("live" if env == "mainnet" else env)
                 config = binance.Config(product=product, environment=environment)
             client = binance.DataClient(config, on_status=watch.on_status)
             clients.append(await stack.enter_async_context(client))

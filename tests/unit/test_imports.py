@@ -51,7 +51,16 @@ def test_the_vocabulary_needs_no_network_and_no_numpy():
 
 
 def test_a_venue_loads_without_the_extras():
-    blocked = ["prometheus_client", "rich", "matplotlib", "grpc", "google", "nats", "msgspec", "websockets"]
+    blocked = [
+        "prometheus_client",
+        "rich",
+        "matplotlib",
+        "grpc",
+        "google",
+        "nats",
+        "msgspec",
+        "websockets",
+    ]
     code = (
         "import sys\n"
         f"for name in {blocked!r}: sys.modules[name] = None\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import matching as oracle
 
 from connectors.sim.matching import (
     DoneReason,
@@ -17,6 +16,7 @@ from connectors.sim.matching import (
     Side,
     TimeInForce,
 )
+from oracle import matching as oracle
 
 BUY, SELL = Side.BUY, Side.SELL
 

@@ -480,10 +480,11 @@ cdef class BinanceDecoder(Decoder):
         return 0
 
     cdef InstrumentBase finer(self, int32_t number, int price_decimals, int size_decimals, tw_scale *price,
-                              tw_scale *size, tw_err *err):
+                              tw_scale *size, tw_err *err, bint expected=False):
         """The instrument on a grid that holds values with that many decimals (BN-MD-13).
 
-        None when the error is another one; otherwise err is cleared and the refresh is asked for.
+        None when the error is another one; otherwise err is cleared and, unless this was to be
+        `expected`, the refresh is asked for.
         """
         if err.code != TW_OFF_PRICE and err.code != TW_OFF_SIZE:
             return None
@@ -494,9 +495,10 @@ cdef class BinanceDecoder(Decoder):
         price.decimals = fine.price_scale.decimals
         size.mantissa = fine.size_scale.mantissa
         size.decimals = fine.size_scale.decimals
-        self.off_scale += 1
-        if self._on_off_scale is not None:
-            self._on_off_scale(instrument)
+        if not expected:
+            self.off_scale += 1
+            if self._on_off_scale is not None:
+                self._on_off_scale(instrument)
         return fine
 
     cdef int trade(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
@@ -699,10 +701,12 @@ cdef class BinanceDecoder(Decoder):
         price = self.symbols.table.symbols[out.symbol].price
         size = self.symbols.table.symbols[out.symbol].size
         if not _scale_bar(&k, &price, &size, &out, &c.err):
-            # Mark and index bars have their own, finer prices; old bars may be off a new tick.
+            # Bars from before a change of the tick size may be off the new one. Mark and index
+            # prices are finer than any tick (BN-MD-13): that says nothing about the instrument.
             instrument = self.finer(out.symbol, max(k.open.exponent, k.high.exponent, k.low.exponent,
                                                     k.close.exponent),
-                                    max(k.volume.exponent, k.taker_volume.exponent), &price, &size, &c.err)
+                                    max(k.volume.exponent, k.taker_volume.exponent), &price, &size, &c.err,
+                                    kind == BN_MARK_KLINE or kind == BN_INDEX_KLINE)
             if instrument is None or not _scale_bar(&k, &price, &size, &out, &c.err):
                 return 0
             out.flags |= EventFlag.OFF_SCALE

@@ -53,7 +53,11 @@ cdef class InstrumentBase:
     cdef readonly TickScale price_scale
     cdef readonly TickScale size_scale
 
-    # The same instrument on a finer grid, for values its own scale cannot hold.
+    cdef InstrumentBase _finer          # made last by at_scale, and for which decimals
+    cdef int32_t _finer_price, _finer_size
+
+    # The same instrument on a finer grid, for values its own scale cannot hold; -1 decimals: keep
+    # that scale.
     cdef InstrumentBase at_scale(self, int price_decimals, int size_decimals)
 
 

@@ -130,14 +130,17 @@ class Interest:
         error: ConnectorError | None = None
         if state is StreamState.ACTIVE:
             self._proven.add(name)
-        elif state is StreamState.REFUSED and name in self._proven:
-            self._retry_later()
         elif state is StreamState.REFUSED:
-            self._refused.add(name)
             error = VenueError(code if isinstance(code, int) else 0, message)
+            if name in self._proven:
+                self._retry_later()
+            else:
+                self._refused.add(name)
         for subscription in self._wanted[name]:
-            if error is not None:
+            if name in self._refused:
                 subscription.advance(StreamState.REFUSED, error)
+            elif error is not None:
+                subscription.advance(StreamState.PENDING, error)
             else:
                 self._show(subscription)
 
@@ -176,7 +179,10 @@ class Interest:
         if any(name in self._refused for name in subscription.streams):
             return
         served = all(name in self._active or name in self._paused for name in subscription.streams)
-        subscription.advance(StreamState.ACTIVE if served else StreamState.PENDING)
+        if served:
+            subscription.advance(StreamState.ACTIVE)
+        else:
+            subscription.advance(StreamState.PENDING, subscription.error)
 
     # ---- the task -----------------------------------------------------------------------------
 

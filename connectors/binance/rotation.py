@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConnectorError
 from ..model import ConnectionState
 from .connection import Connection
-from .slots import Slot
+from .slots import Outcome, Slot, StreamOutcome
 
 if TYPE_CHECKING:
     from .pool import StreamPool
@@ -86,6 +86,7 @@ class Rotation:
             self.done += 1
         log.info("conn=%s rotated, streams=%d", old.name, len(spare.streams))
         pool._reporter.connection(new.name, ConnectionState.LIVE, "rotated as planned")
+        self._report_confirmed(old, spare)
         try:
             await old.close()
             # What the old connection had delivered may still be on its way on the new one.
@@ -93,6 +94,14 @@ class Rotation:
         finally:
             self._end_overlap()
         return True
+
+    def _report_confirmed(self, old: Connection, spare: Slot) -> None:
+        """Tell of streams that were not confirmed on the old connection, if that was lost."""
+        before = old.slot.state if old.slot is not None else None
+        for name in spare.streams:
+            if before is None or not before.is_confirmed(name):
+                outcome = StreamOutcome(name, Outcome.ACTIVE)
+                self._pool.on_outcomes(self._pool._connections[spare.index], [outcome])
 
     async def _confirm(self, new: Connection, spare: Slot) -> bool:
         """Subscribe everything on the new connection; whether all of it was confirmed."""

@@ -29,7 +29,7 @@ class Subscription:
     streams : tuple of str
         The venue's streams that serve it.
     error : ConnectorError or None
-        Why it was refused.
+        Why it was refused; of a pending one, why it was set back since it was last active.
     """
 
     __slots__ = ("_cancel", "_endings", "_state", "_waiters", "error", "name", "streams")
@@ -74,6 +74,7 @@ class Subscription:
         import asyncio
 
         if self._state is StreamState.PENDING:
+            # An error of a pending one says why it was set back, not how it ends.
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:

@@ -711,6 +711,29 @@ def test_bn_t_12_a_rotation_loses_and_repeats_nothing(run, monkeypatch):
     run(main(), timeout_s=20)
 
 
+def test_bn_t_15_connections_lost_while_they_are_rotated(run):
+    """The old ones reported their loss, the new ones never that they were confirmed."""
+
+    async def main():
+        async with simulator(rate_per_s=300) as sim, client(sim) as data:
+            trades, quotes = [], []
+            subscriptions = [
+                data.subscribe_trades(BTC, trades.append),
+                data.subscribe_quotes(BTC, quotes.append),
+                data.subscribe_book(BTC, lambda book: None),
+            ]
+            for each in subscriptions:
+                await each.active()
+            sim.faults.apply({"fault": "shutdown", "within_ms": 0, "warn": True, "mode": "close"})
+            await until(lambda: len(sim.closed_connections) >= 2)
+            await until(lambda: all(each.is_active for each in subscriptions), 10)
+            await until(lambda: data.book(BTC) is not None)
+            before = len(trades), len(quotes)
+            await until(lambda: len(trades) > before[0] and len(quotes) > before[1])
+
+    run(main(), timeout_s=30)
+
+
 # ---- instruments ------------------------------------------------------------------------------
 
 

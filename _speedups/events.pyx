@@ -8,7 +8,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from connectors._speedups.ticks cimport TickScale, fixed_decimal
+from connectors._speedups.ticks cimport TickScale, fixed_decimal, fixed_from
 
 __all__ = [
     "AggressorSide",
@@ -59,9 +59,15 @@ cdef class InstrumentBase:
         self.size_scale = size_scale
 
     cdef InstrumentBase at_scale(self, int price_decimals, int size_decimals):
-        return InstrumentBase(self.id, self.symbol, self.venue,
-                              _finer(self.price_scale, price_decimals),
-                              _finer(self.size_scale, size_decimals))
+        # Mark price bars and the like need the same finer grid frame after frame.
+        if (self._finer is None or self._finer_price != price_decimals
+                or self._finer_size != size_decimals):
+            self._finer = InstrumentBase(self.id, self.symbol, self.venue,
+                                         _finer(self.price_scale, price_decimals),
+                                         _finer(self.size_scale, size_decimals))
+            self._finer_price = price_decimals
+            self._finer_size = size_decimals
+        return self._finer
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.id} {self.venue}>"
@@ -107,6 +113,9 @@ cdef class EventHandler:
 #
 # Every class: `_fields` names what makes two events equal, in constructor order; equality, hash,
 # repr and pickling follow from it.
+#
+# Counts are taken as Py_ssize_t: 64 bits like int64_t, but a float or Decimal is a TypeError instead
+# of being cut to a whole number.
 
 cdef object _same(a, b):
     if type(a) is not type(b):
@@ -130,9 +139,9 @@ cdef class Quote:
     by the venue's clock, `ts_init` when the bytes were received.
     """
 
-    def __init__(self, InstrumentBase instrument not None, int64_t bid_ticks, int64_t bid_lots,
-                 int64_t ask_ticks, int64_t ask_lots, int64_t seq=-1, int64_t ts_event=0,
-                 int64_t ts_init=0, uint32_t flags=0):
+    def __init__(self, InstrumentBase instrument not None, Py_ssize_t bid_ticks, Py_ssize_t bid_lots,
+                 Py_ssize_t ask_ticks, Py_ssize_t ask_lots, Py_ssize_t seq=-1, Py_ssize_t ts_event=0,
+                 Py_ssize_t ts_init=0, uint32_t flags=0):
         self.instrument = instrument
         self.bid_ticks = bid_ticks
         self.bid_lots = bid_lots
@@ -208,9 +217,9 @@ cdef class Trade:
     flag `NOT_MARKET` was made by the venue (insurance fund, ADL): `is_market` is False.
     """
 
-    def __init__(self, InstrumentBase instrument not None, int64_t price_ticks, int64_t size_lots,
-                 int32_t aggressor=0, int64_t trade_id=-1, int64_t first_id=-1,
-                 int64_t last_id=-1, int64_t ts_event=0, int64_t ts_init=0, uint32_t flags=0):
+    def __init__(self, InstrumentBase instrument not None, Py_ssize_t price_ticks, Py_ssize_t size_lots,
+                 int32_t aggressor=0, Py_ssize_t trade_id=-1, Py_ssize_t first_id=-1,
+                 Py_ssize_t last_id=-1, Py_ssize_t ts_event=0, Py_ssize_t ts_init=0, uint32_t flags=0):
         self.instrument = instrument
         self.price_ticks = price_ticks
         self.size_lots = size_lots
@@ -274,6 +283,19 @@ cdef object _aggressor(int32_t side):
     return AggressorSide(side)
 
 
+cdef int _fill_levels(object levels, int64_t *columns, Py_ssize_t n) except -1:
+    """Pairs of whole numbers into two columns of n."""
+    cdef Py_ssize_t price, size, i = 0  # of this type a float is refused, of int64_t it is cut
+    for price, size in levels:
+        if i < n:
+            columns[i] = price
+            columns[n + i] = size
+        i += 1
+    if i != n:
+        raise ValueError(f"a sequence of length {n} has {i} levels")
+    return 0
+
+
 cdef int64_t *_copy_levels(const BookData *data) except NULL:
     cdef Py_ssize_t b = data.n_bids, a = data.n_asks
     cdef int64_t *levels = <int64_t *>PyMem_Malloc((b + a) * 2 * sizeof(int64_t))
@@ -315,14 +337,18 @@ cdef class BookUpdate:
     """
 
     def __init__(self, InstrumentBase instrument not None, bids, asks, *, bint is_snapshot=False,
-                 int64_t first_seq=-1, int64_t last_seq=-1, int64_t prev_seq=-1,
-                 int64_t ts_event=0, int64_t ts_init=0, uint32_t flags=0):
-        cdef Py_ssize_t i, b = len(bids), a = len(asks)
+                 Py_ssize_t first_seq=-1, Py_ssize_t last_seq=-1, Py_ssize_t prev_seq=-1,
+                 Py_ssize_t ts_event=0, Py_ssize_t ts_init=0, uint32_t flags=0):
+        cdef Py_ssize_t b = len(bids), a = len(asks)
         if self._levels != NULL:
             raise TypeError("an event is immutable")
+        if b > 1 << 40 or a > 1 << 40:  # so that the product below cannot overflow
+            raise MemoryError()
         self._levels = <int64_t *>PyMem_Malloc((b + a) * 2 * sizeof(int64_t))
         if self._levels == NULL:
             raise MemoryError()
+        _fill_levels(bids, self._levels, b)
+        _fill_levels(asks, self._levels + 2 * b, a)
         self.instrument = instrument
         self.is_snapshot = is_snapshot
         self.first_seq = first_seq
@@ -331,14 +357,6 @@ cdef class BookUpdate:
         self.ts_event = ts_event
         self.ts_init = ts_init
         self.flags = flags
-        for i, (price, size) in enumerate(bids):
-            if i < b:
-                self._levels[i] = price
-                self._levels[b + i] = size
-        for i, (price, size) in enumerate(asks):
-            if i < a:
-                self._levels[2 * b + i] = price
-                self._levels[2 * b + a + i] = size
         self.n_bids = b
         self.n_asks = a
 
@@ -443,16 +461,12 @@ cdef object _float(Fixed x):
 
 
 cdef int _parse_fixed(object value, Fixed *out) except -1:
-    """A Decimal, text or None into the form it has on the wire."""
+    """A Decimal, text, int or None into the form it has on the wire."""
     if value is None:
         out.mantissa = 0
         out.exponent = -1
         return 0
-    text = str(value)
-    whole, _, fraction = text.partition(".")
-    out.mantissa = int(whole + fraction)
-    out.exponent = len(fraction)
-    return 0
+    return fixed_from(value, &out.mantissa, &out.exponent)
 
 
 @cython.final
@@ -465,11 +479,11 @@ cdef class Bar:
     `is_closed` says whether it can still change.
     """
 
-    def __init__(self, InstrumentBase instrument not None, *, int32_t interval_s, int64_t ts_open,
-                 int64_t open_ticks, int64_t high_ticks, int64_t low_ticks, int64_t close_ticks,
-                 int64_t volume_lots=0, int64_t taker_buy_volume_lots=0, quote_volume=None,
-                 taker_buy_quote_volume=None, int64_t trade_count=0, int64_t ts_event=0,
-                 int64_t ts_init=0, uint32_t flags=0):
+    def __init__(self, InstrumentBase instrument not None, *, int32_t interval_s, Py_ssize_t ts_open,
+                 Py_ssize_t open_ticks, Py_ssize_t high_ticks, Py_ssize_t low_ticks, Py_ssize_t close_ticks,
+                 Py_ssize_t volume_lots=0, Py_ssize_t taker_buy_volume_lots=0, quote_volume=None,
+                 taker_buy_quote_volume=None, Py_ssize_t trade_count=0, Py_ssize_t ts_event=0,
+                 Py_ssize_t ts_init=0, uint32_t flags=0):
         memset(&self.d, 0, sizeof(BarData))
         self.instrument = instrument
         self.d.interval_s = interval_s
@@ -615,8 +629,8 @@ cdef class MarkPrice:
     """
 
     def __init__(self, InstrumentBase instrument not None, *, mark, index=None, settle=None,
-                 funding_rate=None, int64_t ts_next_funding=0, int64_t ts_event=0,
-                 int64_t ts_init=0, uint32_t flags=0):
+                 funding_rate=None, Py_ssize_t ts_next_funding=0, Py_ssize_t ts_event=0,
+                 Py_ssize_t ts_init=0, uint32_t flags=0):
         memset(&self.d, 0, sizeof(MarkPriceData))
         self.instrument = instrument
         _parse_fixed(mark, &self.d.mark)
@@ -690,8 +704,8 @@ cdef class MarkPrice:
 cdef class IndexPrice:
     """The index price of a pair, an exact Decimal as sent."""
 
-    def __init__(self, InstrumentBase instrument not None, *, index, int64_t ts_event=0,
-                 int64_t ts_init=0, uint32_t flags=0):
+    def __init__(self, InstrumentBase instrument not None, *, index, Py_ssize_t ts_event=0,
+                 Py_ssize_t ts_init=0, uint32_t flags=0):
         memset(&self.d, 0, sizeof(IndexPriceData))
         self.instrument = instrument
         _parse_fixed(index, &self.d.index)
@@ -742,9 +756,9 @@ cdef class IndexPrice:
 cdef class Liquidation:
     """A liquidation order: `side` is the side of that order (`AggressorSide`)."""
 
-    def __init__(self, InstrumentBase instrument not None, *, int32_t side, int64_t price_ticks,
-                 int64_t size_lots, int64_t last_size_lots=0, int64_t filled_size_lots=0,
-                 average_price=None, int64_t ts_event=0, int64_t ts_init=0, uint32_t flags=0):
+    def __init__(self, InstrumentBase instrument not None, *, int32_t side, Py_ssize_t price_ticks,
+                 Py_ssize_t size_lots, Py_ssize_t last_size_lots=0, Py_ssize_t filled_size_lots=0,
+                 average_price=None, Py_ssize_t ts_event=0, Py_ssize_t ts_init=0, uint32_t flags=0):
         memset(&self.d, 0, sizeof(LiquidationData))
         self.instrument = instrument
         self.d.side = side
@@ -842,9 +856,9 @@ cdef class Ticker:
 
     def __init__(self, InstrumentBase instrument not None, *, last, open, high, low, volume,
                  quote_volume, change=None, change_percent=None, weighted_average=None,
-                 last_size=None, int64_t ts_open=0, int64_t ts_close=0, int64_t first_id=-1,
-                 int64_t last_id=-1, int64_t trade_count=-1, int64_t ts_event=0,
-                 int64_t ts_init=0, uint32_t flags=0):
+                 last_size=None, Py_ssize_t ts_open=0, Py_ssize_t ts_close=0, Py_ssize_t first_id=-1,
+                 Py_ssize_t last_id=-1, Py_ssize_t trade_count=-1, Py_ssize_t ts_event=0,
+                 Py_ssize_t ts_init=0, uint32_t flags=0):
         memset(&self.d, 0, sizeof(TickerData))
         self.instrument = instrument
         _parse_fixed(last, &self.d.last)

@@ -15,3 +15,5 @@ cdef class TickScale:
 
 # mantissa * 10**-exponent as text and as Decimal; exponent < 0 gives None.
 cdef object fixed_decimal(int64_t mantissa, int32_t exponent)
+# And back: text, Decimal or int as it is, with the zeros it has. Raises PrecisionError, TypeError.
+cdef int fixed_from(object value, int64_t *mantissa, int32_t *exponent) except -1

@@ -39,6 +39,7 @@ cdef extern from *:
     static inline Py_ssize_t tw_py_length(PyObject *o) {
         return PyUnicode_CheckExact(o) ? PyUnicode_GET_LENGTH(o) : PyBytes_GET_SIZE(o);
     }
+    _Static_assert(sizeof(Py_ssize_t) == 8, "counts of ticks are passed as Py_ssize_t");
     /* Both kinds of object have more than this in front of their bytes. */
     #define TW_TEXT_HEADER 16
     """
@@ -56,6 +57,24 @@ cdef object fixed_decimal(int64_t mantissa, int32_t exponent):
     if exponent < 0:
         return None
     return Decimal(_text(mantissa, exponent))
+
+
+cdef int fixed_from(object value, int64_t *mantissa, int32_t *exponent) except -1:
+    cdef object number = _as_decimal(value)
+    if not number.is_finite():
+        raise PrecisionError(f"{value!r} is not a number", value)
+    sign, digits, places = number.as_tuple()
+    text = "".join(map(str, digits)).lstrip("0") or "0"
+    if text == "0":
+        places = max(min(places, 0), -18)
+    while places < -18 and text.endswith("0"):
+        text = text[:len(text) - 1]
+        places += 1
+    if places < -18 or len(text) + max(places, 0) > 19 or int(text) * 10 ** max(places, 0) > INT64_MAX:
+        raise PrecisionError(f"{_shown(value)} has more than 64 bits or 18 decimals", value)
+    mantissa[0] = (-1 if sign else 1) * int(text) * 10 ** max(places, 0)
+    exponent[0] = -min(places, 0)
+    return 0
 
 
 cdef str _text(int64_t value, int32_t decimals):
@@ -102,7 +121,7 @@ cdef class TickScale:
 
     Notes
     -----
-    A tick count is an int64. Text is `-?digits[.digits]`; an exponent, a leading `+`, blanks, NaN
+    A tick count is an int64, and never a float. Text is `-?digits[.digits]`; an exponent, a leading `+`, blanks, NaN
     and infinities are refused. Instances are immutable, hashable, picklable, and compare by value.
     """
 
@@ -227,11 +246,11 @@ cdef class TickScale:
             raise PrecisionError(f"value at index {index} is not a number that fits 64 bits", index)
         return ticks.astype(np.int64)
 
-    def to_decimal(self, int64_t ticks):
+    def to_decimal(self, Py_ssize_t ticks):
         """Return `ticks` as an exact Decimal."""
         return self.decimal(ticks)
 
-    def to_float(self, int64_t ticks):
+    def to_float(self, Py_ssize_t ticks):
         """Return the float nearest to `ticks`."""
         cdef int64_t whole = 0
         if -(1 << 53) <= ticks <= (1 << 53) and self.mantissa <= (1 << 10):
@@ -247,7 +266,7 @@ cdef class TickScale:
 
         return np.asarray(ticks, dtype=np.int64) * float(self.mantissa) / float(tw_pow10[self.decimals])
 
-    def format(self, int64_t ticks):
+    def format(self, Py_ssize_t ticks):
         """Return `ticks` in plain notation with as many decimals as the increment has."""
         return self.text(ticks)
 

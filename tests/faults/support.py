@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ import aiohttp
 from connectors._speedups.book import BookSide, OrderBook
 from connectors.binance.config import Config
 from connectors.binance.data import DataClient
-from connectors.model import Subscription
+from connectors.model import StreamState, Subscription
 from connectors.net.attempts import AttemptBudget
 from connectors.net.ratelimit import Quota
 from faults.proxy import FaultProxy
@@ -272,7 +272,8 @@ class Rig:
         again = [
             subscription
             for subscription in self._wishes
-            if subscription.error is not None or silent.intersection(subscription.streams)
+            if subscription.state is StreamState.REFUSED
+            or silent.intersection(subscription.streams)
         ]
         makers = [self._wishes.pop(subscription) for subscription in again]
         for subscription in again:
@@ -433,12 +434,10 @@ class Holdings:
     def grown_since(
         self, before: Holdings, *, sockets: int, timers: int, rss_mb: float, objects: int
     ) -> list[str]:
-        """Return what has grown by more than the given amounts; tasks must be the same."""
+        """Return what has grown by more than the given amounts; tasks by none."""
         found = []
-        if self.tasks != before.tasks:
-            found.append(
-                f"tasks: new {self.tasks - before.tasks}, gone {before.tasks - self.tasks}"
-            )
+        if self.tasks - before.tasks:
+            found.append(f"new tasks: {self.tasks - before.tasks}")
         for name, more, bound in (
             ("sockets", self.sockets - before.sockets, sockets),
             ("timers", self.timers - before.timers, timers),
@@ -466,7 +465,3 @@ def rss_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
-
-async def gather_quietly(tasks: Iterable[Awaitable[Any]]) -> None:
-    """Await all, whatever becomes of them."""
-    await asyncio.gather(*tasks, return_exceptions=True)

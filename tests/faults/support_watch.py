@@ -19,11 +19,14 @@ from connectors.model import (
     ConnectionState,
     ConnectionStatus,
     ErrorEvent,
+    EventFlag,
     MarkPrice,
     Quote,
     Reconnected,
     StatusEvent,
     StreamSilent,
+    StreamState,
+    SubscriptionStatus,
     Trade,
 )
 
@@ -121,6 +124,9 @@ class BookWatch:
                 self._ledger.fail(f"{text}: live again without a word")
             if not sync.is_live and chain.updates != updates:
                 self._ledger.fail(f"{text}: applied while not live")
+        elif update.flags & EventFlag.OFF_SCALE:
+            if sync.is_live or self.state is BookState.LIVE:
+                self._ledger.fail(f"{text}: off the grid, but {sync}")
         elif update.prev_seq == last:
             if not sync.is_live or chain.last_seq != update.last_seq:
                 self._ledger.fail(f"{text}: fits, but the book is at {chain.last_seq} {sync}")
@@ -236,6 +242,8 @@ class Watch:
             self._on_connection(event)
         elif isinstance(event, Reconnected):
             self.reconnects += 1
+        elif isinstance(event, SubscriptionStatus):
+            self.ledger.counts["refused"] += event.state is StreamState.REFUSED
         elif isinstance(event, StreamSilent):
             self.silent.add(event.stream)
         elif isinstance(event, ErrorEvent):

@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ..errors import ConfigError
 
+__all__ = ["PICOWS", "check_picows"]
+
 PICOWS = "2.3"
 
 

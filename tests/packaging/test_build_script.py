@@ -98,7 +98,7 @@ def test_a_failed_step_shows_the_end_of_its_log(machine):
     )
     (machine.tools / "python3").write_text(script)
     os.chmod(machine.tools / "python3", 0o755)
-    status, said = machine()
+    status, said = machine(CC="bash")
     assert status == 1
     assert " FAILED\nno space left\n" in said
     assert "build/log/venv.log" in said

@@ -122,10 +122,12 @@ def compare_frames(
 ) -> tuple[int, int, int]:
     """Count frames on the connections that lasted: connections, sent there, decoded here.
 
-    The simulator's connections and ours are paired by the streams they carry.
+    The simulator's connections and ours are paired by the streams they carry. Its answers to our
+    pings are no messages.
     """
     sent_by_streams = {
         frozenset(connection["subscriptions"]): connection["sent_count"]
+        - sum(message["type"] == "ping" for message in connection["received"])
         for connection in connections
         if connection["kind"] == "stream"
     }

@@ -301,6 +301,9 @@ class StreamPool:
         if self._opening is not None:
             await self._opening.close()
         connections, self._connections = self._connections, []
+        # Taken now: while the connections close somebody may connect again.
+        output, self._output = self._output, None
+        confirmations, self._confirmations = self._confirmations, []
         self._core.clear()
         results = await asyncio.gather(
             *(connection.close() for connection in connections), return_exceptions=True
@@ -308,13 +311,11 @@ class StreamPool:
         for connection, result in zip(connections, results, strict=True):
             if isinstance(result, Exception):
                 log.warning("conn=%s did not close cleanly: %s", connection.name, result)
-        for confirmation in self._confirmations:
+        for confirmation in confirmations:
             for name in tuple(confirmation.pending):
                 confirmation.settle(name, ClientError("the pool was closed"))
-        self._confirmations.clear()
-        if self._output is not None:
-            self._output.close()
-            self._output = None
+        if output is not None:
+            output.close()
         if connections:
             log.info("conn=%s disconnected", self._label)
 

@@ -106,19 +106,21 @@ class Rotation:
     async def _confirm(self, new: Connection, spare: Slot) -> bool:
         """Subscribe everything on the new connection; whether all of it was confirmed."""
         settled = self._settled[new] = asyncio.Event()
+        wanted = len(spare.streams)
         try:
             new.use(spare)
             spare.on_connected()
             new.pump()
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                while spare.confirmed < len(spare.streams):
+                # A refused stream leaves the spare slot: then the old connection is the better one.
+                while spare.confirmed < len(spare.streams) == wanted:
                     settled.clear()
                     await settled.wait()
         except TimeoutError:
             return False
         finally:
             del self._settled[new]
-        return len(spare.streams) > 0 and new.is_active
+        return len(spare.streams) == wanted > 0 and new.is_active
 
     def on_outcomes(self, connection: Connection) -> None:
         """Look again whether a new connection is complete; called for every connection."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from ..errors import ClientError, ConnectorError, VenueError
 from ..model import StreamState, Subscription
 from ..net.backoff import Backoff
+from ..net.ratelimit import QuotaExceeded
 from .pool import StreamPool
 
 __all__ = ["Interest"]
@@ -193,10 +194,13 @@ class Interest:
             self._changed.clear()
             try:
                 await self._apply()
-            except ClientError as error:
-                self._on_error(error)  # our own mistake: another try would not help
             except ConnectorError as error:
                 self._on_error(error)
+                if isinstance(error, ClientError) and not isinstance(error, QuotaExceeded):
+                    # No room, or a connection that is being replaced: new wishes need not wait
+                    # for it, but what is wanted must not be forgotten either.
+                    self._retry_later()
+                    continue
                 delay_s = self._backoff.next_delay_s()
                 log.warning("streams could not be changed, again in %.1f s: %s", delay_s, error)
                 await asyncio.sleep(delay_s)

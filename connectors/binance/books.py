@@ -27,6 +27,7 @@ __all__ = ["Books", "ManagedBook", "SnapshotSource"]
 log = logging.getLogger("connectors.binance")
 
 AT_ONCE = 4
+LEAST_HOLD_S = 1.0  # a limit that names no time, or none to speak of
 
 # What a book that stopped being live says about it.
 _DOWN = {
@@ -288,11 +289,18 @@ class Books:
             retry_after_s = getattr(error, "retry_after_s", None) or 0.0
             if isinstance(error, (RateLimited, QuotaExceeded)):
                 # The venue's limit is no fault of this book.
-                self._held_until = max(self._held_until, time.monotonic() + retry_after_s)
+                held_until = time.monotonic() + max(retry_after_s, LEAST_HOLD_S)
+                self._held_until = max(self._held_until, held_until)
                 book.sync.on_snapshot_withdrawn(epoch)
                 return
             book.sync.on_snapshot_failed(epoch, str(error), retry_after_s=retry_after_s)
             if isinstance(error, PrecisionError):
                 self._on_off_grid(book.instrument)
+            return
+        except Exception as error:
+            # Nobody else would end the wait of this book.
+            self.snapshot_failures += 1
+            log.exception("book=%s the snapshot failed", book.instrument.id)
+            book.sync.on_snapshot_failed(epoch, f"{type(error).__name__}: {error}")
             return
         book.sync.on_snapshot(epoch, snapshot, depth=self._depth)

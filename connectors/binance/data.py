@@ -359,6 +359,8 @@ class DataClient(MarketFeeds):
         return number
 
     def _add(self, label: str, stream: str, consumer: Consumer) -> Subscription:
+        if parse(stream, self.product).depth_kind is not None:
+            self._check_one_depth(stream)
         subscription, interest = self._want(label, stream)
         consumer.stream = stream
         self._dispatch.add(consumer)
@@ -374,12 +376,7 @@ class DataClient(MarketFeeds):
         callback: Callable[[ChainedBook], object],
         priority: int,
     ) -> Subscription:
-        other = self._other_speed(instrument, stream)
-        if other is not None and self._books.get(instrument.symbol) is not None:
-            raise ClientError(
-                f"the book of {instrument.id} is kept from {other!r} already: "
-                "one book has one speed"
-            )
+        self._check_one_depth(stream)
         subscription, _ = self._want(f"book {instrument.id}", stream)
         self._books.add(instrument, self._number(instrument), callback, priority)
         self._ends[subscription] = lambda: self._books.remove(instrument.symbol, callback)
@@ -412,12 +409,15 @@ class DataClient(MarketFeeds):
             self._number(instrument), partial=kind == "partial", rpi=kind == "rpi"
         )
 
-    def _other_speed(self, instrument: Instrument, stream: str) -> str | None:
-        interest = self._interest_of(stream)
-        for name in interest.names:
-            if name != stream and name.startswith(instrument.symbol.lower() + "@depth"):
-                return name
-        return None
+    def _check_one_depth(self, stream: str) -> None:
+        """Refuse a second speed or number of levels: both would feed everybody (BN-F-06)."""
+        symbol = stream.partition("@")[0]
+        for name in self._interest_of(stream).names:
+            if name != stream and name.startswith(symbol + "@depth"):
+                raise ClientError(
+                    f"messages of {stream!r} cannot be told from those of {name!r}, which is "
+                    "subscribed: one book has one speed and one number of levels"
+                )
 
     def _dropped_marker(self, what: str) -> Callable[[int], DataDropped]:
         return lambda count: DataDropped(

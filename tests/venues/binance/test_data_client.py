@@ -509,6 +509,41 @@ def test_bn_f_06_one_symbol_has_one_kind_of_depth(run):
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            lambda data: data.subscribe_book_deltas(BTC, print, speed_ms=100),
+            lambda data: data.subscribe_book(BTC, print),
+        ),
+        (
+            lambda data: data.subscribe_book(BTC, print),
+            lambda data: data.subscribe_book_deltas(BTC, print, speed_ms=100),
+        ),
+        (
+            lambda data: data.subscribe_book_deltas(BTC, print, speed_ms=500),
+            lambda data: data.subscribe_book_deltas(BTC, print),
+        ),
+        (
+            lambda data: data.subscribe_book_snapshots(BTC, print, levels=5),
+            lambda data: data.subscribe_book_snapshots(BTC, print, levels=20),
+        ),
+    ],
+    ids=["deltas, book", "book, deltas", "deltas twice", "levels"],
+)
+def test_bn_f_06_one_symbol_has_one_depth_stream(run, first, second):
+    """Messages of two would both go to everybody, and break every chain."""
+
+    async def main():
+        async with simulator() as sim, client(sim) as data:
+            first(data)
+            first(data)  # the same once more is fine
+            with pytest.raises(ClientError, match="cannot be told"):
+                second(data)
+
+    run(main())
+
+
 # ---- sharing ----------------------------------------------------------------------------------
 
 

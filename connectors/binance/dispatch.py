@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from .._speedups.dedup import BoundedDedup
 from .._speedups.events import EventHandler, EventKind, Router
 
 __all__ = ["Consumer", "Dispatch"]
@@ -22,6 +23,7 @@ Callback = Callable[[Any], object]
 log = logging.getLogger("connectors.binance")
 
 EVERY_SYMBOL = -1
+TRADES_KEPT = 65_536  # of all symbols: more than one connection may be behind the other
 
 
 class Consumer:
@@ -214,6 +216,7 @@ class _Newest:
     def __init__(self) -> None:
         self._last: dict[object, tuple[int, int]] = {}
         self._recent: deque[Any] = deque(maxlen=256)
+        self._trades = BoundedDedup(TRADES_KEPT)
 
     def filter(self, kind: EventKind, target: Callback) -> Callback:
         """Return `target` behind the test that fits the kind."""
@@ -232,11 +235,12 @@ class _Newest:
                 return False
             self._recent.append(event)
             return True
+        if kind == EventKind.TRADE:
+            # Not by the highest number: the older connection may be behind, and none may be lost.
+            return not self._trades.insert((event.instrument.symbol, event.flags, event.trade_id))
         number, flags = event.ts_event, 0
         if kind == EventKind.QUOTE:
             number = event.seq
-        elif kind == EventKind.TRADE:
-            number, flags = event.trade_id, event.flags
         elif kind in (EventKind.BOOK_DELTA, EventKind.BOOK_SNAPSHOT):
             number = event.last_seq
         elif kind == EventKind.TICKER:

@@ -160,6 +160,21 @@ def test_bn_t_12_each_event_once_while_two_connections_overlap(setup):
     assert dispatch.router.routed(EventKind.QUOTE, numbers["BTCUSDT"]) == quotes.append
 
 
+def test_bn_t_12_no_trade_is_lost_when_the_new_connection_is_ahead(setup):
+    """The new one never sends the trades before its subscription, the old one may be late."""
+    dispatch, old, numbers, _ = setup
+    got = []
+    dispatch.add(Consumer(EventKind.TRADE, numbers["BTCUSDT"], got.append))
+    new = BinanceDecoder(old.symbols, dispatch.router)
+    dispatch.begin_overlap()
+    old.feed(trade("BTCUSDT", 1))
+    new.feed(trade("BTCUSDT", 4))
+    for number in (2, 3, 4, 5):
+        old.feed(trade("BTCUSDT", number))
+    new.feed(trade("BTCUSDT", 5))
+    assert sorted(event.trade_id for event in got) == [1, 2, 3, 4, 5]
+
+
 def test_overlap_does_not_silence_numbers_that_start_again(setup):
     dispatch, decoder, numbers, _ = setup
     got = []

@@ -174,13 +174,31 @@ def parse_retry_after(value: str | None) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
+class _Socket(socket.socket):
+    """A socket that is off the event loop before its descriptor is given back.
+
+    aiofastnet 1.2, which picows connects with, begins to read one turn after it was given a
+    socket, even one it has closed meanwhile because the peer reset it at once. That reader would
+    stay, and the next socket with the same number, whoever's it is, would never be told that it
+    has data.
+    """
+
+    def close(self) -> None:
+        """Close it; see the class."""
+        number = self.fileno()
+        if number >= 0:
+            with contextlib.suppress(RuntimeError, NotImplementedError):  # no loop runs any more
+                asyncio.get_running_loop().remove_reader(number)
+        super().close()
+
+
 async def _connect_tcp(host: str, port: int, receive_buffer_bytes: int | None) -> socket.socket:
     """Connect to the first address of the host that answers."""
     loop = asyncio.get_running_loop()
     infos = _literal(host, port) or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError | None = None
     for position, (family, kind, proto, _, address) in enumerate(infos):
-        sock = socket.socket(family, kind, proto)
+        sock = _Socket(family, kind, proto)
         try:
             sock.setblocking(False)
             _set_options(sock, receive_buffer_bytes)

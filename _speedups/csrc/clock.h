@@ -7,11 +7,7 @@
 
 static inline int64_t tw_now_ns(void) {
     struct timespec t;
-#if defined(_WIN32)
     timespec_get(&t, TIME_UTC);
-#else
-    clock_gettime(CLOCK_REALTIME, &t);
-#endif
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 

@@ -71,8 +71,8 @@ static inline const uint8_t *tw_levels_parse(const uint8_t *p, const uint8_t *en
             return after ? tw_fail(err, TW_TYPE, p) : NULL;
         }
         const uint8_t *start = p + 1;
-        ptrdiff_t i = levels->count;
 #if TW_SWAR
+        ptrdiff_t i = levels->count;
         /* The usual level, ["p","s"], without blanks: numbers by the word, punctuation by hand.
          * 64 readable bytes are enough for both numbers and what is read behind them. */
         if (TW_LIKELY(end - p > 64 && p[1] == '"')) {

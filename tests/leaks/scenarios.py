@@ -1,0 +1,249 @@
+"""What must not grow: `python tests/leaks/scenarios.py NAME ROUNDS` prints its growth as JSON.
+
+Each scenario is a function that does one round of something. It runs ROUNDS / 5 times to reach its
+working size and ROUNDS times more to be measured: resident memory and the interpreter's blocks.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from picows import WSMsgType
+from picows.picows import _make_test_ws_frame
+
+from connectors._speedups import scan
+from connectors._speedups.binance import BinanceDecoder
+from connectors._speedups.errors import DecodeError, PrecisionError
+from connectors._speedups.events import EventHandler, EventKind, InstrumentBase, Router
+from connectors._speedups.feed import Decoder, FeedListener
+from connectors._speedups.symbols import SymbolTable
+from connectors._speedups.ticks import TickScale
+
+SAMPLES = json.loads(
+    (Path(__file__).resolve().parents[1] / "data/binance/market_frames.json").read_text("utf-8")
+)
+FRAMES = [
+    json.dumps(entry["frame"], separators=(",", ":")).encode() for entry in SAMPLES["frames"]
+] + [entry["text"].encode() for entry in SAMPLES["odd_frames"]]
+SYMBOLS = ["BTCUSDT", "BNBUSDT", "ETHUSDT", "BTCUSD_PERP", "BTCUSD", "BTCUSDT_PERPETUAL"]
+KINDS = [kind for kind in EventKind if kind != EventKind.KIND_COUNT]
+
+
+def ignore(*_: Any) -> None:
+    pass
+
+
+def table(tick: str = "0.01") -> SymbolTable:
+    symbols = SymbolTable()
+    for symbol in SYMBOLS:
+        symbols.add(InstrumentBase(symbol, symbol, "BINANCE", TickScale(tick), TickScale("0.001")))
+    return symbols
+
+
+def decoder(
+    callback: Callable[[Any], object], tick: str = "0.01", **options: Any
+) -> BinanceDecoder:
+    router = Router(ignore)
+    for kind in KINDS:
+        router.route(kind, -1, callback)
+    calls = {"on_problem": ignore, "on_control": ignore, "on_venue_event": ignore}
+    return BinanceDecoder(table(tick), router, **calls | options)
+
+
+def depth(levels: int) -> bytes:
+    side = ",".join(f'["{60000 + i}.{i % 100:02}","{i}.5"]' for i in range(levels))
+    return (
+        b'{"e":"depthUpdate","E":1702555534443,"T":1702555534436,"s":"BTCUSDT","U":1,"u":2,"pu":0,'
+        b'"b":[' + side.encode() + b'],"a":[' + side.encode() + b"]}"
+    )
+
+
+def decode() -> Callable[[int], None]:
+    """Every sample frame, sound or not, to events that nobody keeps."""
+    feed = decoder(ignore).feed
+    return lambda i: feed(FRAMES[i % len(FRAMES)])
+
+
+def consumer_that_stopped() -> Callable[[int], None]:
+    """BN-TC-22: what is decoded goes into a buffer that is full."""
+    from collections import deque
+
+    buffer: deque[Any] = deque(maxlen=1000)
+    feed = decoder(buffer.append).feed
+    return lambda i: feed(FRAMES[i % len(FRAMES)])
+
+
+def raising() -> Callable[[int], None]:
+    def fail(event: Any) -> None:
+        raise RuntimeError(f"no {event}")
+
+    feed = decoder(fail).feed
+    return lambda i: feed(FRAMES[i % len(FRAMES)])
+
+
+def without_on_problem() -> Callable[[int], None]:
+    feed = decoder(ignore, on_problem=None).feed
+    bad = b'[{"e":"bookTicker","s":"BTCUSDT"},1,{"e":"24hrMiniTicker","c":"x"}]'
+
+    def once(i: int) -> None:
+        try:
+            feed(bad)
+        except DecodeError:
+            return
+        raise AssertionError
+
+    return once
+
+
+def off_scale() -> Callable[[int], None]:
+    """Every frame needs a finer instrument; every hundredth brings a new one."""
+    made = decoder(ignore, "1")
+
+    def once(i: int) -> None:
+        made.feed(FRAMES[i % len(FRAMES)])
+        if i % 100 == 0:
+            scale = TickScale(Decimal(1 + i % 9))
+            made.symbols.add(InstrumentBase("BTCUSDT", "BTCUSDT", "BINANCE", scale, scale))
+
+    return once
+
+
+def big_books() -> Callable[[int], None]:
+    """Updates of 1 to 1 000 levels; the last ten are kept."""
+    from collections import deque
+
+    kept: deque[Any] = deque(maxlen=10)
+    feed = decoder(kept.append).feed
+    messages = [depth(n) for n in (0, 1, 10, 1000, 3, 500)]
+
+    def once(i: int) -> None:
+        feed(messages[i % len(messages)])
+        if i % 7 == 0:
+            kept[-1].bids_array()
+            assert pickle.loads(pickle.dumps(kept[-1])) == kept[-1]
+
+    return once
+
+
+def native_handler() -> Callable[[int], None]:
+    handler = EventHandler()
+    made = BinanceDecoder(table(), handler)
+    message = depth(50)
+    return lambda i: made.feed_bytes(message)
+
+
+def listener() -> Callable[[int], None]:
+    """Whole and fragmented messages, and those of which the decoder thinks nothing."""
+
+    class Picky(Decoder):
+        def on_message(self, data: bytes, ts_init: int) -> None:
+            if data.startswith(b"bad"):
+                raise ValueError(data)
+
+    class Owner:
+        on_feed_pong = on_feed_problem = ignore
+
+    made = FeedListener(Picky(), Owner())
+    text, more = WSMsgType.TEXT, WSMsgType.CONTINUATION
+    frames = [
+        _make_test_ws_frame(text, b"good" * 20, True, False),
+        _make_test_ws_frame(text, b"bad", True, False),
+        _make_test_ws_frame(text, b"bad" * 100, False, False),
+        _make_test_ws_frame(more, b"x" * 5000, False, False),
+        _make_test_ws_frame(WSMsgType.PONG, b"pong", True, False),
+        _make_test_ws_frame(more, b"y", True, False),
+    ]
+
+    def once(i: int) -> None:
+        for frame in frames:
+            made.on_ws_frame(None, frame)
+
+    return once
+
+
+def ticks() -> Callable[[int], None]:
+    scale = TickScale("0.25")
+    rows = np.array(["1.25", "2", "3.50"] * 20, dtype="S")
+    texts = ["1.25", b"2", Decimal("3.5"), 4] * 20
+
+    def once(i: int) -> None:
+        scale.to_ticks_array(rows)
+        scale.to_ticks_array(texts)
+        scale.format(i)
+        scale.to_decimal(i * 2**40)
+        for wrong in ("x" * 50, "1.3", "9" * 40):
+            try:
+                scale.to_ticks(wrong)
+            except PrecisionError:
+                continue
+            raise AssertionError
+        pickle.loads(pickle.dumps(scale))
+
+    return once
+
+
+def scanner() -> Callable[[int], None]:
+    def once(i: int) -> None:
+        data = FRAMES[i % len(FRAMES)]
+        for function in (scan.check, scan.members, scan.elements, scan.string, scan.decimal):
+            try:
+                function(data)
+            except DecodeError:
+                continue
+
+    return once
+
+
+def symbols() -> Callable[[int], None]:
+    scale = TickScale("1")
+
+    def once(i: int) -> None:
+        made = SymbolTable()
+        for n in range(40):
+            made.add(InstrumentBase(f"I{n}", f"S{n}", "V", scale, scale))
+        made.find("S5")
+
+    return once
+
+
+SCENARIOS = {
+    function.__name__: function
+    for function in (
+        decode, consumer_that_stopped, raising, without_on_problem, off_scale, big_books,
+        native_handler, listener, ticks, scanner, symbols,
+    )
+}  # fmt: skip
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def measure(name: str, rounds: int) -> dict[str, int]:
+    once = SCENARIOS[name]()
+    for i in range(rounds // 5):
+        once(i)
+    gc.collect()
+    resident, blocks = resident_bytes(), sys.getallocatedblocks()
+    for i in range(rounds):
+        once(i)
+    gc.collect()
+    return {
+        "rounds": rounds,
+        "resident_bytes": resident_bytes() - resident,
+        "blocks": sys.getallocatedblocks() - blocks,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))

@@ -1,7 +1,6 @@
 /* The order book against a plain list of levels: same levels, same best, invariants hold. */
+#include "fuzz.h"
 #include "ladder.h"
-
-#include "common.h"
 
 #define MANY 512
 
@@ -29,26 +28,32 @@ static void list_set(list *l, int64_t price, int64_t size) {
     }
 }
 
+static void whole(const tw_side *s) {
+    const char *broken = tw_side_broken(s);
+    FUZZ_CHECK(!broken, broken);
+}
+
 static void check_same(const tw_side *s, const list *l, int bids) {
     static tw_level out[MANY + 1];
     ptrdiff_t n = tw_side_levels(s, out, MANY + 1), i;
-    CHECK(n == l->count && tw_side_count(s) == l->count);
+    FUZZ_CHECK(n == l->count && tw_side_count(s) == l->count, "the number of levels");
     for (i = 0; i < n; i++) {
-        CHECK(tw_side_size(s, out[i].key) == out[i].size);
+        FUZZ_CHECK(tw_side_size(s, out[i].key) == out[i].size, "a level has two sizes");
         if (i)
-            CHECK(bids ? out[i].key < out[i - 1].key : out[i].key > out[i - 1].key);
+            FUZZ_CHECK(bids ? out[i].key < out[i - 1].key : out[i].key > out[i - 1].key, "best first");
     }
     for (i = 0; i < l->count; i++)
-        CHECK(tw_side_size(s, l->levels[i].price) == l->levels[i].size);
+        FUZZ_CHECK(tw_side_size(s, l->levels[i].price) == l->levels[i].size, "a wrong size");
 }
 
 /* Each command is 4 bytes: side and kind of price, two bytes of price, size. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static outcome run(const uint8_t *data, size_t size) {
+    outcome found = {0, 0};
     static const int64_t origins[] = {0, 1000000, INT64_MAX, INT64_MIN, -40000, 1LL << 62, 16384, 64};
     list lists[2];
     tw_book *book = tw_book_new();
     size_t i, steps = 0;
-    CHECK(book);
+    FUZZ_CHECK(book, "no memory");
     lists[0].count = lists[1].count = 0;
     for (i = 0; i + 4 <= size && steps < MANY; i += 4, steps++) {
         int side = data[i] & 1, code;
@@ -63,15 +68,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             continue;
         }
         code = tw_side_prepare(s, &lots, 1, tw_side_count(s), 1 << 20);
-        CHECK(code == TW_BOOK_OK);
+        FUZZ_CHECK(code == TW_BOOK_OK, "a good change is refused");
         tw_side_apply(s, &price, &lots, 1, 1);
         list_set(&lists[side], price, lots);
         if (steps % 64 == 0) /* looks at every tick of the window */
-            CHECK(tw_side_broken(s) == NULL);
+            whole(s);
     }
-    CHECK(tw_side_broken(&book->side[0]) == NULL && tw_side_broken(&book->side[1]) == NULL);
+    whole(&book->side[0]);
+    whole(&book->side[1]);
     check_same(&book->side[0], &lists[0], 1);
     check_same(&book->side[1], &lists[1], 0);
+    for (i = 0; i < 2; i++)
+        mix(&found.digest, book->side[i].best);
+    found.at = (long)steps;
     tw_book_free(book);
-    return 0;
+    return found;
 }
+
+FUZZ_TARGET(FUZZ_NO_REFERENCE)

@@ -425,7 +425,8 @@ cdef class ChainedBook(OrderBook):
     While `live`, an update whose `prev_seq` is the `last_seq` of the book is applied at once.
     Everything else goes to `on_irregular` as an event object: repeats, gaps, snapshots, updates of
     another grid, and every update while the book is not live. A gap or another grid ends `live`
-    before that, so that nobody sees a wrong book as a live one (BN-B-09).
+    before that, so that nobody sees a wrong book as a live one (BN-B-09). So does an update that is
+    refused (a negative size, too many levels): its error goes up to the feed.
 
     Parameters
     ----------
@@ -439,8 +440,8 @@ cdef class ChainedBook(OrderBook):
     live : bool
         Whether the book may be trusted. Set by `go_live`; may be set to False.
     gaps, stale, irregular : int
-        Updates that did not follow, that were not newer than the book, and all that went to
-        `on_irregular`.
+        Updates that did not follow or were refused, that were not newer than the book, and all that
+        went to `on_irregular`.
     """
 
     def __init__(self, InstrumentBase instrument not None, *, Py_ssize_t max_levels=131_072,
@@ -473,7 +474,13 @@ cdef class ChainedBook(OrderBook):
         if not (self.live and data.prev_seq == self.last_seq and data.last_seq >= self.last_seq
                 and not snapshot and self.fits(instrument, data)):
             return self.beside(instrument, data, snapshot)
-        self.apply_data(data)
+        try:
+            self.apply_data(data)
+        except Exception:
+            # Refused, so missing: what comes next will not follow, but may be long in coming.
+            self.live = False
+            self.gaps += 1
+            raise
         if self.crossed_run == self.crossed_limit + 1:
             self.on_crossed()
             return 0

@@ -55,7 +55,7 @@ def seeds() -> dict[str, list[bytes]]:
         "decimal": [bytes([i]) + text.encode() for i, text in enumerate(NUMBERS * 3)],
         "levels": [bytes([i * 9]) + text.encode() for i, text in enumerate(LEVELS)],
         "binance": binance,
-        "book": [bytes((i * step + i // 4) % 256 for i in range(64)) for step in (1, 3, 37, 64, 67)],
+        "book": [bytes((i * step + i // 4) % 256 for i in range(64)) for step in (1, 3, 37, 67, 9)],
         "utf8": [
             *(text.encode() for text in TEXTS),
             b"\xc0\x80",

@@ -150,13 +150,14 @@ def test_the_irregular_update_is_a_copy_to_keep():
     assert (kept[0].ts_init, kept[0].bids, kept[0].asks) == (78, [(7, 1), (6, 0)], [(9, 5)])
 
 
-def test_a_refused_update_is_not_half_applied_and_the_next_one_is_a_gap():
+def test_a_refused_update_is_not_half_applied_and_ends_the_trust_in_the_book():
     book = live_at(10)
     with pytest.raises(ProtocolError, match="negative"):
         book.on_book_update(link(10, 11, [(101, 2)], [(109, -1)]))
     assert (book.last_seq, book.levels(BID)) == (10, [(100, 1)])
+    assert (book.live, book.gaps) == (False, 1), "trusted until the next update shows the gap"
     book.on_book_update(link(11, 12))
-    assert (book.live, book.gaps) == (False, 1)
+    assert (book.live, book.gaps, book.irregular) == (False, 1, 1)
 
 
 def test_what_the_callbacks_raise_goes_up():

@@ -347,6 +347,11 @@ class Config:
             )
         if self.max_connections < 1:
             raise ConfigError(f"max_connections must be at least 1, was {self.max_connections}")
+        if self.heartbeat_s is not None and self.heartbeat_s <= 0:
+            raise ConfigError(f"heartbeat_s must be greater than 0 or None, was {self.heartbeat_s}")
+        if self.heartbeat_s is not None and self.heartbeat_s < 1 and self.stream_url is None:
+            # Pings count toward the ten messages a second (BN-L-07); more of them end in a ban.
+            raise ConfigError(f"the venue takes a ping a second at most, was {self.heartbeat_s} s")
         if self.book_depth not in (5, 10, 20, 50, 100, 500, 1000):
             raise ConfigError(
                 f"book_depth must be 5, 10, 20, 50, 100, 500 or 1000, was {self.book_depth}"

@@ -192,7 +192,7 @@ def test_settings_are_checked(settings, text):
 
 @pytest.mark.parametrize("heartbeat_s", [0, -1, 0.05, 0.99])
 def test_bn_l_07_pings_leave_room_for_commands(heartbeat_s):
-    with pytest.raises(ConfigError, match="heartbeat_s|ping a second"):
+    with pytest.raises(ConfigError, match=r"heartbeat_s|ping a second"):
         Config(heartbeat_s=heartbeat_s)
     assert Config(heartbeat_s=1).heartbeat_s == 1
     assert Config(heartbeat_s=None).heartbeat_s is None

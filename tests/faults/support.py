@@ -278,6 +278,9 @@ class Rig:
         makers = [self._wishes.pop(subscription) for subscription in again]
         for subscription in again:
             subscription.cancel()
+            for name in subscription.streams:
+                if "@depth" in name:
+                    self.watch.book(name.partition("@")[0].upper()).given_up()
         for make in makers:
             self._wish(make)
         self.resubscribed += len(again)
@@ -425,8 +428,10 @@ class Holdings:
             kind = type(each)
             if kind.__name__ == "TimerHandle" and not each.cancelled():
                 found.timers += 1
-            if str(kind.__module__).startswith(("connectors.", "picows")):
-                found.objects[f"{kind.__module__}.{kind.__qualname__}"] += 1
+            module = str(kind.__module__)
+            # A simulator in the same process remembers what it should.
+            if module.startswith(("connectors.", "picows")) and "connectors.sim" not in module:
+                found.objects[f"{module}.{kind.__qualname__}"] += 1
         found.sockets = count_sockets()
         found.rss_mb = rss_mb()
         return found

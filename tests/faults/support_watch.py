@@ -87,6 +87,11 @@ class BookWatch:
         if self.state is not BookState.LIVE:
             self._ledger.fail(f"{self._symbol} has a gap while {self.state}")
 
+    def given_up(self) -> None:
+        """Its subscription was canceled: another book follows, if any."""
+        self.state = BookState.BUFFERING
+        self._seen = None
+
     # ---- the book's callback --------------------------------------------------------------
 
     def on_change(self, book: ChainedBook) -> None:

@@ -301,10 +301,12 @@ cdef int64_t *_copy_levels(const BookData *data) except NULL:
     cdef int64_t *levels = <int64_t *>PyMem_Malloc((b + a) * 2 * sizeof(int64_t))
     if levels == NULL:
         raise MemoryError()
-    memcpy(levels, data.bid_prices, b * sizeof(int64_t))
-    memcpy(levels + b, data.bid_sizes, b * sizeof(int64_t))
-    memcpy(levels + 2 * b, data.ask_prices, a * sizeof(int64_t))
-    memcpy(levels + 2 * b + a, data.ask_sizes, a * sizeof(int64_t))
+    if b:  # a side without levels may have no array
+        memcpy(levels, data.bid_prices, b * sizeof(int64_t))
+        memcpy(levels + b, data.bid_sizes, b * sizeof(int64_t))
+    if a:
+        memcpy(levels + 2 * b, data.ask_prices, a * sizeof(int64_t))
+        memcpy(levels + 2 * b + a, data.ask_sizes, a * sizeof(int64_t))
     return levels
 
 

@@ -338,8 +338,8 @@ def overwritten(draw: st.DrawFn) -> bytes:
     return data[:at] + new + data[at + len(new) :]
 
 
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.binary(max_size=60), overwritten()))
-@settings(max_examples=200)
 def test_any_bytes(data):
     Rig(MARKETS).check(data)
 
@@ -354,6 +354,7 @@ PRICES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(PRICES, PRICES), max_size=5), st.lists(st.tuples(PRICES, PRICES), max_size=3)
 )
@@ -368,6 +369,7 @@ def test_levels_of_any_numbers(bids, asks):
     Rig(MARKETS).check(data.replace(b"BTCUSDT", b"XYZUSDT"))
 
 
+@settings(deadline=None)
 @given(PRICES, PRICES, PRICES, PRICES)
 def test_quotes_of_any_numbers(bid, bid_size, ask, ask_size):
     rig = Rig(MARKETS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors._speedups import scan
@@ -109,6 +109,7 @@ def agree(data: bytes) -> bool:
     return good
 
 
+@settings(deadline=None)
 @given(documents())
 def test_valid_documents(text):
     data = text.encode()
@@ -120,6 +121,7 @@ def test_valid_documents(text):
         assert b"e" in data.lower()
 
 
+@settings(deadline=None)
 @given(mutated())
 @example(b'"\\ud800"')
 @example(b'["\\":","a"":1]')
@@ -132,11 +134,13 @@ def test_mutated_documents(data):
     assert good  # orjson is stricter (UTF-8, lone surrogates), never laxer
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes(data):
     agree(data)
 
 
+@settings(deadline=None)
 @given(documents())
 def test_a_document_cut_anywhere(text):
     data = text.encode()
@@ -152,6 +156,7 @@ def test_every_byte_of_a_document_changed_to_every_other():
             agree(data[:at] + bytes([byte]) + data[at + 1 :])
 
 
+@settings(deadline=None)
 @given(st.one_of(documents(), mutated().map(lambda d: d.decode("latin-1"))))
 def test_members_and_elements(text):
     data = text.encode("latin-1", "replace")
@@ -200,6 +205,7 @@ def scalar(data: bytes) -> str | None:
     return node.body.decode("latin-1") if node.kind == "string" else None
 
 
+@settings(deadline=None)
 @given(SCALAR_BYTES)
 def test_integer(data):
     text = scalar(data)
@@ -211,6 +217,7 @@ def test_integer(data):
         refuses(scan.integer, data)
 
 
+@settings(deadline=None)
 @given(SCALAR_BYTES)
 def test_decimal(data):
     text = scalar(data)
@@ -222,6 +229,7 @@ def test_decimal(data):
     assert scan.decimal(data).as_tuple() == expected.as_tuple()
 
 
+@settings(deadline=None)
 @given(st.one_of(strings().map(str.encode), mutated()))
 def test_string(data):
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from connectors import PrecisionError, TickScale
@@ -60,6 +60,7 @@ def result(function: Any, *args: Any, **kwargs: Any) -> int | None:
     return value.tolist()[0] if isinstance(value, np.ndarray) else value
 
 
+@settings(deadline=None)
 @given(TEXTS, INCREMENTS)
 @example("2305843009213693951.75", "0.25")
 @example("-0.000", "0.1")
@@ -79,6 +80,7 @@ def test_text_bytes_and_arrays(text, increment):
         )
 
 
+@settings(deadline=None)
 @given(NUMBERS, INCREMENTS)
 def test_decimals_and_ints(text, increment):
     scale = TickScale(increment)
@@ -87,6 +89,7 @@ def test_decimals_and_ints(text, increment):
     assert result(scale.to_ticks, int(whole)) == expected(whole, increment)
 
 
+@settings(deadline=None)
 @given(
     st.decimals(allow_nan=False, allow_infinity=False),
     INCREMENTS,
@@ -96,6 +99,7 @@ def test_any_decimal(value, increment):
     assert result(TickScale(increment).to_ticks, value) == expected(f"{value:f}", increment)
 
 
+@settings(deadline=None)
 @given(TEXTS, INCREMENTS, st.sampled_from(oracle.ROUNDINGS))
 @example("1." + "0" * 100 + "1", "1", "up")
 @example("0.5", "1", "half_even")
@@ -111,6 +115,7 @@ def test_rounding(text, increment, rounding):
         assert result(scale.to_ticks, Decimal(text), rounding=rounding) == want
 
 
+@settings(deadline=None)
 @given(
     st.floats(allow_nan=False, allow_infinity=False), INCREMENTS, st.sampled_from(oracle.ROUNDINGS)
 )
@@ -122,6 +127,7 @@ def test_rounding_of_floats_is_of_their_binary_value(value, increment, rounding)
         TickScale(increment).to_ticks(value)
 
 
+@settings(deadline=None)
 @given(TICKS, INCREMENTS)
 def test_there_and_back(ticks, increment):
     scale = TickScale(increment)
@@ -138,6 +144,7 @@ def test_there_and_back(ticks, increment):
         assert scale.to_ticks(value, rounding="down") == ticks
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**53), 2**53), max_size=20), st.integers(0, 12))
 def test_float_arrays_of_grid_values(ticks, decimals):
     """Exact both ways while ticks stay below 2**53 (and a power of ten is the increment)."""
@@ -149,6 +156,7 @@ def test_float_arrays_of_grid_values(ticks, decimals):
         assert scale.round_to_ticks_array(scale.to_float_array(small), rounding).tolist() == small
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS, max_size=8), INCREMENTS)
 def test_a_list_is_its_items(texts, increment):
     scale = TickScale(increment)
@@ -166,6 +174,7 @@ def test_a_list_is_its_items(texts, increment):
             assert scale.to_ticks_array(make(texts)).tolist() == want
 
 
+@settings(deadline=None)
 @given(INCREMENTS)
 def test_equality_hash_and_pickle(increment):
     scale = TickScale(increment)

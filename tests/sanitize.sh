@@ -45,7 +45,7 @@ echo "sanitize: building (log in $log)"
 if ! {
     "$vpython" -m pip install -q "setuptools>=77" "Cython>=3.3,<4" "picows>=2.3,<2.4" \
         "orjson>=3.10,<4" "numpy>=1.26" "aiohttp>=3.11,<4" "pycryptodome>=3.20,<5" "uvloop>=0.21" \
-        "pytest>=8.3" "hypothesis>=6.100" "pytest-randomly>=3.16" "sortedcontainers>=2.4" &&
+        "pytest>=9" "hypothesis>=6.100" "pytest-randomly>=3.16" "sortedcontainers>=2.4" &&
         cd "$tree" &&
         CC=$cc CONNECTORS_BUILD_SANITIZE=1 "$vpython" -m pip install -q --no-build-isolation \
             --no-deps --force-reinstall .

@@ -143,8 +143,7 @@ def book_differences(book: OrderBook, truth: dict[str, Any]) -> list[str]:
                 f"{instrument.id} {name}: {len(ours)} levels, {len(theirs)} at the venue; "
                 f"missing {missing}, wrong {wrong}"
             )
-    with contextlib.suppress(AttributeError):
-        book.check()
+    book.check()
     return found
 
 

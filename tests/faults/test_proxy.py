@@ -25,14 +25,17 @@ async def setup():
 
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with FaultProxy("127.0.0.1", port) as proxy:
-        yield proxy
-    for writer in writers:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-    server.close()
-    await server.wait_closed()
+    try:
+        async with FaultProxy("127.0.0.1", port) as proxy:
+            yield proxy
+    finally:
+        # Also for a test that failed: uvloop waits for ever to be closed while a server is open.
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
 
 
 @contextlib.asynccontextmanager
@@ -136,7 +139,7 @@ def test_delay_and_chunk(run_any):
             start = loop.time()
             writer.write(b"abc")
             assert await reader.readexactly(3) == b"abc"
-            assert loop.time() - start >= 0.05
+            assert loop.time() - start >= 0.045  # timers may fire a clock tick early
             proxy.heal()
             proxy.chunk(1, Way.DOWN)
             writer.write(b"abcdef")

@@ -62,7 +62,7 @@ class Plan:
     warm_up: float = 0.1  # share of the drops before memory is measured
     settle_s: float = 60.0
     limit_s: float = 900.0
-    rss_mb: float = 25.0
+    rss_mb: float = 10.0
 
 
 @dataclass(slots=True)

@@ -200,6 +200,9 @@ class Mischief:
                 self._rig.ledger.fail(f"{name}: a dead peer was not noticed in {NOTICE_S:g} s")
             connection.reset()
             del self._doomed[connection]
+        for proxy in (self._rig.streams, self._rig.rest):
+            # A closed one keeps its tasks and their last bytes: memory that is not the client's.
+            proxy.connections[:] = [each for each in proxy.connections if each.is_open]
 
     def _condition(self, kind: str) -> None:
         seconds = self._random.uniform(0.05, 0.6)

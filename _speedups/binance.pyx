@@ -444,6 +444,7 @@ cdef class BinanceDecoder(Decoder):
         cdef tw_bn_quote q
         cdef QuoteData out
         cdef const tw_symbol *s
+        cdef InstrumentBase instrument
         p = tw_bn_book_ticker(p, c.end, &self.symbols.table, &q, &c.err)
         cdef int state = self.parsed(p, q.f.renamed, c)
         if TW_UNLIKELY(state != 0):
@@ -464,7 +465,9 @@ cdef class BinanceDecoder(Decoder):
                      and _scale(q.ask, &s.price, TW_OFF_PRICE, &out.ask, &c.err) == 0
                      and _scale(q.ask_size, &s.size, TW_OFF_SIZE, &out.ask_size, &c.err) == 0):
             self.events += 1
-            self.handler.on_quote(<InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol), &out)
+            # Held: the handler may replace the instrument of its own symbol.
+            instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
+            self.handler.on_quote(instrument, &out)
             return 0
         cdef tw_scale price, size
         cdef InstrumentBase finer = self.finer(out.symbol, max(q.bid.exponent, q.ask.exponent),
@@ -506,7 +509,7 @@ cdef class BinanceDecoder(Decoder):
         cdef TradeData out
         cdef const tw_symbol *s
         cdef tw_scale price, size
-        cdef InstrumentBase finer
+        cdef InstrumentBase instrument, finer
         if kind == BN_AGG_TRADE:
             p = tw_bn_agg_trade(p, c.end, &self.symbols.table, &t, &c.err)
         else:
@@ -533,7 +536,8 @@ cdef class BinanceDecoder(Decoder):
         if TW_LIKELY(_scale(t.price, &s.price, TW_OFF_PRICE, &out.price, &c.err) == 0
                      and _scale(t.size, &s.size, TW_OFF_SIZE, &out.size, &c.err) == 0):
             self.events += 1
-            self.handler.on_trade(<InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol), &out)
+            instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
+            self.handler.on_trade(instrument, &out)
             return 0
         finer = self.finer(out.symbol, t.price.exponent, t.size.exponent, &price, &size, &c.err)
         if (finer is not None and _scale(t.price, &price, TW_RANGE, &out.price, &c.err) == 0
@@ -727,6 +731,7 @@ cdef class BinanceDecoder(Decoder):
     cdef int ticker(self, tw_bn_kind kind, const uint8_t *p, Pass *c) except -1:
         cdef tw_bn_ticker t
         cdef TickerData out
+        cdef InstrumentBase instrument
         cdef Py_ssize_t length
         cdef bint mini = kind == BN_MINI_TICKER
         p = tw_bn_ticker_frame(p, c.end, &self.symbols.table, mini, &t, &c.err)
@@ -768,7 +773,8 @@ cdef class BinanceDecoder(Decoder):
             self._bad_ticker_value(c"C", str(t.close_time).encode())
             return 0
         self.events += 1
-        self.handler.on_ticker(<InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol), &out)
+        instrument = <InstrumentBase>self.symbols._instruments[out.symbol]
+        self.handler.on_ticker(instrument, &out)
         return 0
 
     cdef int liquidation(self, const uint8_t *p, Pass *c) except -1:

@@ -292,9 +292,7 @@ class TestFrameRules:
     def test_bn_f_03_a_missing_mandatory_key(self, bench, make):
         optional = {"e": [], "bookTicker": ["E"], "aggTrade": ["E"], "trade": ["E", "X"],
                     "depthUpdate": ["E"], "markPriceUpdate": ["i", "P", "r"], "kline": ["s"],
-                    "24hrTicker": [], "24hrMiniTicker": [
-
-                    ]}  # fmt: skip
+                    "24hrTicker": [], "24hrMiniTicker": []}  # fmt: skip
         frame = make()
         for key in frame:
             if key != "e":

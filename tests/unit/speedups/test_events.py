@@ -109,16 +109,13 @@ def test_every_field_counts_but_the_time_of_receipt(at):
     assert [other.ts_init for other in same] == [event.ts_init + 1]
 
 
-@EACH
-def test_the_same_value_on_a_finer_grid_is_equal(at):
+def test_the_same_value_on_a_finer_grid_is_equal():
+    """Quotes and trades; the levels of a book are compared as counts."""
     coarse, fine = instrument("0.1", "0.1"), instrument("0.01", "0.01")
-    if KINDS[at] == "Quote":
-        assert Quote(coarse, 1, 2, 3, 4) == Quote(fine, 10, 20, 30, 40)
-        assert hash(Quote(coarse, 1, 2, 3, 4)) == hash(Quote(fine, 10, 20, 30, 40))
-    elif KINDS[at] == "Trade":
-        assert Trade(coarse, 1, 2) == Trade(fine, 10, 20)
-    else:
-        pytest.skip("levels and bars are compared as counts, the rest has no grid")
+    assert Quote(coarse, 1, 2, 3, 4) == Quote(fine, 10, 20, 30, 40)
+    assert hash(Quote(coarse, 1, 2, 3, 4)) == hash(Quote(fine, 10, 20, 30, 40))
+    assert Trade(coarse, 1, 2) == Trade(fine, 10, 20)
+    assert BookUpdate(coarse, [(1, 2)], []) != BookUpdate(fine, [(10, 20)], [])
 
 
 @EACH

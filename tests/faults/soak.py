@@ -135,9 +135,9 @@ class _Run:
             await self._checked(rig.settle(plan.settle_s))
             recover = time.monotonic() - recover
             rate = await self._messages_per_s()
+            after = Holdings.now()  # before the simulator's long lists come in
             await self._checked(rig.still())
             await self._checked(rig.verify())
-            after = Holdings.now()
             self._check_holdings(quiet, warm, after, result)
             self._check_counters()
             result.summary = self._summary(mischief, quiet, warm, after, recover, rate)

@@ -338,7 +338,6 @@ BROKEN = {
     "id is a text": book_frame(u='"x"'),
     "id has a fraction": book_frame(u="1.5"),
     "id beyond 64 bits": book_frame(u="99999999999999999999999"),
-    "negative size": book_frame(b='[["50000.0","-1"]]'),
     "price out of range": book_frame(b='[["1e30","1"]]'),
     "size out of range": book_frame(b='[["50000.0","123456789012345678901234567890"]]'),
     "infinite price": book_frame(b='[["Infinity","1"]]'),
@@ -366,6 +365,24 @@ def test_broken_frames_are_counted_and_change_nothing(run, text):
             assert not lost
             await until(lambda: its.data.book(BTC), 10)
             check_book(its, book, chain_gaps)
+
+    run(main(), 20)
+
+
+def test_an_update_the_book_refuses_costs_it_its_trust_until_it_is_repaired(run):
+    """It decodes, so it counts as part of the chain: what it said is missing (BN-B-09)."""
+
+    async def main():
+        async with stage(rate=200.0) as its:
+            await its.stand_still()
+            book = its.data.book(BTC)
+            its.frame(book_frame(b='[["50000.0","-1"]]'))
+            await until(lambda: its.problems >= 1, 3, "it is reported")
+            assert its.data.book(BTC) is None
+            its.sim.resume()
+            await its.goes_on()
+            await until(lambda: its.data.book(BTC), 10)
+            check_book(its, book, its.data.book_sync(BTC).gaps)
 
     run(main(), 20)
 

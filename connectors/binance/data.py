@@ -545,19 +545,18 @@ class DataClient(MarketFeeds):
         self._books.on_lost(symbols)
 
     def _on_cold(self, name: str, payload: bytes, stream: str | None) -> None:
-        event = parse_cold_event(payload) if name else None
-        if isinstance(event, ContractInfo):
-            self._on_contract_info(event)
+        known = parse_cold_event(payload) if name else None
+        if isinstance(known, ContractInfo):
+            self._on_contract_info(known)
         if self._on_venue_event is None:
             return
-        if event is None:
-            event = VenueEvent(
-                venue=VENUE,
-                ts_init=time.time_ns(),
-                name=name or "unknown",
-                payload=payload,
-                stream=stream,
-            )
+        event = known or VenueEvent(
+            venue=VENUE,
+            ts_init=time.time_ns(),
+            name=name or "unknown",
+            payload=payload,
+            stream=stream,
+        )
         try:
             self._on_venue_event(event)
         except Exception as error:  # noqa: BLE001 - the user's, and none of the frame's

@@ -2,9 +2,9 @@
 
 Field elements are ints mod p, Fp5 elements are 5-tuples of them, and the curve is treated as an
 ordinary elliptic curve: y^2 = x (x^2 + a x + b) in affine coordinates, chord and tangent. Lighter's
-group is the set of points P whose x is no square, with the law P (+) Q = P + Q + N, where N = (0, 0)
-has order 2. P -> P + N maps it onto the subgroup of odd order n of the ordinary curve, so everything
-here works on `P + N` and steps back over N only to encode. Nothing here is constant-time.
+group is the set of points P whose x is no square, with P (+) Q = P + Q + N as its law, where
+N = (0, 0) has order 2. P -> P + N maps it onto the subgroup of odd order n of the ordinary curve,
+so everything here works on `P + N` and steps back over N only to encode. Nothing is constant-time.
 """
 
 from __future__ import annotations

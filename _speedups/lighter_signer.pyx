@@ -704,3 +704,14 @@ def verify(public_key, tx_hash, signature):
     with nogil:
         valid = lt_verify(public, message, signature_bytes) == 1
     return valid
+
+
+def _hmac_sha512(bytes key not None, bytes message not None):
+    """HMAC-SHA-512 as k is drawn with it, for its tests."""
+    cdef ltx_hmac mac
+    cdef uint8_t out[LTX_SHA512_SIZE]
+    if len(key) > LTX_SHA512_BLOCK or len(message) > LTX_HMAC_MESSAGE_MAX:
+        raise ValueError("a key of at most 128 bytes and a message of at most 111")
+    ltx_hmac_load(&mac, <const uint8_t *><const char *>key, len(key))
+    ltx_hmac_sign(out, &mac, <const uint8_t *><const char *>message, len(message))
+    return PyBytes_FromStringAndSize(<const char *>out, LTX_SHA512_SIZE)

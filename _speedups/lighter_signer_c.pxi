@@ -94,6 +94,16 @@ cdef extern from "lighter_tx/info.h" nogil:
 cdef extern from "lighter_tx/hex.h" nogil:
     int ltx_unhex(uint8_t *out, const char *digits, size_t size)
 
+cdef extern from "lighter_tx/sha512.h" nogil:
+    enum:
+        LTX_SHA512_BLOCK
+        LTX_SHA512_SIZE
+        LTX_HMAC_MESSAGE_MAX
+    ctypedef struct ltx_hmac:
+        pass
+    void ltx_hmac_load(ltx_hmac *mac, const uint8_t *key, size_t size)
+    void ltx_hmac_sign(uint8_t *out, const ltx_hmac *mac, const uint8_t *message, size_t size)
+
 cdef extern from "lighter_tx/nonces.h" nogil:
     enum:
         LTX_TOGETHER

@@ -151,6 +151,11 @@ class L1Signer:
     private_key : str or bytes
         64 hexadecimal digits, `0x` in front or not, or 32 bytes.
 
+    Attributes
+    ----------
+    address : str
+        The account's address, with the checksum of EIP-55 in its capitals.
+
     Raises
     ------
     InvalidKey
@@ -163,6 +168,7 @@ class L1Signer:
         from coincurve import PrivateKey
         from Crypto.Hash import keccak
 
+        self.address = ""
         secret: bytes | None = None
         try:
             if isinstance(private_key, str):
@@ -180,11 +186,10 @@ class L1Signer:
         point = self._key.public_key.format(compressed=False)[1:]
         digits = keccak.new(digest_bits=256, data=point).hexdigest()[24:]
         marks = keccak.new(digest_bits=256, data=digits.encode()).hexdigest()
-        self.address: str = "0x" + "".join(
+        self.address = "0x" + "".join(
             digit.upper() if int(mark, 16) >= 8 else digit
             for digit, mark in zip(digits, marks, strict=False)
         )
-        """The account's address, with the checksum of EIP-55 in its capitals."""
 
     def sign(self, message: str) -> str:
         """Return the signature of a text for `L1Sig`: 0x, r, s and v (27 or 28), 132 characters.

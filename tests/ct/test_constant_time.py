@@ -1,8 +1,8 @@
 """No branch and no address depends on a secret: Valgrind watches the compiled code.
 
-secrets.c runs everything that touches the private key or a nonce's secret with both marked undefined,
-built with the flags the package is built with. Leaks put into a copy of the sources must be found by
-the same program, or finding none would mean nothing.
+secrets.c runs everything that touches the private key or a nonce's secret with both marked
+undefined, built with the flags the package is built with. Leaks put into a copy of the sources must
+be found by the same program, or finding none would mean nothing.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ CODE = {"assembly": [], "c": ["-DLT_NO_ASM"], "no-int128": ["-DLT_NO_INT128"]}
 LEAKS = {
     "table read by index": (
         "curve.h",
-        "        select(&entry, LT_GENERATOR_TABLE[i], size, negative);                                     \\",
-        "        memcpy(&entry, LT_GENERATOR_TABLE[i][(size - 1) & 15], sizeof entry); (void)negative; \\",
+        "select(&entry, LT_GENERATOR_TABLE[i], size, negative);",
+        "memcpy(&entry, LT_GENERATOR_TABLE[i][(size - 1) & 15], 80); (void)negative;",
     ),
     "zero digits skipped": (
         "curve.h",
-        "            lt_point_add_affine(out, out, &entry);                                                 \\",
-        "            if (size) lt_point_add_affine(out, out, &entry); \\",
+        "lt_point_add_affine(out, out, &entry);",
+        "if (size) lt_point_add_affine(out, out, &entry);",
     ),
     "branch on a borrow": (
         "scalar.h",

@@ -55,7 +55,7 @@ LT_INLINE void lt_point_finish(lt_point *out, const lt_fp5 *twice_v, const lt_fp
 }
 
 /* p + q: 10 multiplications. */
-LT_INLINE void lt_point_add(lt_point *out, const lt_point *p, const lt_point *q) {
+LT_FUNCTION void lt_point_add(lt_point *out, const lt_point *p, const lt_point *q) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     lt_fp5 y, z, v, t, s, cross, left, right;
     lt_fp5_mul(&y, &p->x, &q->x);
@@ -93,7 +93,7 @@ LT_INLINE void lt_point_add_affine(lt_point *out, const lt_point *p, const lt_af
 }
 
 /* p + p: 4 multiplications and 5 squarings. */
-LT_INLINE void lt_point_double(lt_point *out, const lt_point *p) {
+LT_FUNCTION void lt_point_double(lt_point *out, const lt_point *p) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     lt_fp5 t1, t2, q, h, t3, w, t4;
     lt_fp5_ready ready;
@@ -119,7 +119,7 @@ LT_INLINE void lt_point_double(lt_point *out, const lt_point *p) {
 }
 
 /* w = T/U, canonical; 0 for the neutral point. One inversion, the same operations for every point. */
-LT_INLINE void lt_point_encode(lt_fp5 *w, const lt_point *p) {
+LT_FUNCTION void lt_point_encode(lt_fp5 *w, const lt_point *p) {
     lt_fp5 inverse;
     lt_fp5_inv(&inverse, &p->u);
     lt_fp5_mul(w, &p->t, &inverse);
@@ -128,7 +128,7 @@ LT_INLINE void lt_point_encode(lt_fp5 *w, const lt_point *p) {
 
 /* The point that encodes to w: 1, or 0 if there is none. An encoding is canonical: a coefficient at or
  * above p is refused. For public values: branches on them. */
-LT_INLINE int lt_point_decode(lt_point *p, const lt_fp5 *w) {
+LT_FUNCTION int lt_point_decode(lt_point *p, const lt_fp5 *w) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     const uint64_t half = UINT64_C(9223372034707292161); /* 1/2 */
     lt_fp5 e, d, r, x;

@@ -169,21 +169,21 @@ LT_INLINE uint64_t lt_fp_pow_31_ones(uint64_t x) {
 
 /* 1/x, and 0 for 0: x^(p-2) by a fixed chain, the same operations for every x.
  * p - 2 = 2 * (2^31 - 1) * (2^32 + 1) + 1. */
-LT_INLINE uint64_t lt_fp_inv(uint64_t x) {
+LT_FUNCTION uint64_t lt_fp_inv(uint64_t x) {
     uint64_t a = lt_fp_pow_31_ones(x);
     uint64_t b = lt_fp_mul(lt_fp_sqr_times(a, 32), a);
     return lt_fp_mul(lt_fp_sqr(b), x);
 }
 
 /* x^((p-1)/2): 1 for a square, p - 1 for another, 0 for 0. (p-1)/2 = 2^31 * (2^32 - 1). */
-LT_INLINE uint64_t lt_fp_legendre(uint64_t x) {
+LT_FUNCTION uint64_t lt_fp_legendre(uint64_t x) {
     uint64_t ones = lt_fp_mul(lt_fp_sqr(lt_fp_pow_31_ones(x)), x); /* x^(2^32 - 1) */
     return lt_fp_canonical(lt_fp_sqr_times(ones, 31));
 }
 
 /* A square root of x, if there is one: 1 and *root, else 0. For public values: takes a time that
  * depends on x. Tonelli and Shanks, p - 1 = 2^32 * (2^32 - 1). */
-LT_INLINE int lt_fp_sqrt(uint64_t *root, uint64_t x) {
+LT_FUNCTION int lt_fp_sqrt(uint64_t *root, uint64_t x) {
     uint64_t generator = UINT64_C(7277203076849721926); /* of the 2^32nd roots of unity */
     uint64_t w, r, t, b;
     int m = 32, i;

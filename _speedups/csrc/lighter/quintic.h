@@ -283,7 +283,7 @@ LT_INLINE uint64_t lt_fp5_conjugates(lt_fp5 *out, const lt_fp5 *a) {
 }
 
 /* 1/a, and 0 for 0. The same operations for every a. */
-LT_INLINE void lt_fp5_inv(lt_fp5 *out, const lt_fp5 *a) {
+LT_FUNCTION void lt_fp5_inv(lt_fp5 *out, const lt_fp5 *a) {
     lt_fp5 f;
     uint64_t g = lt_fp_inv(lt_fp5_conjugates(&f, a));
     int i;
@@ -292,14 +292,14 @@ LT_INLINE void lt_fp5_inv(lt_fp5 *out, const lt_fp5 *a) {
 }
 
 /* 1 for a square, p - 1 for another, 0 for 0. */
-LT_INLINE uint64_t lt_fp5_legendre(const lt_fp5 *a) {
+LT_FUNCTION uint64_t lt_fp5_legendre(const lt_fp5 *a) {
     lt_fp5 f;
     return lt_fp_legendre(lt_fp5_conjugates(&f, a));
 }
 
 /* A square root of a, if there is one: 1 and *root, else 0. For public values: takes a time that
  * depends on a. */
-LT_INLINE int lt_fp5_sqrt(lt_fp5 *root, const lt_fp5 *a) {
+LT_FUNCTION int lt_fp5_sqrt(lt_fp5 *root, const lt_fp5 *a) {
     lt_fp5 v = *a, d, e, f;
     uint64_t g;
     int i;

@@ -6,6 +6,7 @@ real use gives the private key away.
 
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 __all__ = [
@@ -14,7 +15,7 @@ __all__ = [
     "fp_pow7", "fp_sqrt", "fp_sub", "generator_mul", "hash4", "hash5", "nonce_point",
     "nonce_points", "permute", "point_add", "point_decode", "point_double", "point_mul",
     "public_key", "scalar_add", "scalar_digits", "scalar_is_valid", "scalar_mul",
-    "scalar_reduce", "scalar_sub", "sign_with_nonce", "use_backend", "verify",
+    "scalar_reduce", "scalar_sub", "sign_with_nonce", "time_each", "use_backend", "verify",
 ]
 
 cdef extern from "lighter/schnorr.h" nogil:
@@ -89,6 +90,25 @@ cdef extern from "lighter/schnorr.h" nogil:
     void lt_nonce_make_many(lt_nonce *nonces, const uint8_t *secrets, size_t n)
     void lt_sign(uint8_t *signature, const lt_key *key, const lt_nonce *nonce, const uint64_t *message)
     int lt_verify(const uint8_t *public_key, const uint64_t *message, const uint8_t *signature)
+
+
+cdef extern from *:
+    """
+    #include <time.h>
+    /* Time in some unit: the processor's own counter where there is one. */
+    static inline uint64_t lt_ticks(void) {
+    #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+        uint32_t low, high;
+        __asm__ volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high) : : "memory");
+        return (uint64_t)high << 32 | low;
+    #else
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    #endif
+    }
+    """
+    uint64_t lt_ticks() nogil
 
 
 cdef const uint8_t *_bytes(bytes value, Py_ssize_t size) except NULL:
@@ -481,3 +501,48 @@ def verify(bytes public_key, bytes message, bytes signature):
     cdef uint64_t words[5]
     _load(words, message)
     return lt_verify(_bytes(public_key, 40), words, _bytes(signature, 80)) != 0
+
+
+def time_each(str operation, bytes inputs):
+    """How long an operation takes on each 40 bytes of `inputs`, in ticks; for tests of constant time.
+
+    "public_key" and "nonce" (1 <= k < n) take the input as the secret; "sign_key" signs one message
+    with it as the key and one nonce, "sign_nonce" with one key and it as the nonce. "sqrt", of the
+    field element in the first 8 bytes, takes a time that does depend on its input. ValueError for
+    another operation, an input that is refused, or a size that is no multiple of 40.
+    """
+    cdef Py_ssize_t i, n = len(inputs) // 40
+    cdef const uint8_t *data = _bytes(inputs, 40 * n)
+    cdef uint8_t secret[40]
+    cdef uint8_t out[80]
+    cdef uint64_t message[5]
+    cdef uint64_t before, after, root
+    cdef int kind, refused = 0
+    cdef lt_key key
+    cdef lt_nonce nonce
+    names = ("public_key", "nonce", "sign_key", "sign_nonce", "sqrt")
+    if operation not in names:
+        raise ValueError(f"operation must be one of {', '.join(names)}, got {operation!r}")
+    kind = names.index(operation)
+    lt_load320(message, _bytes(bytes(range(40)), 40))
+    lt_key_load(&key, _bytes(bytes(range(1, 41)), 40))
+    lt_nonce_make(&nonce, _bytes(bytes(range(2, 42)), 40))
+    cdef list found = []
+    for i in range(n):
+        memcpy(secret, data + 40 * i, 40)  # all from the same place
+        if kind != 1 and kind != 4:
+            refused |= lt_key_load(&key, secret) if kind != 3 else lt_nonce_make(&nonce, secret)
+        before = lt_ticks()
+        if kind == 0:
+            lt_public_key(out, &key)
+        elif kind == 1:
+            refused |= lt_nonce_make(&nonce, secret)
+        elif kind == 4:
+            lt_fp_sqrt(&root, (<const uint64_t *>data)[5 * i])
+        else:
+            lt_sign(out, &key, &nonce, message)
+        after = lt_ticks()
+        found.append(after - before)
+    if refused:
+        raise ValueError("an input is 0 mod n, or no nonce")
+    return found

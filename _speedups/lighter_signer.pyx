@@ -162,9 +162,9 @@ cdef class SignerCore:
     ----------
     private_key : str or bytes-like
         80 hexadecimal digits, `0x` in front or not, as text or as ASCII bytes; or the 40 bytes
-        themselves. A value of n or more counts mod n, as the venue takes it. The signer keeps a copy
-        in memory of its own; whoever passed the key still holds it, and only a `bytearray` can be
-        wiped by them.
+        themselves. A value of n or more counts mod n, as the venue takes it. The signer keeps a
+        copy in memory of its own; whoever passed the key still holds it, and only a `bytearray`
+        can be wiped by them.
     account_index, api_key_index : int
         Filled in where a transaction names none. Their ranges depend on the transaction and are
         checked with it.

@@ -21,7 +21,8 @@ cdef extern from "lighter/schnorr.h" nogil:
     ctypedef struct lt_nonce:
         pass
     void lt_public_key(uint8_t *out, const lt_key *key)
-    void lt_sign(uint8_t *signature, const lt_key *key, const lt_nonce *nonce, const uint64_t *message)
+    void lt_sign(uint8_t *signature, const lt_key *key, const lt_nonce *nonce,
+                 const uint64_t *message)
     int lt_verify(const uint8_t *public_key, const uint64_t *message, const uint8_t *signature)
     void lt_hash5(uint64_t *out, const uint64_t *elements, size_t n)
     void lt_wipe(void *p, size_t size)

@@ -1,7 +1,7 @@
 # What lighter_signer.pyx is given: transactions as dicts, keys, bytes as hexadecimal digits.
 #
-# Everything is read once, into C; what cannot be read is refused with the name of the field. Included
-# by lighter_signer.pyx.
+# Everything is read once, into C; what cannot be read is refused with the name of the field.
+# Included by lighter_signer.pyx.
 
 
 cdef inline bint _is_integer(object value):
@@ -44,7 +44,9 @@ cdef str _type_name(int number):
 cdef object _required(dict fields, object name, int number):
     cdef PyObject *found = PyDict_GetItemWithError(fields, name)
     if found == NULL:
-        raise InvalidTransaction(f"{_type_name(number)}: field {name} is missing", code="MissingField")
+        raise InvalidTransaction(
+            f"{_type_name(number)}: field {name} is missing", code="MissingField"
+        )
     return <object>found
 
 
@@ -61,7 +63,7 @@ cdef inline int _field(
 
 
 cdef int _bytes_or_hex(object value, uint8_t *out, size_t size, object name, int number) except -1:
-    """Read bytes or hexadecimal digits (`0x` allowed). Return 0, or 1 if they do not give `size` bytes."""
+    """Read bytes or hexadecimal digits (`0x` allowed); return 1 if they are not `size` bytes."""
     cdef Py_buffer view
     cdef Py_ssize_t length
     cdef const char *text
@@ -76,7 +78,8 @@ cdef int _bytes_or_hex(object value, uint8_t *out, size_t size, object name, int
         return 1 if <size_t>length != 2 * size or ltx_unhex(out, text, size) != 0 else 0
     if not PyObject_CheckBuffer(value):
         raise FieldTypeError(
-            f"{_where(number)}{name} must be hexadecimal digits or bytes, not {type(value).__name__}",
+            f"{_where(number)}{name} must be hexadecimal digits or bytes, "
+            f"not {type(value).__name__}",
             code="FieldType",
         )
     PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
@@ -92,7 +95,7 @@ cdef str _where(int number):
 
 
 cdef int _read_memo(object value, ltx_tx *t) except -1:
-    """32 bytes, or 64 hexadecimal digits, or 66 characters with `0x`; as text also 32 characters."""
+    """Read 32 bytes, 64 hexadecimal digits or 66 with `0x`; as text also 32 characters."""
     cdef bytes data
     if isinstance(value, str):
         data = (<str>value).encode("utf-8", "surrogatepass")
@@ -116,7 +119,8 @@ cdef int _read_memo(object value, ltx_tx *t) except -1:
     elif ltx_unhex(t.memo, <const char *>data, 32) != 0:
         bad = next(c for c in data if c not in b"0123456789abcdefABCDEF")
         raise InvalidTransaction(
-            f"failed to decode hex string. err: encoding/hex: invalid byte: U+{bad:04X} {chr(bad)!r}",
+            "failed to decode hex string. err: encoding/hex: invalid byte: "
+            f"U+{bad:04X} {chr(bad)!r}",
             code="MemoInvalid",
         )
     return 0
@@ -136,7 +140,12 @@ cdef int _read_l1_sig(object value, ltx_tx *t) except -1:
         text = PyUnicode_AsUTF8AndSize(value, &length)
         if length == 0:
             return 0
-        if length == 132 and text[0] == b"0" and text[1] == b"x" and not ltx_unhex(unused, text + 2, 65):
+        if (
+            length == 132
+            and text[0] == b"0"
+            and text[1] == b"x"
+            and ltx_unhex(unused, text + 2, 65) == 0
+        ):
             memcpy(t.l1_sig, text, 132)
             t.l1_sig_size = 132
             return 0
@@ -197,7 +206,7 @@ cdef int _read_attributes(object attributes, ltx_tx *t) except -1:
 
 
 cdef int64_t _attribute_kind(object key, ltx_tx *t) except? -2:
-    """Read the kind of an attribute: an int, or its decimal digits as in tx_info. -1: no such kind."""
+    """Read the kind of an attribute: an int, or a digit as in tx_info. -1: no such kind."""
     cdef int64_t kind
     cdef int overflow
     if isinstance(key, str):
@@ -307,7 +316,9 @@ cdef int _checked(
 cdef int _raise(ltx_error error, object attributes, ltx_tx *t) except -1:
     cdef str text = LTX_TEXTS[error].decode()
     if error == LTX_ErrInvalidAttributeType:
-        text += str(next(k for k in attributes if not 0 < _attribute_kind(k, t) < LTX_ATTRIBUTE_KINDS))
+        text += str(
+            next(k for k in attributes if not 0 < _attribute_kind(k, t) < LTX_ATTRIBUTE_KINDS)
+        )
     raise InvalidTransaction(text, code=LTX_CODES[error].decode())
 
 

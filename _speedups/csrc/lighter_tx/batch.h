@@ -5,10 +5,10 @@
 #include "hash.h"
 #include "nonces.h"
 
-/* Sign `n` transactions. The first `ready_count` take the nonces in `ready`, which are wiped as they
- * are used; the others get nonces of their own, made together and from randomness that only this call
- * sees. Reads `secret` only, so several threads may do this with one signer. -1 with errno if there
- * is no randomness: then nothing of `signatures` may be used. */
+/* Sign `n` transactions. The first `ready_count` take the nonces in `ready`, which are wiped as
+ * they are used; the others get nonces of their own, made together and from randomness that only
+ * this call sees. Reads `secret` only, so several threads may do this with one signer. -1 with
+ * errno if there is no randomness: then nothing of `signatures` may be used. */
 static inline int ltx_sign_all(uint8_t (*signatures)[80], uint64_t (*messages)[5],
                                const ltx_tx *transactions, size_t n, uint64_t chain_id,
                                const ltx_secret *secret, lt_nonce *ready, size_t ready_count,

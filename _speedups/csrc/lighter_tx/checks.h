@@ -1,9 +1,8 @@
 /* The checks of the official signer, in its order: the first that fails is reported.
  *
- * Three things differ from one another although they look alike: accounts are named AccountIndex or
- * FromAccountIndex in the text depending on the type, not on the field's name; cancel-all and
- * change-pub-key look at Nonce and ExpiredAt before their body; and some texts quote a limit that is
- * not the one applied. All of it is what the official signer does.
+ * Accounts are called AccountIndex or FromAccountIndex in a text depending on the type, not on the
+ * field's name; cancel-all and change-pub-key look at Nonce and ExpiredAt before their body; and
+ * some texts quote a limit that is not the one applied. All of it is what the official signer does.
  */
 #ifndef LTX_CHECKS_H
 #define LTX_CHECKS_H

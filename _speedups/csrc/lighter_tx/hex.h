@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The value of a digit, either case, or 0x100 for any other character. Computed, not looked up: which
- * digit it is shows in no address and decides no branch. */
+/* The value of a digit, either case, or 0x100 for any other character. Computed, not looked up:
+ * which digit it is shows in no address and decides no branch. */
 static inline uint32_t ltx_unhex_digit(uint8_t character) {
     uint32_t c = character, letter = c | 0x20;
     /* Outside its range one of the two differences is negative and has its top bit set. */

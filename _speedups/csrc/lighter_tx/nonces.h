@@ -1,11 +1,11 @@
-/* Where k comes from: fresh randomness of the operating system, hedged with the key and the message.
+/* Where k comes from: the operating system's randomness, hedged with the key and the message.
  *
  *     k = the first 319 bits of HMAC-SHA-512(private key, input), drawn again unless 1 <= k < n
  *     input = random 32 | message 40 | counter 8 | time 8 | process 8 | purpose 1
  *
  * Good randomness alone makes k uniform and unpredictable. Should it fail, k is still a secret
- * function of the key that differs for every message, as with deterministic signatures; for a k made
- * before its message is known, the counter, the time and the process take the message's place.
+ * function of the key that differs for every message, as with deterministic signatures; for a k
+ * made before its message is known, the counter, the time and the process take its place.
  *
  * Randomness is fetched in small portions and each byte is wiped as it is used. A portion does not
  * survive a fork: parent and child would otherwise draw the same.
@@ -69,8 +69,8 @@ static inline int ltx_entropy_take(ltx_entropy *e, uint8_t out[LTX_RANDOM]) {
 
 enum { LTX_PURPOSE_SIGN = 1, LTX_PURPOSE_POOL = 2 };
 
-/* Draw k, 1 <= k < n. `message` may be NULL for a k that is made in advance; then `counter` must never
- * be the same twice for one key in one process. -1 with errno if there is no randomness.
+/* Draw k, 1 <= k < n. `message` may be NULL for a k that is made in advance; then `counter` must
+ * never be the same twice for one key in one process. -1 with errno if there is no randomness.
  *
  * The same operations for every key and every k, but for the loop, which reveals only how often a
  * value was out of range: about once in 2^30. */

@@ -1,7 +1,7 @@
 /* SHA-512 and HMAC-SHA-512 (FIPS 180-4, RFC 2104), for one short message under a fixed key.
  *
- * Additions, rotations and bit operations on 64-bit words, in the same order for every input: nothing
- * branches on the data or uses it as an index, so key and message may be secret.
+ * Additions, rotations and bit operations on 64-bit words, in the same order for every input:
+ * nothing branches on the data or uses it as an index, so key and message may be secret.
  */
 #ifndef LTX_SHA512_H
 #define LTX_SHA512_H

@@ -1,8 +1,8 @@
 /* The 20 transaction types a user signs: their fields, and one transaction in memory.
  *
- * Every integer field is kept as an int64. A value that does not fit is kept as the nearest int64 and
- * marked in `wide`; only the fields that may hold any int64 have to look at the mark, because the
- * others refuse the nearest one as well.
+ * Every integer field is kept as an int64. A value that does not fit is kept as the nearest int64
+ * and marked in `wide`; only the fields that may hold any int64 have to look at the mark, because
+ * the others refuse the nearest one as well.
  */
 #ifndef LTX_TYPES_H
 #define LTX_TYPES_H
@@ -227,7 +227,9 @@ static inline int ltx_type_exists(int64_t type) {
 
 /* Whether the type carries an L1 signature, and where: 1 before ExpiredAt, 2 after Sig. */
 static inline int ltx_l1_sig_place(int type) {
-    return type == LTX_CHANGE_PUB_KEY ? 1 : type == LTX_TRANSFER || type == LTX_APPROVE_INTEGRATOR ? 2 : 0;
+    if (type == LTX_CHANGE_PUB_KEY)
+        return 1;
+    return type == LTX_TRANSFER || type == LTX_APPROVE_INTEGRATOR ? 2 : 0;
 }
 
 #endif

@@ -347,7 +347,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
     subprocess.run(
         [compiler, "-shared", "-fPIC", "-o", library, folder / "shim.c"], check=True, timeout=60
     )
-    return f"{library} {os.environ.get('LD_PRELOAD', '')}".strip()
+    return f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()
 
 
 def test_k_is_hedged(shim: str) -> None:

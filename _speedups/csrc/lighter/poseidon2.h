@@ -10,6 +10,7 @@
 #define LT_POSEIDON2_H
 
 #include "goldilocks.h"
+#include "poseidon2_avx2.h"
 #include "poseidon2_constants.h"
 
 /* A sum of a few words: low + 2^64 * high. */
@@ -148,7 +149,19 @@ LT_INLINE void lt_poseidon2_permute_body(uint64_t state[12]) {
     lt_poseidon2_external(state, none);
 }
 
-LT_FUNCTION void lt_poseidon2_permute(uint64_t state[12]) { lt_poseidon2_permute_body(state); }
+LT_FUNCTION void lt_poseidon2_permute_portable(uint64_t state[12]) {
+    lt_poseidon2_permute_body(state);
+}
+
+LT_INLINE void lt_poseidon2_permute(uint64_t state[12]) {
+#if LT_HAS_AVX2
+    if (lt_backend_number() == LT_WITH_AVX2) {
+        lt_poseidon2_permute_avx2(state);
+        return;
+    }
+#endif
+    lt_poseidon2_permute_portable(state);
+}
 
 /* The sponge: chunks of eight written over the state, a permutation after each; what a short last
  * chunk does not cover stays. No padding, no length. Inputs count mod p. */

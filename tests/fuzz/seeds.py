@@ -48,7 +48,13 @@ def lighter() -> dict[str, list[bytes]]:
     those who try every change of every byte.
     """
     vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
-    curve = [words(4), words(4, 0, 0, 0, 0, 3), words(*EDGES[4:]), words(*EDGES[:5]), b"\1\2\3"]
+    curve = [
+        words(4, 0, 0, 0, 0),
+        words(4, 0, 0, 0, 0, 3),
+        words(*EDGES[4:]),
+        words(*EDGES[:5]),
+        b"\1\2\3",
+    ]
     whole = [bytes.fromhex(case["w"]) for case in vectors["curve_decode"]]
     whole += [
         bytes.fromhex(case["base"] + case["scalar"])

@@ -139,6 +139,23 @@ def test_permutations_of_edges(draw):
         assert core.permute(state) == oracle.permute(state)
 
 
+@pytest.mark.parametrize("place", range(12))
+def test_sums_at_the_edges_of_the_first_layer(place):
+    """One word that reaches `place` with factor 1, so that with the constant it makes the edge."""
+    factors = ((2, 3, 1, 1), (1, 2, 3, 1), (1, 1, 2, 3), (3, 1, 1, 2))[place % 4]
+    source = (place + 4) % 12 // 4 * 4 + factors.index(1)
+    constant = int(oracle.CONSTANTS["external_round_constants"][0][place], 16)
+    tried = 0
+    for edge in (P, 2**64 - 2**32, 2**64, 2**64 + 2**32, 2**64 + P, 2**65 - 2**32):
+        for value in range(edge - constant - 2, edge - constant + 3):
+            if 0 <= value < 2**64:
+                state = [0] * 12
+                state[source] = value
+                assert core.permute(state) == oracle.permute(state)
+                tried += 1
+    assert tried >= 10
+
+
 # --- the curve ------------------------------------------------------------------------------------
 
 

@@ -34,10 +34,22 @@ LT_INLINE const char *lt_backend_name(int number) {
     return number == LT_WITH_AVX2 ? "avx2" : "portable";
 }
 
-LT_INLINE int lt_use_backend(int number) { return lt_backend_chosen = number; }
+LT_INLINE int lt_use_backend(int number) {
+#if defined(__GNUC__) || defined(__clang__)
+    __atomic_store_n(&lt_backend_chosen, number, __ATOMIC_RELAXED);
+#else
+    lt_backend_chosen = number;
+#endif
+    return number;
+}
 
 LT_INLINE int lt_backend_number(void) {
-    return lt_backend_chosen >= 0 ? lt_backend_chosen : lt_use_backend(lt_backend_count() - 1);
+#if defined(__GNUC__) || defined(__clang__)
+    int number = __atomic_load_n(&lt_backend_chosen, __ATOMIC_RELAXED);
+#else
+    int number = lt_backend_chosen;
+#endif
+    return number >= 0 ? number : lt_use_backend(lt_backend_count() - 1);
 }
 
 LT_INLINE const char *lt_backend(void) { return lt_backend_name(lt_backend_number()); }

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import textwrap
@@ -25,7 +26,7 @@ import pytest
 from connectors import lighter
 from connectors._speedups import lighter_signer
 from connectors.errors import SignerClosed
-from oracle import lighter_crypto, lighter_random
+from oracle import lighter_crypto, lighter_random, lighter_tx
 
 SIGNATURES = int(os.environ.get("CONNECTORS_LIGHTER_SIGNATURES", "20000"))
 RAW = bytes(range(1, 41))
@@ -321,10 +322,14 @@ def test_closing_while_others_sign() -> None:
 # --- bad randomness -----------------------------------------------------------------------------
 
 SHIM = """
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-int getentropy(void *to, unsigned long size) {
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int getentropy(void *to, size_t size) {
     if (getenv("NO_ENTROPY")) {
         errno = EIO;
         return -1;
@@ -332,6 +337,14 @@ int getentropy(void *to, unsigned long size) {
     memset(to, 0, size);
     return 0;
 }
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    if (clock != CLOCK_REALTIME || !getenv("NO_TIME"))
+        return (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec = 7;
+    now->tv_nsec = 9;
+    return 0;
+}
+pid_t getpid(void) { return getenv("NO_TIME") ? 4242 : (pid_t)syscall(SYS_getpid); }
 """
 
 
@@ -362,8 +375,32 @@ def test_k_is_hedged(shim: str) -> None:
     runs = [script(code, LD_PRELOAD=shim) for _ in range(3)]
     found = {nonce_of(bytes.fromhex(each)) for run in runs for each in run}
     assert len(found) == 3 * 200
-    other_key = code.replace("lighter.Signer(RAW", "lighter.Signer(bytes(39) + b'1'")
-    assert not set(script(other_key, LD_PRELOAD=shim)) & {each for run in runs for each in run}
+
+
+def test_k_is_made_of_what_it_should_be(shim: str) -> None:
+    """With randomness, time and process known, k is the HMAC that the documentation says."""
+    code = """
+    signer = lighter.Signer(RAW, 1, 2, 304, pool_capacity=50)
+    signed = [signer.sign(14, ORDER), signer.sign(14, OTHER)]
+    signer.precompute(2)
+    signed += [signer.sign(14, ORDER), signer.sign(14, OTHER)]
+    signed += signer.sign_batch([(14, ORDER), (14, OTHER)])
+    signed = [[each.tx_hash, each.signature.hex()] for each in signed]
+    print(json.dumps([signed, signer.auth_token(5)]))
+    """
+    signed, token = script(code, LD_PRELOAD=shim, NO_TIME="1")
+    message, _, signature = token.rpartition(":")
+    hashed = lighter_crypto.to_bytes(lighter_crypto.hash5(lighter_tx.auth_elements(message)))
+    # Counters go up by one with every draw; the pool is used from its end.
+    draws = [(0, 1), (1, 1), (3, 2), (2, 2), (4, 1), (5, 1), (6, 1)]
+    made = [*((bytes.fromhex(m), bytes.fromhex(s)) for m, s in signed)]
+    made.append((hashed, bytes.fromhex(signature)))
+    for (counter, purpose), (text, each) in zip(draws, made, strict=True):
+        details = struct.pack("<3Q", counter, 7 * 10**9 + 9, 4242)
+        known = text if purpose == 1 else bytes(40)
+        drawn = hmac.new(RAW, bytes(32) + known + details + bytes([purpose]), hashlib.sha512)
+        k = int.from_bytes(drawn.digest()[:40], "little") % 2**319
+        assert nonce_of(each) == k
 
 
 def test_without_randomness_nothing_is_signed(shim: str) -> None:

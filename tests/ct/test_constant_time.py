@@ -18,7 +18,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 HEADERS = ROOT / "_speedups" / "csrc"
 COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)]
-SHIPPED = ["-O3", "-g0", "-DNDEBUG", "-std=c11", "-fno-strict-aliasing"]  # as in setup.py
+# As in setup.py, and -fwrapv as CPython itself is built and adds it.
+SHIPPED = ["-fwrapv", "-O3", "-g0", "-DNDEBUG", "-std=c11", "-fno-strict-aliasing"]
 LEAK = 99
 VARIANTS = ("portable", "avx2")
 ABSENT = 2  # what secrets.c says of a variant this processor cannot run

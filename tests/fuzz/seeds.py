@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 SAMPLES = DATA / "binance" / "market_frames.json"
@@ -69,10 +71,37 @@ def lighter() -> dict[str, list[bytes]]:
     hashes = [words(*EDGES), words(1, 2), words(GOLDILOCKS + 1, 3), b"\xff" * 11, b"\xfe" * 16]
     inputs = [words(*[int(v) for v in case["input"]]) for case in vectors["poseidon2_hash"]]
     return {
+        "lighter_tx": transactions(vectors["tx"]),
         "lighter_hash": hashes + [padded(data) for data in inputs],
         "lighter_curve": curve + [padded(data) for data in whole],
         "lighter_schnorr": schnorr + [padded(data) for data in signed],
     }
+
+
+def transactions(cases: list[dict[str, Any]]) -> list[bytes]:
+    """Return one official transaction of each type, as lighter_tx.c reads them."""
+
+    def numbers(values: Iterable[int]) -> bytes:
+        return b"".join(b"\x40" + value.to_bytes(8, "big", signed=True) for value in values)
+
+    found: dict[int, bytes] = {}
+    for case in cases:
+        fields = dict(case["fields"])
+        orders = fields.pop("Orders", [])
+        key = bytes.fromhex(fields.pop("PubKey", ""))
+        memo = bytes.fromhex(fields.pop("Memo", ""))
+        fields.pop("L1Sig", None)
+        account = fields.pop("AccountIndex", None)
+        account = fields.pop("FromAccountIndex", account)
+        common = [account, *(fields.pop(name) for name in ("ApiKeyIndex", "ExpiredAt", "Nonce"))]
+        extra = {int(kind): value for kind, value in case["attributes"].items()}
+        data = bytes([case["tx_type"]]) + numbers(common) + numbers(fields.values())
+        data += bytes(10 - len(fields)) + bytes([len(extra)])
+        data += b"".join(bytes([kind]) + numbers([value]) for kind, value in extra.items())
+        data += bytes([0, len(orders)]) + b"".join(numbers(order.values()) for order in orders)
+        data += bytes(10 * (3 - len(orders))) + key.ljust(40, b"\1") + memo.ljust(32, b"\2")
+        found[case["tx_type"]] = data + bytes([case["tx_type"] % 2]) + bytes(80) + b"0fA9xX"
+    return list(found.values())
 
 
 def compact(value: object) -> bytes:

@@ -1,14 +1,14 @@
-/* ECgFp5: y^2 = x(x^2 + 2x + b), b = 263 X, as a group of prime order; and multiples of its generator.
+/* ECgFp5: y^2 = x(x^2 + 2x + b), b = 263 X, a group of prime order; and multiples of its generator.
  *
- * A point is four elements with x = b * X/Z and u = x/y = U/T: X is the usual coordinate divided by b,
- * which takes a multiplication by b out of every formula. A common factor of X and Z, or of U and T,
- * means nothing. Neutral: X = 0, Z = 1, U = 0, T = 1. The formulas hold for all points, so adding has
- * no special case to look for.
+ * A point is four elements with x = b * X/Z and u = x/y = U/T: X is the usual coordinate divided by
+ * b, which takes a multiplication by b out of every formula. A common factor of X and Z, or of U
+ * and T, means nothing. Neutral: X = 0, Z = 1, U = 0, T = 1. The formulas hold for all points, so
+ * adding has no special case to look for.
  *
- * Secrets: a scalar multiplied with the generator, and the coordinates on the way, which would betray
- * it. Everything on that path does the same operations in the same order, reads the whole row of the
- * table for each digit, and keeps what it wants by mask. lt_point_decode and lt_point_mul are for
- * public values: they branch, and take a time that depends on their input.
+ * Secrets: a scalar multiplied with the generator, and the coordinates on the way, which would
+ * betray it. Everything on that path does the same operations in the same order, reads the whole
+ * row of the table for each digit, and keeps what it wants by mask. lt_point_decode and
+ * lt_point_mul are for public values: they branch, and take a time that depends on their input.
  */
 #ifndef LT_CURVE_H
 #define LT_CURVE_H
@@ -118,7 +118,7 @@ LT_FUNCTION void lt_point_double(lt_point *out, const lt_point *p) {
     lt_fp5_sub(&out->t, &q, &out->z);
 }
 
-/* w = T/U, canonical; 0 for the neutral point. One inversion, the same operations for every point. */
+/* w = T/U, canonical; 0 for the neutral point. One inversion; the same operations always. */
 LT_FUNCTION void lt_point_encode(lt_fp5 *w, const lt_point *p) {
     lt_fp5 inverse;
     lt_fp5_inv(&inverse, &p->u);
@@ -126,8 +126,8 @@ LT_FUNCTION void lt_point_encode(lt_fp5 *w, const lt_point *p) {
     lt_fp5_canonical(w);
 }
 
-/* The point that encodes to w: 1, or 0 if there is none. An encoding is canonical: a coefficient at or
- * above p is refused. For public values: branches on them. */
+/* The point that encodes to w: 1, or 0 if there is none. An encoding is canonical: a coefficient at
+ * or above p is refused. For public values: branches on them. */
 LT_FUNCTION int lt_point_decode(lt_point *p, const lt_fp5 *w) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     const uint64_t half = UINT64_C(9223372034707292161); /* 1/2 */
@@ -158,9 +158,9 @@ LT_FUNCTION int lt_point_decode(lt_point *p, const lt_fp5 *w) {
     return 1;
 }
 
-/* Digits of a scalar below n, for windows of five bits: scalar = sum of (digit[i] - 16) * 32^i, where
- * the 16 is not taken off the last. The 16s are added to the whole scalar beforehand, so there is no
- * carry from digit to digit. 0 to 31 each. */
+/* Digits of a scalar below n, for windows of five bits: scalar = sum of (digit[i] - 16) * 32^i,
+ * where the 16 is not taken off the last. The 16s are added to the whole scalar beforehand, so
+ * there is no carry from digit to digit. 0 to 31 each. */
 LT_INLINE void lt_scalar_digits(uint8_t digits[LT_WINDOWS], const uint64_t scalar[5]) {
     static const uint64_t halves[5] = {/* 16 * 32^i for i from 0 to 62 */
                                        UINT64_C(0x0842108421084210), UINT64_C(0x1084210842108421),
@@ -240,8 +240,8 @@ LT_AVX2 LT_INLINE void lt_table_select_avx2(lt_affine *out,
 }
 #endif
 
-/* scalar * G for a secret scalar below n. For each of 64 digits: read its whole row of the table, keep
- * one entry by mask, change its sign by mask, add it. No doublings. */
+/* scalar * G for a secret scalar below n. For each of 64 digits: read its whole row of the table,
+ * keep one entry by mask, change its sign by mask, add it. No doublings. */
 #define LT_GENERATOR_MUL(select)                                                                   \
     uint8_t digits[LT_WINDOWS];                                                                    \
     lt_affine entry;                                                                               \

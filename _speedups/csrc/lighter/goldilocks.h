@@ -90,7 +90,7 @@ LT_INLINE uint64_t lt_fp_reduce(uint64_t low, uint64_t high, uint64_t top) {
             "addq %3, %0\n\t"
             "sbbl %1, %1\n\t"
             "addq %q1, %0"
-            : "+r"(low), "=&r"(epsilon)
+            : "+&r"(low), "=&r"(epsilon)
             : LT_ANY(minus), LT_ANY(plus)
             : "cc");
     return low;

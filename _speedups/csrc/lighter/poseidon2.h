@@ -1,7 +1,7 @@
 /* Poseidon2 over Fp: width 12, rate 8, S-box x^7, 4 + 22 + 4 rounds; and the sponge on top.
  *
- * What it hashes is public (orders, and points that a signature reveals), and still nothing branches
- * on a value or uses one as an index.
+ * What it hashes is public (orders, and points that a signature reveals), and still nothing
+ * branches on a value or uses one as an index.
  *
  * The linear layers add words in two-word pairs and reduce once, together with the constants of the
  * next round.
@@ -27,7 +27,7 @@ LT_INLINE lt_pair lt_pair_add(lt_pair a, lt_pair b) {
 #if LT_X86_ASM
     __asm__("addq %2, %0\n\t"
             "adcq %3, %1"
-            : "+r"(a.low), "+r"(a.high)
+            : "+&r"(a.low), "+r"(a.high)
             : LT_ANY(b.low), LT_ANY(b.high)
             : "cc");
 #else
@@ -98,7 +98,7 @@ LT_INLINE void lt_poseidon2_internal(uint64_t state[12], int from, int to, uint6
 /* The 22 partial rounds: the S-box on the first word, then the internal layer.
  *
  * The first word's way through its S-boxes is what takes the time. The other words of a round are
- * brought up to date between the steps of the next round's S-box, where the processor would wait. */
+ * brought up to date between the steps of the next round's S-box, in what would be waiting. */
 LT_INLINE void lt_poseidon2_partial_rounds(uint64_t state[12]) {
     uint64_t first = lt_fp_add(state[0], LT_POSEIDON2_INTERNAL[0]), x2, x3, x4, all, others;
     lt_pair sum = {0, 0};
@@ -128,7 +128,7 @@ LT_INLINE void lt_poseidon2_partial_rounds(uint64_t state[12]) {
 }
 
 /* Permute; any words in, any words out (lt_fp_canonical makes them fit to leave). */
-LT_INLINE void lt_poseidon2_permute_body(uint64_t state[12]) {
+LT_FUNCTION void lt_poseidon2_permute_portable(uint64_t state[12]) {
     static const uint64_t none[12] = {0};
     int round, i;
     lt_poseidon2_external(state, LT_POSEIDON2_EXTERNAL[0]);
@@ -149,10 +149,7 @@ LT_INLINE void lt_poseidon2_permute_body(uint64_t state[12]) {
     lt_poseidon2_external(state, none);
 }
 
-LT_FUNCTION void lt_poseidon2_permute_portable(uint64_t state[12]) {
-    lt_poseidon2_permute_body(state);
-}
-
+/* The same, by whichever variant is in use. */
 LT_INLINE void lt_poseidon2_permute(uint64_t state[12]) {
 #if LT_HAS_AVX2
     if (lt_backend_number() == LT_WITH_AVX2) {
@@ -182,8 +179,12 @@ LT_INLINE void lt_sponge(uint64_t *out, int wanted, const uint64_t *in, size_t n
 }
 
 /* Hash to Fp5: canonical coefficients. `in` may be any words, `out` may overlap it. */
-LT_FUNCTION void lt_hash5(uint64_t out[5], const uint64_t *in, size_t n) { lt_sponge(out, 5, in, n); }
+LT_FUNCTION void lt_hash5(uint64_t out[5], const uint64_t *in, size_t n) {
+    lt_sponge(out, 5, in, n);
+}
 
-LT_FUNCTION void lt_hash4(uint64_t out[4], const uint64_t *in, size_t n) { lt_sponge(out, 4, in, n); }
+LT_FUNCTION void lt_hash4(uint64_t out[4], const uint64_t *in, size_t n) {
+    lt_sponge(out, 4, in, n);
+}
 
 #endif

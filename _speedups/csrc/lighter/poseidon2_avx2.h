@@ -1,8 +1,8 @@
 /* The permutation of Poseidon2 with AVX2: three vectors of four words.
  *
  * Comparisons of AVX2 are signed, so where a carry is to be seen the values are kept with their top
- * bit turned over. In the partial rounds the first word stays in ordinary registers: its S-box is one
- * long chain, beside which the vectors bring the other words up to date.
+ * bit turned over. In the partial rounds the first word stays in ordinary registers: its S-box is
+ * one long chain, beside which the vectors bring the other words up to date.
  */
 #ifndef LT_POSEIDON2_AVX2_H
 #define LT_POSEIDON2_AVX2_H
@@ -106,8 +106,8 @@ LT_AVX2 LT_INLINE uint64_t lt_v_sum_others(const __m256i s[3]) {
     return lt_fp_reduce_small(lows, (highs >> 32) + carry);
 }
 
-/* The internal layer for one vector: times the diagonal, plus the sum of all, which is below p: so one
- * repair is enough. */
+/* The internal layer for one vector: times the diagonal, plus the sum of all, which is below p: so
+ * one repair is enough. */
 LT_V lt_v_internal(__m256i x, __m256i all, const uint64_t diagonal[4]) {
     __m256i d = lt_v_load(diagonal);
     __m256i product = lt_v_mul_turned(x, d, _mm256_srli_epi64(d, 32));

@@ -27,7 +27,7 @@ LT_INLINE void lt_sum_add_product(lt_sum *s, uint64_t a, uint64_t b) {
     __asm__("addq %3, %0\n\t"
             "adcq %4, %1\n\t"
             "adcq $0, %2"
-            : "+r"(s->low), "+r"(s->high), "+r"(s->top)
+            : "+&r"(s->low), "+r"(s->high), "+r"(s->top)
             : LT_ANY(low), LT_ANY(high)
             : "cc");
 #else
@@ -64,8 +64,8 @@ LT_INLINE uint64_t lt_sum_reduce(const lt_sum *s) { return lt_fp_reduce(s->low, 
 
 LT_INLINE uint64_t lt_fp_triple(uint64_t x) { return lt_fp_small_mul_add(3, x, 0); }
 
-/* An element b made ready to be multiplied with, perhaps more than once: 3*b1 3*b2 3*b3 3*b4 b0 b1 b2 b3
- * b4. As X^5 = 3, coefficient k of a * b is the sum of a[i] * w[k + 4 - i]. */
+/* An element b made ready to be multiplied with, perhaps more than once: 3*b1 3*b2 3*b3 3*b4 b0 b1
+ * b2 b3 b4. As X^5 = 3, coefficient k of a * b is the sum of a[i] * w[k + 4 - i]. */
 typedef struct {
     uint64_t w[9];
 } lt_fp5_ready;

@@ -1,8 +1,8 @@
 /* Scalars: integers mod n, the order of the curve; five words, least significant first.
  *
- * Products are Montgomery's: lt_scalar_montmul(a, b) = a * b / 2^320 mod n. One operand must be below
- * n, the other may be any 320-bit value. Everything else takes and gives scalars below n, except
- * where it says otherwise.
+ * Products are Montgomery's: lt_scalar_montmul(a, b) = a * b / 2^320 mod n. One operand must be
+ * below n, the other may be any 320-bit value. Everything else takes and gives scalars below n,
+ * except where it says otherwise.
  *
  * Nothing branches on a scalar or uses a part of one as an index: carries become masks, and a
  * subtraction of n is always done and kept or not by mask. All of it may be given secrets.
@@ -84,8 +84,8 @@ LT_INLINE void lt_scalar_sub(uint64_t out[5], const uint64_t a[5], const uint64_
 
 /* a * b / 2^320 mod n, below n, for b < n and any 320-bit a.
  *
- * If the sum was below 2n, it is so again after the next word of a: (2n + (2^64 - 1)(b + n)) / 2^64 is.
- * 2n < 2^320, so five words hold it between rounds and one subtraction of n ends it. */
+ * If the sum was below 2n, it is so again after the next word of a: (2n + (2^64 - 1)(b + n)) / 2^64
+ * is. 2n < 2^320, so five words hold it between rounds and one subtraction of n ends it. */
 LT_INLINE void lt_scalar_montmul(uint64_t out[5], const uint64_t a[5], const uint64_t b[5]) {
     uint64_t s[5] = {0, 0, 0, 0, 0};
     int i, j;

@@ -2,13 +2,13 @@
  *
  * This is the header to include; it brings the others.
  *
- *     r = encode(k * G)    e = hash5(r || message) mod n    s = k - e * key mod n    signature = s || e
+ *     r = encode(k * G)    e = hash5(r || message) mod n    s = k - e * key mod n    sig = s || e
  *
  * Secret are the key and k. Everything that touches them does the same operations and touches the
  * same memory whatever they are (the comments of the functions say how), with one exception that
- * is marked LT_PUBLIC: whether a key is 0, or k out of range, is told to the caller. tests/ct proves it
- * on the compiled code. Messages, signatures, public keys and r are public; verifying is not
- * constant-time.
+ * is marked LT_PUBLIC: whether a key is 0, or k out of range, is told to the caller. tests/ct
+ * proves it on the compiled code. Messages, signatures, public keys and r are public; verifying is
+ * not constant-time.
  *
  * No Python headers, no allocation, no state besides the choice of variant.
  */
@@ -18,7 +18,7 @@
 #include "curve.h"
 #include "poseidon2.h"
 
-/* A private key below n and not 0, and the same times 2^320 for Montgomery products. To be wiped. */
+/* A private key below n and not 0, and the same times 2^320 for Montgomery products. To wipe. */
 typedef struct {
     uint64_t scalar[5];
     uint64_t montgomery[5];
@@ -52,7 +52,7 @@ LT_FUNCTION void lt_public_key(uint8_t out[40], const lt_key *key) {
     lt_wipe(&point, sizeof point);
 }
 
-/* 1 if 1 <= x < n, else 0. Without a branch on x; what the caller does with the answer is public. */
+/* 1 if 1 <= x < n, else 0. Without a branch on x; the answer is public. */
 LT_FUNCTION int lt_scalar_is_valid(const uint8_t bytes[40]) {
     uint64_t x[5], valid;
     lt_load320(x, bytes);
@@ -61,11 +61,12 @@ LT_FUNCTION int lt_scalar_is_valid(const uint8_t bytes[40]) {
     return (int)valid;
 }
 
-/* Nonces of n secrets of 40 bytes, each of which lt_scalar_is_valid accepted; the inversions, one for
- * each otherwise, are one for every 16. The same operations for all secrets. (An invalid 0 would
- * give r = 0 and leave the others alone.) */
+/* Nonces of n secrets of 40 bytes, each of which lt_scalar_is_valid accepted; the inversions, one
+ * for each otherwise, are one for every 16. The same operations for all secrets. (An invalid 0
+ * would give r = 0 and leave the others alone.) */
 LT_FUNCTION void lt_nonce_make_many(lt_nonce *nonces, const uint8_t *secrets, size_t n) {
     enum { TOGETHER = 16 };
+    static const lt_fp5 one = {{1, 0, 0, 0, 0}};
     lt_point point;
     lt_fp5 u[TOGETHER], before[TOGETHER], inverse, product; /* before[i] = u[0] * ... * u[i - 1] */
     uint64_t zero[TOGETHER];
@@ -81,7 +82,7 @@ LT_FUNCTION void lt_nonce_make_many(lt_nonce *nonces, const uint8_t *secrets, si
             if (i)
                 lt_fp5_mul(&before[i], &before[i - 1], &u[i - 1]);
             else
-                memcpy(&before[0], (lt_fp5[]){{{1, 0, 0, 0, 0}}}, sizeof before[0]);
+                before[0] = one;
         }
         lt_fp5_mul(&product, &before[count - 1], &u[count - 1]);
         lt_fp5_inv(&inverse, &product);
@@ -142,8 +143,8 @@ LT_FUNCTION void lt_sign(uint8_t signature[80], const lt_key *key, const lt_nonc
     lt_store320(signature + 40, e);
 }
 
-/* 1 if the signature is valid, 0 if not. Halves at or above n are refused. Message elements count mod
- * p. For public values: takes a time that depends on them. */
+/* 1 if the signature is valid, 0 if not. Halves at or above n are refused. Message elements count
+ * mod p. For public values: takes a time that depends on them. */
 LT_FUNCTION int lt_verify(const uint8_t public_key[40], const uint64_t message[5],
                           const uint8_t signature[80]) {
     uint64_t s[5], e[5], expected[5];

@@ -1,8 +1,8 @@
 /* 64-bit words: wide products, carries, masks, bytes, and forgetting.
  *
  * Nothing here branches on a value or uses one as an index, so all of it may be given secrets. A
- * carry is a 0 or 1 that is turned into a mask; LT_HIDE keeps the compiler from seeing that the mask
- * has only two values, which is what tempts it to put a branch there.
+ * carry is a 0 or 1 that is turned into a mask; LT_HIDE keeps the compiler from seeing that the
+ * mask has only two values, which is what tempts it to put a branch there.
  *
  * Two switches leave faster code out, for machines that lack what it needs and for tests:
  * LT_NO_ASM does without inline assembly, LT_NO_INT128 without a 128-bit integer type as well.
@@ -118,7 +118,7 @@ LT_INLINE uint64_t lt_sub_borrow(uint64_t a, uint64_t b, uint64_t *borrow) {
 
 #endif
 
-/* a + b * c + *carry, which always fits two words: returns the low one, *carry becomes the other. */
+/* a + b * c + *carry, which always fits two words: returns the low one, *carry the high one. */
 LT_INLINE uint64_t lt_mul_add(uint64_t a, uint64_t b, uint64_t c, uint64_t *carry) {
 #ifndef LT_NO_INT128
     lt_wide sum = (lt_wide)b * c + a + *carry;

@@ -9,6 +9,7 @@ own (it is a Go program that takes over signals), a turn in every round, timed t
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import sys
 import threading
@@ -185,38 +186,59 @@ def _batches(ours: lighter.Signer, plan: Plan) -> Group:
 
 
 def _threads(ours: lighter.Signer, plan: Plan) -> Group:
-    """Wall time for 100 orders: two batches of 50 in one thread, or one in each of two."""
+    """Wall time for 1 000 orders: batches of 50 in one thread, or half of them in each of two."""
     entries = [(CREATE_ORDER, ORDER, None)] * 50
-    rounds = 5  # of two batches in a turn
+    rounds = 10
 
     def work() -> None:
         for _ in range(rounds):
             ours.sign_batch(entries)
 
     def turn(i: int) -> float:
-        start = time.perf_counter()
-        if i == 0:
-            threads = [threading.Thread(target=work) for _ in range(2)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        else:
-            work()
-            work()
-        return (time.perf_counter() - start) * 1e6 / (2 * rounds * len(entries))
+        with undisturbed():
+            start = time.perf_counter()
+            if i == 0:
+                threads = [threading.Thread(target=work) for _ in range(2)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            else:
+                work()
+                work()
+            took_s = time.perf_counter() - start
+        return took_s * 1e6 / (2 * rounds * len(entries))
 
     names = ["two threads", "one thread"]
     turn(0)
     samples = interleave(names, plan.rounds, turn, plan.progress, "threads")
     series = [Series(name, found) for name, found in zip(names, samples, strict=True)]
-    return Group(
-        "batches of 50 in two threads",
-        "µs",
-        series,
-        [Claim("one thread", at_least=1.7)],
-        "wall time for each order, one signer for both; says something only on idle cores",
+    note = "wall time for each order, one signer for both, " + (
+        "ahead of all other processes" if may_go_first() else "which needs two idle cores"
     )
+    claims = [Claim("one thread", at_least=1.7)]
+    return Group("batches of 50 in two threads", "µs", series, claims, note)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Run ahead of all other processes, where that is allowed: wall time on a busy machine says
+    nothing, and what is done here takes some 20 ms.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except (AttributeError, PermissionError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def may_go_first() -> bool:
+    with undisturbed():
+        return hasattr(os, "SCHED_FIFO") and os.sched_getscheduler(0) == os.SCHED_FIFO
 
 
 def _parts(ours: lighter.Signer, plan: Plan) -> Group:

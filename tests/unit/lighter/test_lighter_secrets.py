@@ -290,7 +290,7 @@ def test_memory_after_close(tmp_path: Path) -> None:
 
         signatures = [bytes.fromhex(text) for text in child.stdout.readline().split()]
         assert len(signatures) == 321 + 542
-        for number, signature in list(enumerate(signatures))[::8]:
+        for number, signature in list(enumerate(signatures))[::24]:
             s, e = (int.from_bytes(half, "little") for half in (signature[:40], signature[40:]))
             k = (s + e * scalar) % lighter_crypto.N
             wanted[f"nonce {number}"] = k.to_bytes(40, "little")

@@ -6,6 +6,8 @@ import copy
 import json
 import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from pathlib import Path
@@ -853,3 +855,30 @@ def test_the_clock_is_the_systems_by_default() -> None:
 
     with lighter.Signer(KEY, 1, 2, 304) as signer:
         assert abs(signer.now_ms() - time.time() * 1000) < 60_000
+
+
+# --- the package ------------------------------------------------------------------------------
+
+
+def test_signing_loads_little() -> None:
+    """No network, no numpy; the Ethereum libraries only when they are used."""
+    script = "from connectors import lighter; lighter.Signer; import sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(done.stdout.split())
+    assert "connectors._speedups.lighter_signer" in loaded
+    assert not loaded & {"numpy", "aiohttp", "picows", "asyncio", "Crypto", "coincurve"}
+    assert "connectors._speedups.lighter_core" not in loaded
+
+
+def test_public_names() -> None:
+    for name in lighter.__all__:
+        assert getattr(lighter, name) is not None
+    assert set(lighter.__all__) <= set(dir(lighter))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = lighter.nonsense
+    # Nothing that signs takes a nonce of the caller's choice.
+    offered = {name for name in dir(lighter_signer) if "nonce" in name.lower()}
+    offered |= {name for name in dir(lighter.Signer) if "nonce" in name.lower()}
+    assert not offered

@@ -15,7 +15,7 @@ PYTEST = PYTHONSAFEPATH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist load
 SOAK_DROPS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak autobahn clean
+.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak autobahn lighter-sdk verify-signer clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
@@ -28,6 +28,8 @@ help:
 	@echo "make fuzz          every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
+	@echo "make lighter-sdk   the official Lighter signer, for \`make test\` and \`make bench\` to use"
+	@echo "make verify-signer 10 000 Lighter orders and 1 000 000 nonces, more than \`make test\` checks"
 	@echo "make build         just .venv with the package in it"
 	@echo "make clean         remove .venv and everything built"
 
@@ -84,6 +86,15 @@ soak:
 
 autobahn:
 	@bash .ci/autobahn
+
+lighter-sdk:
+	@$(READY)
+	@PIP=$(BIN)/pip bash .ci/lighter-sdk
+
+verify-signer:
+	@$(READY) test
+	@CONNECTORS_LIGHTER_ORDERS=10000 CONNECTORS_LIGHTER_SIGNATURES=1000000 PYTHONSAFEPATH=1 \
+		$(BIN)/python -m pytest -k lighter -m "not pythons" $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -28,6 +28,7 @@ QUESTIONS = {
     "book": "an update applied to an order book",
     "flood": "CPU for each message of a flood, from the socket to the callback",
     "paced": "latency of single messages, from the sender to the callback",
+    "lighter_sign": "a Lighter order to a signed transaction",
     "imports": "time and memory of an import",
 }
 

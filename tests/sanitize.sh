@@ -44,7 +44,7 @@ vpython=$work/venv/bin/python
 echo "sanitize: building (log in $log)"
 if ! {
     "$vpython" -m pip install -q "setuptools>=77" "Cython>=3.3,<4" "picows>=2.3,<2.4" \
-        "orjson>=3.10,<4" "numpy>=1.26" "aiohttp>=3.11,<4" "pycryptodome>=3.20,<5" "uvloop>=0.21" \
+        "orjson>=3.10,<4" "numpy>=1.26" "aiohttp>=3.11,<4" "pycryptodome>=3.20,<5" "coincurve>=20" "uvloop>=0.21" \
         "pytest>=9" "hypothesis>=6.100" "pytest-randomly>=3.16" "sortedcontainers>=2.4" &&
         cd "$tree" &&
         CC=$cc CONNECTORS_BUILD_SANITIZE=1 "$vpython" -m pip install -q --no-build-isolation \
@@ -59,6 +59,7 @@ fi
 rm -rf "$tree/connectors" "$tree/_speedups/"*.pyx
 if [ $# -eq 0 ]; then
     set -- tests/unit/speedups tests/property tests/venues/binance/test_market_frames.py \
+        tests/venues/lighter tests/unit/lighter \
         tests/faults/test_feed_connection.py tests/packaging/test_stubs.py
 fi
 cd "$tree"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-SAMPLES = Path(__file__).resolve().parents[1] / "data" / "binance" / "market_frames.json"
+DATA = Path(__file__).resolve().parents[1] / "data"
+SAMPLES = DATA / "binance" / "market_frames.json"
+VECTORS = DATA / "lighter" / "signing_vectors.json"
 # The number that tests/fuzz/binance.c gives the parser of each event.
 PARSERS = {
     "bookTicker": 0, "aggTrade": 1, "trade": 2, "depthUpdate": 3, "markPriceUpdate": 5,
@@ -26,6 +30,78 @@ LEVELS = [
     "[" + ",".join(f'["{43000 + i}.{i % 10}0","{i}.5"]' for i in range(70)) + "]",
 ]  # fmt: skip
 TEXTS = ["", "a", "é€\U0001f600", "x" * 40 + "é", "\ud7ff\ue000\U0010ffff"]
+
+GOLDILOCKS = 2**64 - 2**32 + 1
+EDGES = [0, 1, 4, GOLDILOCKS - 1, GOLDILOCKS, 2**64 - 1, 2**32 - 1, 2**32, 2**63]
+
+
+def words(*values: int) -> bytes:
+    return b"".join(value.to_bytes(8, "little") for value in values)
+
+
+def padded(data: bytes) -> bytes:
+    return data.ljust(400, b"\0")
+
+
+def lighter() -> dict[str, list[bytes]]:
+    """Return the inputs of the targets of Lighter's signer, whose fields are 40 bytes each.
+
+    Inputs made of all of the vectors' fields are padded: they are for the fuzzer, and too long for
+    those who try every change of every byte.
+    """
+    vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
+    curve = [
+        words(4, 0, 0, 0, 0),
+        words(4, 0, 0, 0, 0, 3),
+        words(*EDGES[4:]),
+        words(*EDGES[:5]),
+        b"\1\2\3",
+    ]
+    whole = [bytes.fromhex(case["w"]) for case in vectors["curve_decode"]]
+    whole += [
+        bytes.fromhex(case["base"] + case["scalar"])
+        for case in vectors["curve_mul"]
+        if case["base"] != "generator"
+    ]
+    schnorr = [bytes([7, i]) + bytes(range(i, i + 3 * i)) for i in range(1, 6)]
+    signed = [
+        bytes([3, 1]) + bytes.fromhex(case["private_key"] + case["k"] + case["message_hash"])
+        for case in vectors["schnorr_fixed_k"]
+    ]
+    hashes = [words(*EDGES), words(1, 2), words(GOLDILOCKS + 1, 3), b"\xff" * 11, b"\xfe" * 16]
+    inputs = [words(*[int(v) for v in case["input"]]) for case in vectors["poseidon2_hash"]]
+    return {
+        "lighter_tx": transactions(vectors["tx"]),
+        "lighter_hash": hashes + [padded(data) for data in inputs],
+        "lighter_curve": curve + [padded(data) for data in whole],
+        "lighter_schnorr": schnorr + [padded(data) for data in signed],
+    }
+
+
+def transactions(cases: list[dict[str, Any]]) -> list[bytes]:
+    """Return one official transaction of each type, as lighter_tx.c reads them."""
+
+    def numbers(values: Iterable[int]) -> bytes:
+        return b"".join(b"\x40" + value.to_bytes(8, "big", signed=True) for value in values)
+
+    found: dict[int, bytes] = {}
+    for case in cases:
+        fields = dict(case["fields"])
+        orders = fields.pop("Orders", [])
+        key = bytes.fromhex(fields.pop("PubKey", ""))
+        memo = bytes.fromhex(fields.pop("Memo", ""))
+        fields.pop("L1Sig", None)
+        account = fields.pop("AccountIndex", None)
+        account = fields.pop("FromAccountIndex", account)
+        common = [account, *(fields.pop(name) for name in ("ApiKeyIndex", "ExpiredAt", "Nonce"))]
+        extra = {int(kind): value for kind, value in case["attributes"].items()}
+        data = bytes([case["tx_type"]]) + numbers(common) + numbers(fields.values())
+        data += bytes(10 - len(fields)) + bytes([len(extra)])
+        data += b"".join(bytes([kind]) + numbers([value]) for kind, value in extra.items())
+        data += bytes([0, len(orders)]) + b"".join(numbers(order.values()) for order in orders)
+        data += bytes(10 * (3 - len(orders))) + key.ljust(40, b"\1") + memo.ljust(32, b"\2")
+        found[case["tx_type"]] = data + bytes([case["tx_type"] % 2]) + bytes(80) + b"0fA9xX"
+    return list(found.values())
 
 
 def compact(value: object) -> bytes:
@@ -62,6 +138,7 @@ def seeds() -> dict[str, list[bytes]]:
             b"\xed\xa0\x80",
             b"\xf4\x90\x80\x80",
         ],
+        **lighter(),
     }
 
 

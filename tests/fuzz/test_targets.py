@@ -17,7 +17,10 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 HEADERS = HERE.parents[1] / "_speedups" / "csrc"
-TARGETS = ["scan", "decimal", "levels", "binance", "utf8", "book"]
+NAMES = sorted(path.relative_to(HEADERS).as_posix() for path in HEADERS.rglob("*.h"))
+TARGETS = ["scan", "decimal", "levels", "binance", "utf8", "book", "lighter_tx", "lighter_hash"]
+TARGETS += ["lighter_curve"]
+SLOW_TARGETS = ["lighter_schnorr"]
 COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)] or [
     cc for cc in ("cc",) if shutil.which(cc)
 ]
@@ -53,18 +56,23 @@ def sanitizers(cc: str, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("order", ["little", "unknown"])
 @pytest.mark.parametrize("cc", COMPILERS)
-@pytest.mark.parametrize("header", sorted(path.name for path in HEADERS.glob("*.h")))
+@pytest.mark.parametrize(
+    "header", sorted(path.relative_to(HEADERS).as_posix() for path in HEADERS.rglob("*.h"))
+)
 def test_a_header_compiles_alone_without_a_warning(tmp_path, header, cc, order):
     source = tmp_path / "alone.c"
     source.write_text(f'#include "{header}"\nint main(void) {{ return 0; }}\n')
     assert "Python.h" not in (HEADERS / header).read_text()
     portable = PORTABLE if order == "unknown" else []
-    # Functions that nobody calls here are the point of a header.
-    flags = [*STRICT, "-Wno-unused-function", *portable, f"-I{HEADERS}"]
+    # Functions that nobody calls here are the point of a header. Python.h defines _GNU_SOURCE, and
+    # stands before our headers in every module.
+    flags = [*STRICT, "-Wno-unused-function", "-D_GNU_SOURCE", *portable, f"-I{HEADERS}"]
     compile_c(cc, *flags, "-O2", "-c", source, "-o", tmp_path / "alone.o")
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "target", [*TARGETS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_TARGETS)]
+)
 def test_a_target_on_its_seeds(tmp_path, target):
     cc = COMPILERS[0]
     flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{HEADERS}", f"-I{HERE}"]

@@ -22,15 +22,20 @@ from picows.picows import _make_test_ws_frame
 
 from connectors._speedups import scan
 from connectors._speedups.binance import BinanceDecoder
-from connectors._speedups.errors import DecodeError, PrecisionError
+from connectors._speedups.errors import (
+    DecodeError,
+    InvalidKey,
+    InvalidTransaction,
+    PrecisionError,
+)
 from connectors._speedups.events import EventHandler, EventKind, InstrumentBase, Router
 from connectors._speedups.feed import Decoder, FeedListener
+from connectors._speedups.lighter_signer import SignerCore, tx_hash, verify
 from connectors._speedups.symbols import SymbolTable
 from connectors._speedups.ticks import TickScale
 
-SAMPLES = json.loads(
-    (Path(__file__).resolve().parents[1] / "data/binance/market_frames.json").read_text("utf-8")
-)
+DATA = Path(__file__).resolve().parents[1] / "data"
+SAMPLES = json.loads((DATA / "binance/market_frames.json").read_text("utf-8"))
 FRAMES = [
     json.dumps(entry["frame"], separators=(",", ":")).encode() for entry in SAMPLES["frames"]
 ] + [entry["text"].encode() for entry in SAMPLES["odd_frames"]]
@@ -215,11 +220,48 @@ def symbols() -> Callable[[int], None]:
     return once
 
 
+def lighter_signer() -> Callable[[int], None]:
+    """Sign, be refused, fill the pool, and be closed or dropped with the pool half full."""
+    signed = json.loads((DATA / "lighter/signing_vectors.json").read_text("utf-8"))["tx"]
+    cases = [
+        (c["tx_type"], c["fields"], {int(k): v for k, v in c["attributes"].items()}) for c in signed
+    ]
+    kept = SignerCore("11" * 40, 1, 2, 304, pool_capacity=8)
+
+    def once(i: int) -> None:
+        kind, fields, extra = cases[i % len(cases)]
+        kept.precompute(3)
+        one = kept.sign(kind, fields, extra)
+        verify(kept.public_key, one.tx_hash, one.signature)
+        tx_hash(304, kind, fields, extra)
+        pickle.loads(pickle.dumps(one))
+        kept.sign_batch([cases[i % len(cases)], cases[(i + 7) % len(cases)]])
+        kept.auth_token(i)
+        for wrong in (fields | {"Nonce": -1}, fields | {"Nonce": None}, {}, fields | {"x": 1}):
+            for call in (kept.sign, lambda *entry: kept.sign_batch([cases[0], entry])):
+                try:
+                    call(kind, wrong, extra)
+                except InvalidTransaction:
+                    continue
+                raise AssertionError
+        other = SignerCore("22" * 40, 1, 2, 304, pool_capacity=4)
+        other.precompute(2)
+        if i % 2:
+            other.close()
+        try:
+            SignerCore("3" * 79, 1, 2, 304)
+        except InvalidKey:
+            return
+        raise AssertionError
+
+    return once
+
+
 SCENARIOS = {
     function.__name__: function
     for function in (
         decode, consumer_that_stopped, raising, without_on_problem, off_scale, big_books,
-        native_handler, listener, ticks, scanner, symbols,
+        native_handler, listener, ticks, scanner, symbols, lighter_signer,
     )
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ ROUNDS = {
     "decode": FRAMES, "consumer_that_stopped": FRAMES, "native_handler": FRAMES // 6,
     "raising": FRAMES // 6, "without_on_problem": FRAMES // 10, "off_scale": FRAMES // 3,
     "big_books": FRAMES // 40, "listener": FRAMES // 20, "ticks": FRAMES // 40,
-    "scanner": FRAMES // 6, "symbols": FRAMES // 60,
+    "scanner": FRAMES // 6, "symbols": FRAMES // 60, "lighter_signer": FRAMES // 75,
 }  # fmt: skip
 # One leaked object of the smallest kind in every round would be far beyond both.
 MOST_BYTES = 2 << 20

@@ -33,7 +33,7 @@ def modules() -> set[str]:
 def test_sdist_holds_what_a_build_and_the_tests_need(sdist):
     names = names_in(sdist)
     for folder, patterns in {
-        "_speedups": ("*.pyx", "*.pxd", "*.pyi", "*.py", "csrc/*"),
+        "_speedups": ("*.pyx", "*.pxd", "*.pyi", "*.py", "csrc/**/*"),
         "connectors": ("**/*.py", "py.typed"),
         "tests": ("**/*.py", "data/binance/*.json"),
         "docs": ("*.md",),
@@ -66,8 +66,8 @@ def test_wheel_holds_each_module_with_stub_and_declarations(wheel):
         assert f"{SPEEDUPS}{module}.pyi" in names
     for declaration in (ROOT / "_speedups").glob("*.pxd"):
         assert f"{SPEEDUPS}{declaration.name}" in names
-    for header in (ROOT / "_speedups" / "csrc").glob("*.h"):
-        assert f"{SPEEDUPS}csrc/{header.name}" in names
+    for header in (ROOT / "_speedups" / "csrc").rglob("*.h"):
+        assert f"{SPEEDUPS}{header.relative_to(ROOT / '_speedups').as_posix()}" in names
     assert "connectors/py.typed" in names
     assert {n.partition("/")[0] for n in names} == {
         "connectors",

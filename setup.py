@@ -79,7 +79,7 @@ def extensions() -> list[Extension]:
             f"connectors._speedups.{path.stem}",
             [f"_speedups/{path.name}"],
             include_dirs=["_speedups/csrc"],
-            depends=[str(header) for header in Path("_speedups/csrc").glob("*.h")],
+            depends=[str(header) for header in Path("_speedups/csrc").rglob("*.h")],
             define_macros=macros,
             extra_compile_args=cflags,
             extra_link_args=lflags,
@@ -94,7 +94,7 @@ setup(
     package_dir={"connectors._speedups": "_speedups"},
     package_data={
         "connectors": ["py.typed"],
-        "connectors._speedups": ["*.pyi", "*.pxd", "csrc/*.h"],
+        "connectors._speedups": ["*.pyi", "*.pxd", "csrc/*.h", "csrc/lighter/*.h"],
     },
     include_package_data=False,
     ext_modules=cythonize(

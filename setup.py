@@ -94,7 +94,7 @@ setup(
     package_dir={"connectors._speedups": "_speedups"},
     package_data={
         "connectors": ["py.typed"],
-        "connectors._speedups": ["*.pyi", "*.pxd", "csrc/*.h", "csrc/lighter/*.h"],
+        "connectors._speedups": ["*.pyi", "*.pxd", "csrc/*.h", "csrc/*/*.h"],
     },
     include_package_data=False,
     ext_modules=cythonize(

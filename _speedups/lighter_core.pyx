@@ -32,7 +32,6 @@ cdef extern from "lighter/schnorr.h" nogil:
         uint64_t r[5]
 
     enum:
-        LT_BACKENDS
         LT_WINDOWS
 
     int lt_backend_count()

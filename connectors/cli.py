@@ -20,7 +20,7 @@ __all__ = ["SIMULATORS", "WATCHABLE", "main"]
 
 SIMULATORS = {"binance": "connectors.sim.binance.main"}
 WATCHABLE = ("binance",)
-STANDS_ON = ("picows", "uvloop", "orjson", "numpy", "aiohttp", "pycryptodome")
+STANDS_ON = ("picows", "uvloop", "orjson", "numpy", "aiohttp", "pycryptodome", "coincurve")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,12 @@
     |   `-- DecodeError             bytes that do not parse (offset)
     |-- PrecisionError              a number that cannot be held exactly
     |-- AuthenticationError         key, signature, permission or clock refused
+    |-- SigningError                a signer refused, before anything was sent
+    |   |-- InvalidKey              a private key that is none
+    |   |-- InvalidTransaction      a field or attribute is not allowed (code, index)
+    |   |   `-- FieldTypeError      not an integer, or not what it must be
+    |   |-- SignerClosed            its key is gone
+    |   `-- ForkError               prepared in another process
     |-- VenueError                  the venue refused a request (code, message)
     |   `-- RateLimited             too many requests (retry_after_s, banned)
     `-- UnknownOutcome              a request may or may not have been executed
@@ -24,7 +30,18 @@ decided by type, never by text. No error carries a secret.
 
 from __future__ import annotations
 
-from ._speedups.errors import ConnectorError, DecodeError, PrecisionError, ProtocolError
+from ._speedups.errors import (
+    ConnectorError,
+    DecodeError,
+    FieldTypeError,
+    ForkError,
+    InvalidKey,
+    InvalidTransaction,
+    PrecisionError,
+    ProtocolError,
+    SignerClosed,
+    SigningError,
+)
 
 __all__ = [
     "AuthenticationError",
@@ -33,11 +50,17 @@ __all__ = [
     "ConnectionLost",
     "ConnectorError",
     "DecodeError",
+    "FieldTypeError",
+    "ForkError",
     "HandshakeError",
+    "InvalidKey",
+    "InvalidTransaction",
     "PrecisionError",
     "ProtocolError",
     "RateLimited",
     "RequestTimeout",
+    "SignerClosed",
+    "SigningError",
     "TransportError",
     "UnknownOutcome",
     "Unsupported",

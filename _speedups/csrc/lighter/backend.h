@@ -8,15 +8,31 @@
 
 #include "word.h"
 
-enum { LT_PORTABLE, LT_BACKENDS };
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(LT_NO_SIMD)
+#define LT_HAS_AVX2 1
+#include <immintrin.h>
+#define LT_AVX2 __attribute__((target("avx2")))
+#else
+#define LT_HAS_AVX2 0
+#endif
 
-static const char *const LT_BACKEND_NAMES[LT_BACKENDS] = {"portable"};
+enum { LT_PORTABLE, LT_WITH_AVX2 };
+
 static int lt_backend_chosen = -1;
 
-/* How many variants this processor can run: numbers below that are fit for lt_use_backend. */
-LT_INLINE int lt_backend_count(void) { return 1; }
+/* How many variants this processor can run: lt_use_backend takes numbers below that. */
+LT_INLINE int lt_backend_count(void) {
+#if LT_HAS_AVX2
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") ? 2 : 1;
+#else
+    return 1;
+#endif
+}
 
-LT_INLINE const char *lt_backend_name(int number) { return LT_BACKEND_NAMES[number]; }
+LT_INLINE const char *lt_backend_name(int number) {
+    return number == LT_WITH_AVX2 ? "avx2" : "portable";
+}
 
 LT_INLINE int lt_use_backend(int number) { return lt_backend_chosen = number; }
 

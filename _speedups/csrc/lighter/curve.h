@@ -81,10 +81,13 @@ LT_INLINE void lt_point_add(lt_point *out, const lt_point *p, const lt_point *q)
 LT_INLINE void lt_point_add_affine(lt_point *out, const lt_point *p, const lt_affine *q) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     lt_fp5 by, v, s, cross;
-    lt_fp5_mul(&by, &p->x, &q->x);
-    lt_fp5_mul_twice(&v, &p->u, &q->u);
-    lt_fp5_mul_add(&s, &p->z, &q->x, &p->x);
-    lt_fp5_mul_add(&cross, &p->t, &q->u, &p->u);
+    lt_fp5_ready qx, qu;
+    lt_fp5_make_ready(&qx, &q->x);
+    lt_fp5_make_ready(&qu, &q->u);
+    lt_fp5_mul_ready(&by, &p->x, &qx);
+    lt_fp5_mul_twice(&v, &p->u, &qu);
+    lt_fp5_mul_add(&s, &p->z, &qx, &p->x);
+    lt_fp5_mul_add(&cross, &p->t, &qu, &p->u);
     lt_fp5_b_mul_add(&by, &by, &zero);
     lt_point_finish(out, &v, &by, &s, &p->z, &p->t, &cross);
 }
@@ -93,13 +96,15 @@ LT_INLINE void lt_point_add_affine(lt_point *out, const lt_point *p, const lt_af
 LT_INLINE void lt_point_double(lt_point *out, const lt_point *p) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     lt_fp5 t1, t2, q, h, t3, w, t4;
+    lt_fp5_ready ready;
     lt_fp5_mul(&t1, &p->z, &p->t);
     lt_fp5_mul(&t2, &t1, &p->t);
     lt_fp5_sqr(&q, &t2);
     lt_fp5_mul(&h, &t1, &p->u);
     lt_fp5_sqr(&t3, &p->u);
     lt_fp5_b_mul_add(&w, &p->x, &p->z);
-    lt_fp5_mul_twice(&w, &w, &t3);
+    lt_fp5_make_ready(&ready, &t3);
+    lt_fp5_mul_twice(&w, &w, &ready);
     lt_fp5_sub(&w, &t2, &w);
     lt_fp5_sqr(&t4, &h);
     lt_fp5_small_mul_add(&out->x, 4, &t4, &zero);
@@ -181,10 +186,10 @@ LT_INLINE uint64_t lt_digit_size(uint64_t *negative, uint64_t digit, uint64_t of
     return (value ^ *negative) - *negative;
 }
 
-/* Entry `size` of a row of the table, (0, 0) for 0. Reads all of them, whatever the size: what is not
- * wanted goes under a mask of zeros. */
+/* Entry `size` of a row of the table with the sign of `negative`, (0, 0) for 0. Reads all entries,
+ * whatever the size: what is not wanted goes under a mask of zeros. */
 LT_INLINE void lt_table_select(lt_affine *out, const uint64_t row[LT_WINDOW_ENTRIES][10],
-                               uint64_t size) {
+                               uint64_t size, uint64_t negative) {
     uint64_t found[10] = {0};
     uint64_t entry;
     int i;
@@ -193,36 +198,90 @@ LT_INLINE void lt_table_select(lt_affine *out, const uint64_t row[LT_WINDOW_ENTR
         for (i = 0; i < 10; i++)
             found[i] |= mask & row[entry][i];
     }
-    memcpy(out, found, sizeof found);
+    memcpy(&out->x, found, sizeof out->x);
+    for (i = 0; i < 5; i++) { /* entries are canonical: p - u does not fall below zero */
+        uint64_t u = found[5 + i];
+        LT_HIDE(u); /* one by one: as vectors they would straddle those just written, and wait */
+        out->u.c[i] = lt_choose(negative, u, LT_P - u);
+    }
 }
 
-LT_INLINE void lt_affine_negate_if(lt_affine *p, uint64_t mask) {
-    int i;
-    for (i = 0; i < 5; i++) /* entries are canonical: p - u does not fall below zero */
-        p->u.c[i] = lt_choose(mask, p->u.c[i], LT_P - p->u.c[i]);
+#if LT_HAS_AVX2
+/* The same with vectors of four words: 2 1/2 for each entry, all of which are read. */
+LT_AVX2 LT_INLINE void lt_table_select_avx2(lt_affine *out,
+                                            const uint64_t row[LT_WINDOW_ENTRIES][10],
+                                            uint64_t size, uint64_t negative) {
+    const __m256i wanted = _mm256_set1_epi64x((long long)size);
+    const __m256i sign = _mm256_set1_epi64x((long long)negative);
+    const __m256i p = _mm256_set1_epi64x((long long)LT_P), one = _mm256_set1_epi64x(1);
+    __m256i number = one, first = _mm256_setzero_si256(), second = first;
+    __m128i third = _mm_setzero_si128();
+    int entry;
+    for (entry = 0; entry < LT_WINDOW_ENTRIES; entry++) {
+        const __m256i mask = _mm256_cmpeq_epi64(wanted, number);
+        const uint64_t *words = row[entry];
+        first = _mm256_or_si256(
+            first, _mm256_and_si256(mask, _mm256_loadu_si256((const __m256i *)words)));
+        second = _mm256_or_si256(
+            second, _mm256_and_si256(mask, _mm256_loadu_si256((const __m256i *)(words + 4))));
+        third = _mm_or_si128(third, _mm_and_si128(_mm256_castsi256_si128(mask),
+                                                  _mm_loadu_si128((const __m128i *)(words + 8))));
+        number = _mm256_add_epi64(number, one);
+    }
+    /* x4 u0 u1 u2 | u3 u4: where negative, p - u. Entries are canonical. */
+    second = _mm256_blendv_epi8(
+        second, _mm256_sub_epi64(p, second),
+        _mm256_and_si256(sign, _mm256_set_epi64x(-1, -1, -1, 0)));
+    third = _mm_blendv_epi8(third, _mm_sub_epi64(_mm256_castsi256_si128(p), third),
+                            _mm256_castsi256_si128(sign));
+    _mm256_storeu_si256((__m256i *)(void *)out, first);
+    _mm256_storeu_si256((__m256i *)(void *)((uint8_t *)out + 32), second);
+    _mm_storeu_si128((__m128i *)(void *)((uint8_t *)out + 64), third);
 }
+#endif
 
 /* scalar * G for a secret scalar below n. For each of 64 digits: read its whole row of the table, keep
  * one entry by mask, change its sign by mask, add it. No doublings. */
-LT_INLINE void lt_generator_mul_body(lt_point *out, const uint64_t scalar[5]) {
-    uint8_t digits[LT_WINDOWS];
-    lt_affine entry;
-    uint64_t negative, size;
-    int i;
-    lt_scalar_digits(digits, scalar);
-    lt_point_neutral(out);
-    for (i = 0; i < LT_WINDOWS; i++) {
-        size = lt_digit_size(&negative, digits[i], i < LT_WINDOWS - 1 ? 16 : 0);
-        lt_table_select(&entry, LT_GENERATOR_TABLE[i], size);
-        lt_affine_negate_if(&entry, negative);
-        lt_point_add_affine(out, out, &entry);
-    }
-    lt_wipe(digits, sizeof digits);
-    lt_wipe(&entry, sizeof entry);
+#define LT_GENERATOR_MUL(select)                                                                   \
+    uint8_t digits[LT_WINDOWS];                                                                    \
+    lt_affine entry;                                                                               \
+    uint64_t negative, size;                                                                       \
+    size_t i, ahead;                                                                               \
+    lt_scalar_digits(digits, scalar);                                                              \
+    lt_point_neutral(out);                                                                         \
+    for (i = 0; i < LT_WINDOWS; i++) {                                                             \
+        size = lt_digit_size(&negative, digits[i], i < LT_WINDOWS - 1 ? 16 : 0);                   \
+        select(&entry, LT_GENERATOR_TABLE[i], size, negative);                                     \
+        for (ahead = 0; ahead < sizeof LT_GENERATOR_TABLE[0]; ahead += 64)                         \
+            LT_PREFETCH((const char *)LT_GENERATOR_TABLE[i + 1 < LT_WINDOWS ? i + 1 : 0] + ahead); \
+        if (i == 0) {                                                                              \
+            out->x = entry.x;                                                                      \
+            out->u = entry.u;                                                                      \
+        } else {                                                                                   \
+            lt_point_add_affine(out, out, &entry);                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    lt_wipe(digits, sizeof digits);                                                                \
+    lt_wipe(&entry, sizeof entry)
+
+LT_FUNCTION void lt_generator_mul_portable(lt_point *out, const uint64_t scalar[5]) {
+    LT_GENERATOR_MUL(lt_table_select);
 }
 
-LT_FUNCTION void lt_generator_mul(lt_point *out, const uint64_t scalar[5]) {
-    lt_generator_mul_body(out, scalar);
+#if LT_HAS_AVX2
+LT_AVX2 LT_FUNCTION void lt_generator_mul_avx2(lt_point *out, const uint64_t scalar[5]) {
+    LT_GENERATOR_MUL(lt_table_select_avx2);
+}
+#endif
+
+LT_INLINE void lt_generator_mul(lt_point *out, const uint64_t scalar[5]) {
+#if LT_HAS_AVX2
+    if (lt_backend_number() == LT_WITH_AVX2) {
+        lt_generator_mul_avx2(out, scalar);
+        return;
+    }
+#endif
+    lt_generator_mul_portable(out, scalar);
 }
 
 /* scalar * p. For public values: takes its multiples of p by index. */

@@ -122,7 +122,13 @@ def words(values: tuple[int, ...] | list[int], indent: str) -> str:
     return "\n".join(lines)
 
 
-HEADER = "/* Written by generate.py: {what} */\n#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n"
+HEADER = """\
+/* Written by generate.py: {what} */
+#ifndef {guard}
+#define {guard}
+
+#include <stdint.h>
+"""
 
 
 def constants_header(path: Path) -> str:

@@ -37,7 +37,7 @@ LT_INLINE uint64_t lt_fp_add(uint64_t a, uint64_t b) {
             "sbbl %1, %1\n\t"
             "addq %q1, %0"
             : "+r"(a), "=&r"(epsilon)
-            : "rm"(b)
+            : LT_ANY(b)
             : "cc");
     return a;
 #else
@@ -59,7 +59,7 @@ LT_INLINE uint64_t lt_fp_sub(uint64_t a, uint64_t b) {
             "sbbl %1, %1\n\t"
             "subq %q1, %0"
             : "+r"(a), "=&r"(epsilon)
-            : "rm"(b)
+            : LT_ANY(b)
             : "cc");
     return a;
 #else
@@ -91,7 +91,7 @@ LT_INLINE uint64_t lt_fp_reduce(uint64_t low, uint64_t high, uint64_t top) {
             "sbbl %1, %1\n\t"
             "addq %q1, %0"
             : "+r"(low), "=&r"(epsilon)
-            : "rm"(minus), "rm"(plus)
+            : LT_ANY(minus), LT_ANY(plus)
             : "cc");
     return low;
 #else
@@ -113,7 +113,7 @@ LT_INLINE uint64_t lt_fp_reduce_small(uint64_t low, uint64_t high) {
             "sbbl %1, %1\n\t"
             "addq %q1, %0"
             : "+r"(low), "=&r"(epsilon)
-            : "rm"(plus)
+            : LT_ANY(plus)
             : "cc");
     return low;
 #else
@@ -130,16 +130,14 @@ LT_INLINE uint64_t lt_fp_mul(uint64_t a, uint64_t b) {
 
 /* a * b + c with one reduction. */
 LT_INLINE uint64_t lt_fp_mul_add(uint64_t a, uint64_t b, uint64_t c) {
-    uint64_t high, carry = 0, low = lt_mul_wide(a, b, &high);
-    low = lt_add_carry(low, c, &carry);
-    return lt_fp_reduce(low, high + carry, 0);
+    uint64_t high = 0, low = lt_mul_add(c, a, b, &high);
+    return lt_fp_reduce(low, high, 0);
 }
 
 /* factor * a + c for a factor below 2^31, with one short reduction. */
 LT_INLINE uint64_t lt_fp_small_mul_add(uint64_t factor, uint64_t a, uint64_t c) {
-    uint64_t high, carry = 0, low = lt_mul_wide(a, factor, &high);
-    low = lt_add_carry(low, c, &carry);
-    return lt_fp_reduce_small(low, high + carry);
+    uint64_t high = 0, low = lt_mul_add(c, a, factor, &high);
+    return lt_fp_reduce_small(low, high);
 }
 
 LT_INLINE uint64_t lt_fp_sqr(uint64_t a) { return lt_fp_mul(a, a); }

@@ -12,54 +12,69 @@
 #include "goldilocks.h"
 #include "poseidon2_constants.h"
 
-#ifndef LT_NO_INT128
-typedef lt_wide lt_pair;
-LT_INLINE lt_pair lt_pair_of(uint64_t x) { return x; }
-LT_INLINE lt_pair lt_pair_add(lt_pair a, lt_pair b) { return a + b; }
-LT_INLINE uint64_t lt_pair_low(lt_pair a) { return (uint64_t)a; }
-LT_INLINE uint64_t lt_pair_high(lt_pair a) { return (uint64_t)(a >> 64); }
-#else
+/* A sum of a few words: low + 2^64 * high. */
 typedef struct {
     uint64_t low, high;
 } lt_pair;
+
 LT_INLINE lt_pair lt_pair_of(uint64_t x) {
     lt_pair pair = {x, 0};
     return pair;
 }
+
 LT_INLINE lt_pair lt_pair_add(lt_pair a, lt_pair b) {
+#if LT_X86_ASM
+    __asm__("addq %2, %0\n\t"
+            "adcq %3, %1"
+            : "+r"(a.low), "+r"(a.high)
+            : LT_ANY(b.low), LT_ANY(b.high)
+            : "cc");
+#else
     uint64_t carry = 0;
     a.low = lt_add_carry(a.low, b.low, &carry);
     a.high += b.high + carry;
+#endif
     return a;
 }
-LT_INLINE uint64_t lt_pair_low(lt_pair a) { return a.low; }
-LT_INLINE uint64_t lt_pair_high(lt_pair a) { return a.high; }
-#endif
 
-LT_INLINE uint64_t lt_pair_reduce(lt_pair a) {
-    return lt_fp_reduce_small(lt_pair_low(a), lt_pair_high(a));
+LT_INLINE lt_pair lt_pair_add_word(lt_pair a, uint64_t b) {
+#if LT_X86_ASM
+    __asm__("addq %2, %0\n\t"
+            "adcl $0, %k1"
+            : "+r"(a.low), "+r"(a.high)
+            : LT_ANY(b)
+            : "cc");
+#else
+    uint64_t carry = 0;
+    a.low = lt_add_carry(a.low, b, &carry);
+    a.high += carry;
+#endif
+    return a;
 }
+
+LT_INLINE uint64_t lt_pair_reduce(lt_pair a) { return lt_fp_reduce_small(a.low, a.high); }
 
 /* The external layer, then the constants added: M4 in each block of four, and the columns' sums. */
 LT_INLINE void lt_poseidon2_external(uint64_t state[12], const uint64_t constants[12]) {
     lt_pair t[12], column;
     int block, i;
     for (block = 0; block < 12; block += 4) {
-        lt_pair x0 = lt_pair_of(state[block]), x1 = lt_pair_of(state[block + 1]);
-        lt_pair x2 = lt_pair_of(state[block + 2]), x3 = lt_pair_of(state[block + 3]);
-        lt_pair x01 = lt_pair_add(x0, x1), x23 = lt_pair_add(x2, x3);
+        uint64_t x0 = state[block], x1 = state[block + 1];
+        uint64_t x2 = state[block + 2], x3 = state[block + 3];
+        lt_pair x01 = lt_pair_add_word(lt_pair_of(x0), x1);
+        lt_pair x23 = lt_pair_add_word(lt_pair_of(x2), x3);
         lt_pair all = lt_pair_add(x01, x23);
-        lt_pair and1 = lt_pair_add(all, x1), and3 = lt_pair_add(all, x3);
+        lt_pair and1 = lt_pair_add_word(all, x1), and3 = lt_pair_add_word(all, x3);
         t[block] = lt_pair_add(and1, x01);
-        t[block + 1] = lt_pair_add(and1, lt_pair_add(x2, x2));
+        t[block + 1] = lt_pair_add_word(lt_pair_add_word(and1, x2), x2);
         t[block + 2] = lt_pair_add(and3, x23);
-        t[block + 3] = lt_pair_add(and3, lt_pair_add(x0, x0));
+        t[block + 3] = lt_pair_add_word(lt_pair_add_word(and3, x0), x0);
     }
     for (i = 0; i < 4; i++) {
         column = lt_pair_add(lt_pair_add(t[i], t[i + 4]), t[i + 8]);
-        for (block = 0; block < 12; block += 4) /* at most 28 words: far below what reduces */
-            state[block + i] = lt_pair_reduce(lt_pair_add(
-                lt_pair_add(t[block + i], column), lt_pair_of(constants[block + i])));
+        for (block = 0; block < 12; block += 4) /* at most 29 words: far below what reduces */
+            state[block + i] = lt_pair_reduce(
+                lt_pair_add_word(lt_pair_add(t[block + i], column), constants[block + i]));
     }
 }
 
@@ -69,30 +84,52 @@ LT_INLINE void lt_poseidon2_full_sbox(uint64_t state[12]) {
         state[i] = lt_fp_pow7(state[i]);
 }
 
-/* A partial round: the S-box on the first word only, and the internal layer. The sum of the other
- * eleven does not wait for it. */
-LT_INLINE void lt_poseidon2_partial(uint64_t state[12], uint64_t constant) {
-    lt_pair sum = lt_pair_of(state[1]);
-    uint64_t sum_low, sum_high;
+/* The internal layer for words `from` to `to`, once the sum of all is known; added to *sum. */
+LT_INLINE void lt_poseidon2_internal(uint64_t state[12], int from, int to, uint64_t all,
+                                     lt_pair *sum) {
     int i;
-    for (i = 2; i < 12; i++)
-        sum = lt_pair_add(sum, lt_pair_of(state[i]));
-    state[0] = lt_fp_pow7(lt_fp_add(state[0], constant));
-    sum = lt_pair_add(sum, lt_pair_of(state[0]));
-    sum_low = lt_pair_low(sum);
-    sum_high = lt_pair_high(sum);
-    for (i = 0; i < 12; i++) {
-        uint64_t high, carry = 0, low = lt_mul_wide(state[i], LT_POSEIDON2_DIAGONAL[i], &high);
-        low = lt_add_carry(low, sum_low, &carry);
-        /* cannot overflow: high < p - 1, because the diagonal is canonical */
-        state[i] = lt_fp_reduce(low, high + sum_high + carry, 0);
+    for (i = from; i <= to; i++) {
+        state[i] = lt_fp_mul_add(state[i], LT_POSEIDON2_DIAGONAL[i], all);
+        *sum = lt_pair_add_word(*sum, state[i]);
     }
+}
+
+/* The 22 partial rounds: the S-box on the first word, then the internal layer.
+ *
+ * The first word's way through its S-boxes is what takes the time. The other words of a round are
+ * brought up to date between the steps of the next round's S-box, where the processor would wait. */
+LT_INLINE void lt_poseidon2_partial_rounds(uint64_t state[12]) {
+    uint64_t first = lt_fp_add(state[0], LT_POSEIDON2_INTERNAL[0]), x2, x3, x4, all, others;
+    lt_pair sum = {0, 0};
+    int round, i;
+    for (i = 1; i < 12; i++)
+        sum = lt_pair_add_word(sum, state[i]);
+    others = lt_pair_reduce(sum);
+    first = lt_fp_pow7(first);
+    for (round = 1; round < 22; round++) {
+        all = lt_fp_add(others, first);
+        /* first * diagonal + first + the others, and the constant of this round */
+        first = lt_fp_mul_add(first, LT_POSEIDON2_DIAGONAL[0] + 1,
+                              lt_fp_add(others, LT_POSEIDON2_INTERNAL[round]));
+        sum.low = sum.high = 0;
+        x2 = lt_fp_sqr(first);
+        lt_poseidon2_internal(state, 1, 3, all, &sum);
+        x3 = lt_fp_mul(x2, first);
+        x4 = lt_fp_sqr(x2);
+        lt_poseidon2_internal(state, 4, 7, all, &sum);
+        first = lt_fp_mul(x3, x4);
+        lt_poseidon2_internal(state, 8, 11, all, &sum);
+        others = lt_pair_reduce(sum);
+    }
+    all = lt_fp_add(others, first);
+    state[0] = lt_fp_mul_add(first, LT_POSEIDON2_DIAGONAL[0] + 1, others);
+    lt_poseidon2_internal(state, 1, 11, all, &sum);
 }
 
 /* Permute; any words in, any words out (lt_fp_canonical makes them fit to leave). */
 LT_INLINE void lt_poseidon2_permute_body(uint64_t state[12]) {
     static const uint64_t none[12] = {0};
-    int round;
+    int round, i;
     lt_poseidon2_external(state, LT_POSEIDON2_EXTERNAL[0]);
     for (round = 1; round < 4; round++) {
         lt_poseidon2_full_sbox(state);
@@ -100,14 +137,15 @@ LT_INLINE void lt_poseidon2_permute_body(uint64_t state[12]) {
     }
     lt_poseidon2_full_sbox(state);
     lt_poseidon2_external(state, none);
-    for (round = 0; round < 22; round++)
-        lt_poseidon2_partial(state, LT_POSEIDON2_INTERNAL[round]);
-    for (round = 4; round < 8; round++) {
-        for (int i = 0; i < 12; i++)
-            state[i] = lt_fp_add(state[i], LT_POSEIDON2_EXTERNAL[round][i]);
+    lt_poseidon2_partial_rounds(state);
+    for (i = 0; i < 12; i++)
+        state[i] = lt_fp_add(state[i], LT_POSEIDON2_EXTERNAL[4][i]);
+    for (round = 5; round < 8; round++) {
         lt_poseidon2_full_sbox(state);
-        lt_poseidon2_external(state, none);
+        lt_poseidon2_external(state, LT_POSEIDON2_EXTERNAL[round]);
     }
+    lt_poseidon2_full_sbox(state);
+    lt_poseidon2_external(state, none);
 }
 
 LT_FUNCTION void lt_poseidon2_permute(uint64_t state[12]) { lt_poseidon2_permute_body(state); }

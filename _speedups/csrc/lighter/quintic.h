@@ -28,7 +28,7 @@ LT_INLINE void lt_sum_add_product(lt_sum *s, uint64_t a, uint64_t b) {
             "adcq %4, %1\n\t"
             "adcq $0, %2"
             : "+r"(s->low), "+r"(s->high), "+r"(s->top)
-            : "rm"(low), "rm"(high)
+            : LT_ANY(low), LT_ANY(high)
             : "cc");
 #else
     uint64_t carry = 0;
@@ -39,10 +39,19 @@ LT_INLINE void lt_sum_add_product(lt_sum *s, uint64_t a, uint64_t b) {
 }
 
 LT_INLINE void lt_sum_add(lt_sum *s, uint64_t a) {
+#if LT_X86_ASM
+    __asm__("addq %3, %0\n\t"
+            "adcq $0, %1\n\t"
+            "adcq $0, %2"
+            : "+r"(s->low), "+r"(s->high), "+r"(s->top)
+            : LT_ANY(a)
+            : "cc");
+#else
     uint64_t carry = 0;
     s->low = lt_add_carry(s->low, a, &carry);
     s->high = lt_add_carry(s->high, 0, &carry);
     s->top += carry;
+#endif
 }
 
 LT_INLINE void lt_sum_double(lt_sum *s) {
@@ -55,56 +64,105 @@ LT_INLINE uint64_t lt_sum_reduce(const lt_sum *s) { return lt_fp_reduce(s->low, 
 
 LT_INLINE uint64_t lt_fp_triple(uint64_t x) { return lt_fp_small_mul_add(3, x, 0); }
 
-/* The coefficients of a * b, not yet reduced: each a sum of five products, so below 5 * 2^128. */
-LT_INLINE void lt_fp5_products(lt_sum s[5], const lt_fp5 *a, const lt_fp5 *b) {
-    uint64_t a0 = a->c[0], a1 = a->c[1], a2 = a->c[2], a3 = a->c[3], a4 = a->c[4];
-    uint64_t b0 = b->c[0], b1 = b->c[1], b2 = b->c[2], b3 = b->c[3], b4 = b->c[4];
-    /* X^5 = 3 */
-    uint64_t t1 = lt_fp_triple(b1), t2 = lt_fp_triple(b2);
-    uint64_t t3 = lt_fp_triple(b3), t4 = lt_fp_triple(b4);
-#define LT_ROW(i, p0, p1, p2, p3, p4)                                                              \
-    s[i].low = lt_mul_wide(a0, p0, &s[i].high);                                                    \
-    s[i].top = 0;                                                                                  \
-    lt_sum_add_product(&s[i], a1, p1);                                                             \
-    lt_sum_add_product(&s[i], a2, p2);                                                             \
-    lt_sum_add_product(&s[i], a3, p3);                                                             \
-    lt_sum_add_product(&s[i], a4, p4)
-    LT_ROW(0, b0, t4, t3, t2, t1);
-    LT_ROW(1, b1, b0, t4, t3, t2);
-    LT_ROW(2, b2, b1, b0, t4, t3);
-    LT_ROW(3, b3, b2, b1, b0, t4);
-    LT_ROW(4, b4, b3, b2, b1, b0);
-#undef LT_ROW
+/* An element b made ready to be multiplied with, perhaps more than once: 3*b1 3*b2 3*b3 3*b4 b0 b1 b2 b3
+ * b4. As X^5 = 3, coefficient k of a * b is the sum of a[i] * w[k + 4 - i]. */
+typedef struct {
+    uint64_t w[9];
+} lt_fp5_ready;
+
+LT_INLINE void lt_fp5_make_ready(lt_fp5_ready *out, const lt_fp5 *b) {
+    int i;
+    for (i = 0; i < 5; i++)
+        out->w[i + 4] = b->c[i];
+    for (i = 1; i < 5; i++)
+        out->w[i - 1] = lt_fp_triple(b->c[i]);
+}
+
+/* a[0] * w[4] + a[1] * w[3] + ... + a[4] * w[0], below 5 * 2^128. */
+LT_INLINE void lt_sum_column(lt_sum *s, const uint64_t *a, const uint64_t *w) {
+#if LT_X86_ASM
+    __asm__("movq (%3), %%rax\n\t"
+            "mulq 32(%4)\n\t"
+            "movq %%rax, %0\n\t"
+            "movq %%rdx, %1\n\t"
+            "movq 8(%3), %%rax\n\t"
+            "mulq 24(%4)\n\t"
+            "xorl %k2, %k2\n\t"
+            "addq %%rax, %0\n\t"
+            "adcq %%rdx, %1\n\t"
+            "adcl $0, %k2\n\t"
+            "movq 16(%3), %%rax\n\t"
+            "mulq 16(%4)\n\t"
+            "addq %%rax, %0\n\t"
+            "adcq %%rdx, %1\n\t"
+            "adcl $0, %k2\n\t"
+            "movq 24(%3), %%rax\n\t"
+            "mulq 8(%4)\n\t"
+            "addq %%rax, %0\n\t"
+            "adcq %%rdx, %1\n\t"
+            "adcl $0, %k2\n\t"
+            "movq 32(%3), %%rax\n\t"
+            "mulq (%4)\n\t"
+            "addq %%rax, %0\n\t"
+            "adcq %%rdx, %1\n\t"
+            "adcl $0, %k2"
+            : "=&r"(s->low), "=&r"(s->high), "=&r"(s->top)
+            : "r"(a), "r"(w), "m"(*(const uint64_t(*)[5])a), "m"(*(const uint64_t(*)[5])w)
+            : "rax", "rdx", "cc");
+#else
+    int i;
+    s->low = lt_mul_wide(a[0], w[4], &s->high);
+    s->top = 0;
+    for (i = 1; i < 5; i++)
+        lt_sum_add_product(s, a[i], w[4 - i]);
+#endif
+}
+
+LT_INLINE void lt_fp5_mul_ready(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b) {
+    uint64_t c[5];
+    lt_sum s;
+    int i;
+    for (i = 0; i < 5; i++) {
+        lt_sum_column(&s, a->c, b->w + i);
+        c[i] = lt_sum_reduce(&s);
+    }
+    for (i = 0; i < 5; i++)
+        out->c[i] = c[i];
 }
 
 LT_INLINE void lt_fp5_mul(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
-    lt_sum s[5];
-    int i;
-    lt_fp5_products(s, a, b);
-    for (i = 0; i < 5; i++)
-        out->c[i] = lt_sum_reduce(&s[i]);
+    lt_fp5_ready ready;
+    lt_fp5_make_ready(&ready, b);
+    lt_fp5_mul_ready(out, a, &ready);
 }
 
 /* a * b + d. */
-LT_INLINE void lt_fp5_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b, const lt_fp5 *d) {
-    lt_sum s[5];
+LT_INLINE void lt_fp5_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b,
+                              const lt_fp5 *d) {
+    uint64_t c[5];
+    lt_sum s;
     int i;
-    lt_fp5_products(s, a, b);
     for (i = 0; i < 5; i++) {
-        lt_sum_add(&s[i], d->c[i]);
-        out->c[i] = lt_sum_reduce(&s[i]);
+        lt_sum_column(&s, a->c, b->w + i);
+        lt_sum_add(&s, d->c[i]);
+        c[i] = lt_sum_reduce(&s);
     }
+    for (i = 0; i < 5; i++)
+        out->c[i] = c[i];
 }
 
 /* 2 * a * b. */
-LT_INLINE void lt_fp5_mul_twice(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
-    lt_sum s[5];
+LT_INLINE void lt_fp5_mul_twice(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b) {
+    uint64_t c[5];
+    lt_sum s;
     int i;
-    lt_fp5_products(s, a, b);
     for (i = 0; i < 5; i++) {
-        lt_sum_double(&s[i]);
-        out->c[i] = lt_sum_reduce(&s[i]);
+        lt_sum_column(&s, a->c, b->w + i);
+        lt_sum_double(&s);
+        c[i] = lt_sum_reduce(&s);
     }
+    for (i = 0; i < 5; i++)
+        out->c[i] = c[i];
 }
 
 LT_INLINE void lt_fp5_sqr(lt_fp5 *out, const lt_fp5 *a) {

@@ -28,14 +28,24 @@
 #define LT_X86_ASM 0
 #endif
 
+/* An operand of inline assembly that may stand in a register or in memory. Given the choice, Clang
+ * always takes memory. */
+#ifdef __clang__
+#define LT_ANY(x) "r"(x)
+#else
+#define LT_ANY(x) "rm"(x)
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define LT_INLINE static inline __attribute__((always_inline, unused))
 #define LT_FUNCTION static __attribute__((noinline, unused))
 #define LT_HIDE(x) __asm__("" : "+r"(x))
+#define LT_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define LT_INLINE static __forceinline
 #define LT_FUNCTION static __declspec(noinline)
 #define LT_HIDE(x) ((void)0)
+#define LT_PREFETCH(p) ((void)(p))
 #endif
 
 /* What a secret may reveal after all is said to be public with this; the tests of constant time
@@ -110,6 +120,11 @@ LT_INLINE uint64_t lt_sub_borrow(uint64_t a, uint64_t b, uint64_t *borrow) {
 
 /* a + b * c + *carry, which always fits two words: returns the low one, *carry becomes the other. */
 LT_INLINE uint64_t lt_mul_add(uint64_t a, uint64_t b, uint64_t c, uint64_t *carry) {
+#ifndef LT_NO_INT128
+    lt_wide sum = (lt_wide)b * c + a + *carry;
+    *carry = (uint64_t)(sum >> 64);
+    return (uint64_t)sum;
+#else
     uint64_t high, none = 0, low = lt_mul_wide(b, c, &high);
     low = lt_add_carry(low, a, &none);
     high += none;
@@ -117,6 +132,7 @@ LT_INLINE uint64_t lt_mul_add(uint64_t a, uint64_t b, uint64_t c, uint64_t *carr
     low = lt_add_carry(low, *carry, &none);
     *carry = high + none;
     return low;
+#endif
 }
 
 /* Bytes, least significant first, on any machine. */

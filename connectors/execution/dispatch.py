@@ -189,7 +189,7 @@ class OrderDispatch:
         self.contradictions = 0
         self.callback_errors = 0
 
-    # -- what the venue says --------------------------------------------------------------
+    # -- what the venue says ------------------------------------------------------------
 
     def status(self, row: OrderRow) -> Outcome:
         """Take one row."""
@@ -229,16 +229,11 @@ class OrderDispatch:
             self._hand_on(report)
             return Outcome.EXTERNAL
         if order.final is not None and not self.rules.late_fills_are_events:
-            self.fills.mark(key)
-            if self._on_late_fill is not None:
-                try:
-                    self._on_late_fill(report, order)
-                except Exception as error:  # noqa: BLE001 - a caller's callback
-                    self._report_error(report, error)
+            self._hand_late(order, report, key)
             return Outcome.SKIP
         return self._fill(order, report, key)
 
-    # -- what the client knows about its commands -------------------------------------------
+    # -- what the client knows about its commands ---------------------------------------
 
     def submitted(self, order: TrackedOrder, *, ts_event: int | None = None) -> None:
         """The creation is about to be handed to the transport."""
@@ -364,12 +359,13 @@ class OrderDispatch:
         """The venue does not have the order and can no longer get it: Rejected."""
         return self.rejected(order, reason)
 
-    # -- fills that rows speak of and nobody brought --------------------------------------------
+    # -- fills that rows speak of and nobody brought ------------------------------------
 
     def missing_fills(self, now_ns: int, *, after_ns: int = 2_000_000_000) -> list[TrackedOrder]:
         """Return the orders whose rows have shown more filled than came, for that long.
 
-        `now_ns` is Unix time, as `wall_ns` gives it. Fetch their trades and hand them to `fill`; then `stop_missing` for those that stay.
+        `now_ns` is Unix time, as `wall_ns` gives it. Fetch their trades and hand them to
+        `fill`; then `stop_missing` for those that stay.
         """
         return [
             order
@@ -383,7 +379,7 @@ class OrderDispatch:
         order.reported_filled = order.filled_size
         self._missing.pop(order.client_order_id, None)
 
-    # -- events ---------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------
 
     def emit(self, event: OrderEvent) -> None:
         """Deliver an event; what the callback raises goes to `on_error`."""
@@ -392,7 +388,7 @@ class OrderDispatch:
         except Exception as error:  # noqa: BLE001 - a caller's callback
             self._report_error(event, error)
 
-    # -- rows, by status ---------------------------------------------------------------------------
+    # -- rows, by status ----------------------------------------------------------------
 
     def _apply(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
@@ -491,7 +487,7 @@ class OrderDispatch:
         if status.is_final:
             self._note_filled(order, row.report)
 
-    # -- steps ------------------------------------------------------------------------------------
+    # -- steps --------------------------------------------------------------------------
 
     def _accept(
         self, order: TrackedOrder, venue_order_id: str, ts_event: int, ts_init: int
@@ -663,6 +659,17 @@ class OrderDispatch:
         if order.reported_filled > order.filled_size and order.missing_since_ns is None:
             order.missing_since_ns = self._wall_ns()
             self._missing[order.client_order_id] = order
+
+    def _hand_late(self, order: TrackedOrder, report: FillReport, key: FillKey) -> None:
+        order.filled_size += report.last_size
+        self.fills.mark(key)
+        if self._on_late_fill is None:
+            _log.warning("order %s: trade %s after its end", order, report.trade_id)
+            return
+        try:
+            self._on_late_fill(report, order)
+        except Exception as error:  # noqa: BLE001 - a caller's callback
+            self._report_error(report, error)
 
     def _hand_on(self, report: Report) -> None:
         if self._on_report is None:

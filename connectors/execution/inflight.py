@@ -280,7 +280,7 @@ class InFlight(Generic[T]):
         self._by_hash.clear()
         return pending
 
-    # -- inside ---------------------------------------------------------------------------
+    # -- inside -------------------------------------------------------------------------
 
     def _find(self, answer: Answer, now_ns: int) -> tuple[Matched, Pending[T] | None]:
         named = answer.id is not None or bool(answer.hashes)

@@ -166,7 +166,7 @@ class CountingNonces:
         self.rollbacks = 0
         self.foreign = 0
 
-    # -- giving out -----------------------------------------------------------------------
+    # -- giving out ---------------------------------------------------------------------
 
     @property
     def is_ready(self) -> bool:
@@ -214,7 +214,7 @@ class CountingNonces:
             raise
         return given
 
-    # -- what became of them --------------------------------------------------------------
+    # -- what became of them ------------------------------------------------------------
 
     def accepted(self, nonce: Nonce) -> None:
         """The venue took it. Also right for a late answer, after `unknown`."""
@@ -264,7 +264,7 @@ class CountingNonces:
         if value >= self.next and self.next >= 0:
             self.next = value + 1
 
-    # -- resync ---------------------------------------------------------------------------
+    # -- resync -------------------------------------------------------------------------
 
     @property
     def wants_refresh(self) -> bool:
@@ -333,7 +333,7 @@ class CountingNonces:
         if token == self._refreshing:
             self._refreshing = None
 
-    # -- inside ---------------------------------------------------------------------------
+    # -- inside -------------------------------------------------------------------------
 
     def _forget(self, nonce: Nonce) -> bool:
         """Take it off the list; False if it was not (any more) on it."""

@@ -148,7 +148,7 @@ class SendLine:
                 turn._on_drop(turn)
         return dropped
 
-    # -- inside ---------------------------------------------------------------------------
+    # -- inside -------------------------------------------------------------------------
 
     def _release(self, turn: Turn) -> None:
         if turn.state is TurnState.WAITING:

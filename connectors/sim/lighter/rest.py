@@ -1,0 +1,425 @@
+"""REST below `/api/v1/` (section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .accounts import Account
+from .channels import RESOLUTIONS
+from .errors import Refused
+from .markets import ASSETS, Market
+from .orders import Order
+from .trades import Trade
+from .tx import token_owner
+from .views import candles, details_row, market_row
+
+if TYPE_CHECKING:
+    from .server import Simulator
+
+__all__ = ["Query", "Rest"]
+
+ALL_KEYS = 255
+MAX_PAGE = 100
+MAX_BOOK = 250
+MAX_CANDLES = 500
+MAX_CLIENT_INDEXES = 20
+ACTIVE_ORDERS_KEPT = 10_000
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The parameters of a request, and its token from wherever it came."""
+
+    values: Mapping[str, str]
+    token: str | None
+    header_token: bool
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.values.get(name, "")
+        if value:
+            return value
+        if default is None:
+            raise Refused(20001, f"field {name!r} is required")
+        return default
+
+    def number(self, name: str, default: int | None = None) -> int:
+        text = self.values.get(name, "")
+        if not text:
+            if default is None:
+                raise Refused(20001, f"field {name!r} is required")
+            return default
+        try:
+            return int(text)
+        except ValueError as error:
+            raise Refused(20001, f"field {name!r} is not a number") from error
+
+    def optional(self, name: str) -> int | None:
+        return self.number(name) if self.values.get(name, "") else None
+
+    def limit(self, most: int) -> int:
+        number = self.number("limit")
+        if not 1 <= number <= most:
+            raise Refused(20001, f"limit must be between 1 and {most}")
+        return number
+
+
+class Rest:
+    """Answers GET requests from the state of the exchange."""
+
+    def __init__(self, sim: Simulator) -> None:
+        self._sim = sim
+        self.endpoints: dict[str, Callable[[Query], Row]] = {
+            "orderBookDetails": self._details,
+            "orderBooks": self._books,
+            "orderBookOrders": self._book_orders,
+            "recentTrades": self._recent_trades,
+            "trades": self._trades,
+            "candles": self._candles,
+            "fundings": self._fundings,
+            "account": self._account,
+            "accountActiveOrders": self._active,
+            "accountInactiveOrders": self._inactive,
+            "accountOrders": self._by_client_index,
+            "nextNonce": self._nonce,
+            "apikeys": self._apikeys,
+            "getMakerOnlyApiKeys": self._maker_only,
+            "accountLimits": self._limits,
+            "tx": self._tx,
+            "accountTxs": self._account_txs,
+            "exchangeStats": self._exchange_stats,
+            "assetDetails": self._assets,
+            "funding-rates": self._funding_rates,
+            "info": lambda query: {"contract_address": "0x" + "0" * 40},
+            "systemConfig": lambda query: {"code": 200},
+        }
+
+    def answer(self, endpoint: str, query: Query) -> tuple[int, Row]:
+        """Return status and body."""
+        handler = self.endpoints.get(endpoint)
+        if handler is None:
+            return 404, {"code": 29404, "message": "not found"}
+        try:
+            return 200, {"code": 200, **handler(query)}
+        except Refused as refused:
+            return refused.status, {"code": refused.code, "message": refused.message}
+
+    # -- who asks ----------------------------------------------------------------------------
+
+    def _asked_account(self, query: Query, *, required: bool = True) -> Account:
+        """Return the account a private request is about, after checking its token."""
+        token = query.token
+        if not token:
+            raise Refused(20001, "auth field is required")
+        default = None if required else token_owner(token)[1]
+        index = query.number("account_index", default)
+        account = self._sim.exchange.accounts.get(index)
+        if account is None:
+            raise Refused(21100)
+        self._sim.check_token(token, index)
+        return account
+
+    def _market(self, query: Query) -> Market:
+        return self._sim.exchange.market(query.number("market_id"))
+
+    def _chosen_markets(self, query: Query) -> list[Market]:
+        wanted = query.optional("market_id")
+        kind = query.text("filter", "all")
+        markets = self._sim.exchange.markets
+        if wanted is not None and wanted != ALL_KEYS:
+            return [self._sim.exchange.market(wanted)]
+        return [m for m in markets.values() if kind in ("all", m.kind)]
+
+    # -- markets -----------------------------------------------------------------------------
+
+    def _details(self, query: Query) -> Row:
+        markets = self._chosen_markets(query)
+        return {
+            "order_book_details": [details_row(m) for m in markets if not m.is_spot],
+            "spot_order_book_details": [details_row(m) for m in markets if m.is_spot],
+        }
+
+    def _books(self, query: Query) -> Row:
+        return {"order_books": [market_row(m) for m in self._chosen_markets(query)]}
+
+    def _book_orders(self, query: Query) -> Row:
+        market, limit = self._market(query), query.limit(MAX_BOOK)
+        resting: list[Order] = [
+            item.tag for item in self._sim.exchange.engine.book(market.key).orders()
+        ]
+        asks = sorted((o for o in resting if o.is_ask), key=lambda o: o.price)
+        bids = sorted((o for o in resting if not o.is_ask), key=lambda o: -o.price)
+        return {
+            "total_asks": len(asks),
+            "asks": [order.simple_row() for order in asks[:limit]],
+            "total_bids": len(bids),
+            "bids": [order.simple_row() for order in bids[:limit]],
+        }
+
+    def _recent_trades(self, query: Query) -> Row:
+        market, limit = self._market(query), query.limit(MAX_PAGE)
+        trades = self._sim.exchange.market_trades[market.market_id]
+        return {"trades": [trade.row() for trade in _newest(trades, limit)]}
+
+    def _candles(self, query: Query) -> Row:
+        market, resolution = self._market(query), query.text("resolution")
+        if resolution not in RESOLUTIONS:
+            raise Refused(20001, "resolution")
+        start, end = query.number("start_timestamp"), query.number("end_timestamp")
+        most = min(max(query.number("count_back"), 0) or MAX_CANDLES, MAX_CANDLES)
+        return {"r": resolution, "c": candles(market, resolution, start, end)[-most:]}
+
+    def _fundings(self, query: Query) -> Row:
+        self._market(query)
+        return {"resolution": query.text("resolution"), "fundings": []}
+
+    def _funding_rates(self, query: Query) -> Row:
+        return {"funding_rates": []}
+
+    def _exchange_stats(self, query: Query) -> Row:
+        markets = list(self._sim.exchange.markets.values())
+        rows = []
+        for market in markets:
+            row = details_row(market)
+            names = ("symbol", "last_trade_price", "daily_trades_count", "daily_base_token_volume",
+                     "daily_quote_token_volume", "daily_price_change")  # fmt: skip
+            rows.append({name: row[name] for name in names})
+        return {
+            "total": len(rows),
+            "order_book_stats": rows,
+            "daily_usd_volume": sum(row["daily_quote_token_volume"] for row in rows),
+            "daily_trades_count": sum(row["daily_trades_count"] for row in rows),
+        }
+
+    def _assets(self, query: Query) -> Row:
+        return {
+            "asset_details": [
+                {
+                    "asset_id": asset.asset_id,
+                    "symbol": asset.symbol,
+                    "l1_decimals": asset.decimals,
+                    "decimals": asset.decimals,
+                    "min_transfer_amount": asset.text(1),
+                    "min_withdrawal_amount": asset.text(1),
+                    "margin_mode": "disabled",
+                    "index_price": "0",
+                    "l1_address": "0x" + "0" * 40,
+                }
+                for asset in ASSETS.values()
+            ]
+        }
+
+    # -- trades and orders of accounts -------------------------------------------------------
+
+    def _trades(self, query: Query) -> Row:
+        """Answer `trades`; the cursor is the number of trades already given."""
+        exchange = self._sim.exchange
+        limit = query.limit(MAX_PAGE)
+        if query.text("sort_by") not in ("block_height", "timestamp", "trade_id"):
+            raise Refused(20001, "sort_by")
+        market_id = query.optional("market_id")
+        account: Account | None = None
+        trades: Iterable[Trade]
+        if query.optional("account_index") is not None:
+            account = self._asked_account(query)
+            trades = account.trades
+        elif market_id is not None and market_id != ALL_KEYS:
+            trades = exchange.market_trades[self._market(query).market_id]
+        else:
+            trades = exchange.trades.values()
+        wanted = [t for t in trades if self._fits(t, query, account)]
+        if query.text("sort_dir", "desc") == "desc":
+            wanted.reverse()
+        page, cursor = _page(wanted, query, limit)
+        return {"next_cursor": cursor, "trades": [trade.row() for trade in page]}
+
+    @staticmethod
+    def _fits(trade: Trade, query: Query, account: Account | None) -> bool:
+        market_id = query.optional("market_id")
+        if market_id not in (None, ALL_KEYS) and trade.market.market_id != market_id:
+            return False
+        kind = query.text("type", "all")
+        if kind not in ("all", trade.kind):
+            return False
+        since = query.optional("from")
+        if since is not None and trade.us // 1_000 < since:
+            return False
+        bid, ask = trade.sides()
+        order_index = query.values.get("order_index_str") or query.values.get("order_index")
+        if order_index and order_index not in (str(bid.index), str(ask.index)):
+            return False
+        if account is None:
+            return True
+        mine = [o for o in (bid, ask) if o.account is account]
+        ask_filter = query.number("ask_filter", -1)
+        if ask_filter in (0, 1) and not any(o.is_ask is bool(ask_filter) for o in mine):
+            return False
+        role = query.text("role", "all")
+        if role in ("maker", "taker"):
+            return (trade.maker if role == "maker" else trade.taker).account is account
+        return True
+
+    def _active(self, query: Query) -> Row:
+        account = self._asked_account(query)
+        market_id = query.optional("market_id")
+        if market_id is not None and market_id != ALL_KEYS:
+            self._market(query)
+        orders = [
+            order
+            for order in reversed(account.live.values())
+            if market_id in (None, ALL_KEYS, order.market.market_id)
+        ]
+        return {"next_cursor": None, "orders": [order.row() for order in orders]}
+
+    def _inactive(self, query: Query) -> Row:
+        account, limit = self._asked_account(query), query.limit(MAX_PAGE)
+        market_id = query.optional("market_id")
+        ask_filter = query.number("ask_filter", -1)
+        span = query.values.get("between_timestamps", "")
+        first_s, last_s = 0, 1 << 62
+        if span:
+            try:
+                first_s, last_s = (int(part) for part in span.split("-"))
+            except ValueError as error:
+                raise Refused(20001, "between_timestamps") from error
+        orders = [
+            order
+            for order in reversed(account.inactive)
+            if market_id in (None, ALL_KEYS, order.market.market_id)
+            and (ask_filter not in (0, 1) or order.is_ask is bool(ask_filter))
+            and first_s <= order.updated_us // 1_000_000 <= last_s
+        ]
+        page, cursor = _page(orders, query, limit)
+        return {"next_cursor": cursor, "orders": [order.row() for order in page]}
+
+    def _by_client_index(self, query: Query) -> Row:
+        account = self._asked_account(query, required=False)
+        texts = query.text("client_order_indexes").split(",")
+        if len(texts) > MAX_CLIENT_INDEXES:
+            raise Refused(20001, f"at most {MAX_CLIENT_INDEXES} client order indexes")
+        try:
+            wanted = [int(text) for text in texts]
+        except ValueError as error:
+            raise Refused(20001, "client_order_indexes") from error
+        found = [account.client_history.get(index) for index in wanted]
+        rows = [order.row() for order in found if order is not None]
+        return {"next_cursor": None, "orders": rows}
+
+    # -- accounts ----------------------------------------------------------------------------
+
+    def _account(self, query: Query) -> Row:
+        by, value = query.text("by"), query.text("value")
+        accounts = self._sim.exchange.accounts.values()
+        if by == "index":
+            found = [a for a in accounts if str(a.index) == value]
+        elif by == "l1_address":
+            found = [a for a in accounts if f"0x{a.index:040x}" == value.lower()]
+        else:
+            raise Refused(20001, "by")
+        if not found:
+            raise Refused(21100)
+        return {"total": len(found), "accounts": [account.rest_row() for account in found]}
+
+    def _plain_account(self, query: Query) -> Account:
+        account = self._sim.exchange.accounts.get(query.number("account_index"))
+        if account is None:
+            raise Refused(21100)
+        return account
+
+    def _nonce(self, query: Query) -> Row:
+        account = self._plain_account(query)
+        return {"nonce": self._sim.exchange.key(account, query.number("api_key_index")).nonce}
+
+    def _apikeys(self, query: Query) -> Row:
+        account = self._plain_account(query)
+        wanted = query.number("api_key_index", ALL_KEYS)
+        if wanted != ALL_KEYS:
+            self._sim.exchange.key(account, wanted)
+        return {
+            "api_keys": [
+                {
+                    "account_index": account.index,
+                    "api_key_index": key.index,
+                    "nonce": key.nonce,
+                    "public_key": key.public_key.hex(),
+                    "transaction_time": key.changed_us,
+                }
+                for key in account.keys.values()
+                if wanted in (ALL_KEYS, key.index)
+            ]
+        }
+
+    def _maker_only(self, query: Query) -> Row:
+        """The token must come in the header, and only there (2.0)."""
+        if not query.header_token or query.values.keys() & {"auth", "authorization"}:
+            raise Refused(400, "unexpected maker-only request")
+        account = self._asked_account(query)
+        return {"api_key_indexes": [k.index for k in account.keys.values() if k.maker_only]}
+
+    def _limits(self, query: Query) -> Row:
+        account = self._asked_account(query)
+        names = {0: "standard", 1: "premium", 2: "plus", 3: "builder"}
+        name = names.get(account.tier, "standard")
+        return {
+            "max_llp_percentage": 0,
+            "user_tier": name,
+            "user_tier_name": name,
+            "user_tier_last_update": 0,
+            "can_create_public_pool": False,
+            "max_llp_amount": "0",
+            "current_maker_fee_tick": account.maker_fee,
+            "current_taker_fee_tick": account.taker_fee,
+            "effective_lit_stakes": "0",
+            "leased_lit": "0",
+            "bo_user_tier_name": name,
+            "bo_fee_rate": 0,
+        }
+
+    # -- transactions ------------------------------------------------------------------------
+
+    def _tx(self, query: Query) -> Row:
+        by, value = query.text("by"), query.text("value")
+        txs = self._sim.exchange.txs
+        if by == "hash":
+            found = txs.get(value.lower().removeprefix("0x"))
+        elif by == "sequence_index":
+            found = next((row for row in txs.values() if str(row.sequence) == value), None)
+        else:
+            raise Refused(20001, "by")
+        if found is None:
+            raise Refused(21500)
+        return {**found.row(), "committed_at": 0, "verified_at": 0}
+
+    def _account_txs(self, query: Query) -> Row:
+        if query.text("by") != "account_index":
+            raise Refused(20001, "by")
+        index = query.number("value")
+        if not query.token:
+            raise Refused(20001, "auth field is required")
+        self._sim.check_token(query.token, index)
+        types = query.values.get("types", "")
+        wanted = {int(part) for part in types.strip("[]").split(",") if part.strip().isdigit()}
+        rows = [
+            row
+            for row in reversed(self._sim.exchange.txs.values())
+            if row.tx.account_index == index and (not wanted or row.tx.tx_type in wanted)
+        ]
+        start = query.number("index", 0)
+        return {"txs": [row.row() for row in rows[start : start + query.limit(MAX_PAGE)]]}
+
+
+def _newest(trades: Sequence[Trade], count: int) -> list[Trade]:
+    return list(trades)[-count:][::-1]
+
+
+def _page(items: list[T], query: Query, limit: int) -> tuple[list[T], str | None]:
+    """Return one page and the cursor of the next, None after the last."""
+    text = query.values.get("cursor", "")
+    if text and not (text.isascii() and text.isdigit()):
+        raise Refused(20001, "cursor")
+    start = int(text or 0)
+    end = start + limit
+    return items[start:end], str(end) if end < len(items) else None

@@ -535,7 +535,6 @@ class OrderDispatch:
                 trigger_price=order.trigger_price,
             )
         )
-        self._end_if_filled(order)
 
     def _cancel(
         self,
@@ -583,6 +582,8 @@ class OrderDispatch:
         """Apply a trade that is new to an order of ours."""
         if order.final is None:
             self._accept(order, report.venue_order_id, report.ts_event, report.ts_init)
+            if key in self.fills:  # the callback of `OrderAccepted` brought it
+                return Outcome.TRACKED
         elif order.final in (OrderState.REJECTED, OrderState.DENIED):
             self._contradiction(order, f"trade {report.trade_id} of it")
         filled = order.filled_size + report.last_size

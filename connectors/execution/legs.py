@@ -404,7 +404,6 @@ class LegDispatch(OrderDispatch):
         )
         for report in self._release(legs):
             self._fill_held(order, report)
-        self._end_if_filled(order)
         if correct:
             self._correct(order, target, sent_size)
         return True

@@ -87,7 +87,8 @@ LEGAL_STEPS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.INITIALIZED: frozenset({OrderState.SUBMITTED, OrderState.DENIED}),
     OrderState.SUBMITTED: frozenset({OrderState.UNKNOWN, OrderState.ACCEPTED, OrderState.REJECTED}),
     OrderState.UNKNOWN: frozenset({OrderState.SUBMITTED, OrderState.ACCEPTED, OrderState.REJECTED}),
-    OrderState.ACCEPTED: (_WORKING | _ENDS) - {OrderState.ACCEPTED},
+    # Where modifying replaces the order, a venue may refuse what it had accepted (`legs`).
+    OrderState.ACCEPTED: (_WORKING | _ENDS | {OrderState.REJECTED}) - {OrderState.ACCEPTED},
     OrderState.TRIGGERED: (_WORKING | _ENDS) - {OrderState.ACCEPTED, OrderState.TRIGGERED},
     OrderState.PARTIALLY_FILLED: frozenset(
         {OrderState.PENDING_UPDATE, OrderState.PENDING_CANCEL} | _ENDS

@@ -205,6 +205,8 @@ class Config:
         the wait is logged.
     heartbeat_s, idle_timeout_s :
         A ping every so many seconds; no frame for so long means reconnect.
+    reconnect_min_s, reconnect_max_s :
+        First and longest pause before a lost connection is tried again.
     token_lifetime_s, token_refresh_s :
         Of an auth token; when the streams get a new one.
     account_id :
@@ -237,6 +239,8 @@ class Config:
     readiness_warning_s: float = 5.0
     heartbeat_s: float = 30.0
     idle_timeout_s: float = 60.0
+    reconnect_min_s: float = 0.25
+    reconnect_max_s: float = 30.0
     token_lifetime_s: float = 7 * 3600.0
     token_refresh_s: float = 6 * 3600.0
     account_id: str | None = None

@@ -25,6 +25,7 @@ from ..model.enums import (
 )
 from ..model.instruments import Instrument
 from ..model.orders import Order
+from .instruments import market_index
 from .statuses import ORDER_TYPES, TIF_GTT, TIF_IOC, TIF_POST_ONLY
 from .transactions import Attribute, GroupingType
 
@@ -34,7 +35,6 @@ __all__ = [
     "Plan",
     "Rules",
     "group_fields",
-    "market_index",
     "plan_modify",
     "plan_order",
     "protection_ticks",
@@ -88,12 +88,6 @@ class Plan:
     tx_type: int
     fields: dict[str, Any]
     attributes: dict[int, int] | None = None
-
-
-def market_index(instrument: Instrument) -> int:
-    """Return the number by which the venue knows the instrument."""
-    index: int = instrument.info["market_id"]
-    return index
 
 
 def plan_order(

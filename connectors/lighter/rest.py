@@ -176,7 +176,7 @@ class LighterRest:
         credentials = config.credentials
         self._account_index = credentials.account_index if credentials else None
         self._api_key_index = credentials.api_key_index if credentials else None
-        self._limiter = RateLimiter({RATE_KEY: _quota(self._limits.rest_per_min)}, clock=clock)
+        self._limiter = RateLimiter({RATE_KEY: quota(self._limits.rest_per_min)}, clock=clock)
         self.http = HttpClient(
             base_url=config.endpoints.rest,
             classifier=self._classify,
@@ -423,7 +423,7 @@ def _text(value: int | str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _quota(limit: int) -> WindowQuota | Quota:
+def quota(limit: int) -> WindowQuota | Quota:
     """Return what never lets more than `limit` units through in any minute."""
     if limit <= 1_000:
         return WindowQuota(limit, 60.0)

@@ -14,7 +14,15 @@ from typing import Any
 
 from ..errors import DecodeError
 
-__all__ = ["OrderRow", "PositionRow", "TradeRow", "grouped_rows", "order_row", "position_row"]
+__all__ = [
+    "OrderRow",
+    "PositionRow",
+    "TradeRow",
+    "grouped_rows",
+    "order_row",
+    "position_row",
+    "trade_row",
+]
 
 ZERO = Decimal(0)
 NO_ID = ("", "0", "None")

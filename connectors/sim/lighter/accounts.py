@@ -93,7 +93,7 @@ class Position:
         return fixed((2 * numerator + lots) // (2 * lots), QUOTE_DECIMALS)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Account:
     """One account and everything it owns."""
 
@@ -123,6 +123,9 @@ class Account:
     quota: int = 0
     sent_at_ms: deque[int] = field(default_factory=deque)
     tokens_revoked_s: int = 0  # tokens with a deadline up to here are refused
+
+    def __repr__(self) -> str:
+        return f"<Account {self.index}: {len(self.live)} orders, {fixed(self.collateral, 6)} USDC>"
 
     @classmethod
     def of(cls, setup: AccountSetup, quota: int) -> Account:

@@ -53,7 +53,7 @@ def is_limit_kind(order_type: int) -> bool:
     return order_type in (LIMIT, STOP_LIMIT, TAKE_LIMIT)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Order:
     """One order, from creation until long after its end."""
 
@@ -89,6 +89,13 @@ class Order:
     parent: Order | None = None
     children: list[Order] = field(default_factory=list)
     rival: Order | None = None  # the other half of a one-cancels-the-other pair
+
+    def __repr__(self) -> str:
+        market = self.market
+        return (
+            f"<Order {self.index} {self.side.name} {market.size(self.size)} {market.symbol} @ "
+            f"{market.price(self.price)} {self.status}, filled {market.size(self.filled)}>"
+        )
 
     @property
     def side(self) -> Side:

@@ -11,7 +11,7 @@ from .orders import Order
 __all__ = ["Trade"]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Trade:
     """A match of two orders; `kind` is trade, liquidation, deleverage or market-settlement."""
 
@@ -32,6 +32,10 @@ class Trade:
     taker_pnl: int
     maker_pnl: int
     _row: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        market = self.market
+        return f"<Trade {self.trade_id} {market.size(self.size)} @ {market.price(self.price)}>"
 
     @property
     def quote(self) -> int:

@@ -529,12 +529,15 @@ class ExecutionClient:
 
     def _check_can_send(self) -> None:
         """Deny what could not leave now: an order must not go out later than it was meant."""
-        sender = self._sender
-        if sender is None or not sender.is_running:
-            raise Denial("not connected to the venue")
+        self._check_link()
         left_ns = self._held_until_ns - self._clock.monotonic_ns()
         if left_ns > 0:
             raise Denial(f"the venue asked to slow down: again in {left_ns / NS_PER_S:.2f} s")
+
+    def _check_link(self) -> None:
+        sender = self._sender
+        if not self._connected or sender is None or not sender.is_running:
+            raise Denial("not connected to the venue")
 
     def _client_index(self, order: Order) -> int:
         given = order.options.get("client_order_index")
@@ -709,9 +712,7 @@ class ExecutionClient:
         try:
             instrument = self._instrument_of(order)
             index = _index_of(order)
-            sender = self._sender
-            if sender is None or not sender.is_running:
-                raise Denial("not connected to the venue")
+            self._check_link()
         except Denial as denial:
             self.dispatch.cancel_refused(order, denial.reason, force=explicit)
             return None

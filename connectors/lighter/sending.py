@@ -191,13 +191,13 @@ class Sender:
         self._filling: asyncio.Task[int] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._pool = config.signing_pool
-        self.ordered.line.pause(LINK_PAUSE)
 
     # -- the connection ----------------------------------------------------------------
 
     def attach(self, session: Session) -> None:
-        """Send on this session; held until `resume`."""
+        """Send on this session; everything is held until `resume`."""
         self._session = session
+        self.ordered.line.pause(LINK_PAUSE)
 
     def resume(self) -> None:
         """The connection may be used; what needs a nonce waits until that is known."""
@@ -209,7 +209,7 @@ class Sender:
     @property
     def is_running(self) -> bool:
         """Whether transactions leave at once, but for nonces and limits."""
-        return LINK_PAUSE not in self.ordered.line.pauses
+        return self._session is not None and LINK_PAUSE not in self.ordered.line.pauses
 
     def hold(self) -> None:
         """Start nothing more on this connection; what is sent may still be answered."""
@@ -493,7 +493,7 @@ class Sender:
                 line.resume(NONCE_PAUSE)
             return
         line.pause(NONCE_PAUSE)
-        if self.nonces.refresh_due and self.is_running:
+        if self.nonces.refresh_due and LINK_PAUSE not in line.pauses:
             self._ask_nonce()
 
     def _ask_nonce(self) -> None:

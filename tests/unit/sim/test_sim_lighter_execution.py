@@ -116,8 +116,8 @@ def test_modify_keeps_the_id_and_counts_fills(desk: Desk) -> None:
     assert row.status == 2
     assert (order.status, order.size, order.price, order.filled) == ("open", 200, 235_000, 50)
     assert desk.exchange.engine.book("0").bids() == [(235_000, 150)]
-    below = dict(MarketIndex=0, Index=order.index, BaseAmount=50, Price=235_000, TriggerPrice=0)
-    assert refused(desk, 17, **below) == 21701
+    below = {"MarketIndex": 0, "Index": order.index, "BaseAmount": 50, "Price": 235_000}
+    assert refused(desk, 17, **below, TriggerPrice=0) == 21701
     assert order.is_live
 
 

@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .data import DataClient
     from .keys import generate_key, private_key_from_seed
     from .l1 import L1Signer, eip191_digest, l1_message, with_l1_signature
     from .signing import SignedTx, Signer, SignerStats, error_texts, tx_hash, verify
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Attribute",
     "CancelAllTimeInForce",
+    "DataClient",
     "GroupingType",
     "L1Signer",
     "MarginDirection",
@@ -60,6 +62,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "DataClient": "data",
     "L1Signer": "l1",
     "SignedTx": "signing",
     "Signer": "signing",

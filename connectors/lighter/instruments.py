@@ -38,9 +38,7 @@ _PERP_ORDERS = frozenset(
     }
 )
 _SPOT_ORDERS = frozenset({OrderType.LIMIT, OrderType.MARKET})
-_TIMES_IN_FORCE = frozenset(
-    {TimeInForce.GTC, TimeInForce.IOC, TimeInForce.GTD, TimeInForce.DAY}
-)
+_TIMES_IN_FORCE = frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.GTD, TimeInForce.DAY})
 
 
 def market_index(instrument: Instrument) -> int:

@@ -239,6 +239,7 @@ class OrderDispatch:
         """The creation is about to be handed to the transport."""
         order.is_submitted = True
         now = self._wall_ns()
+        order.ts_submitted = order.ts_submitted or now
         self.emit(
             OrderSubmitted(
                 instrument_id=order.instrument_id,

@@ -67,6 +67,8 @@ class TrackedOrder:
         Commands whose outcome is unknown.
     final : OrderState or None
         How it ended.
+    ts_submitted : int
+        Unix time in ns of the first attempt to send it; 0: not by this process.
     missing_since_ns : int or None
         Since when rows have shown more filled than there were fills.
     tag : Any
@@ -96,6 +98,7 @@ class TrackedOrder:
         "size",
         "tag",
         "trigger_price",
+        "ts_submitted",
         "venue_order_id",
     )
 
@@ -137,6 +140,7 @@ class TrackedOrder:
         self.doubt = Doubt.NONE
         self.final: OrderState | None = None
         self.missing_since_ns: int | None = None
+        self.ts_submitted = 0
 
     @classmethod
     def of(

@@ -162,8 +162,9 @@ class Queries:
         client_index: int | None = None,
         venue_order_id: str | None = None,
         instrument_id: InstrumentId | None = None,
+        since_ns: int | None = None,
     ) -> tuple[list[DispatchRow], bool]:
-        """Look an order up by either id.
+        """Look an order up by either id; it did not exist before `since_ns`.
 
         Returns
         -------
@@ -187,21 +188,26 @@ class Queries:
                 found = [row for row in rows if is_it(row)]
                 if found:
                     return found[-1:], True
-        return await self._search(is_it, self._market_of(instrument_id))
+        return await self._search(is_it, self._market_of(instrument_id), since_ns)
 
     async def _search(
-        self, is_it: Callable[[DispatchRow], bool], market: int | None
+        self, is_it: Callable[[DispatchRow], bool], market: int | None, since_ns: int | None
     ) -> tuple[list[DispatchRow], bool]:
         for row in self._orders(await self._rest.active_orders(market)):
             if is_it(row):
                 return [row], True
         pages = 0
-        async for raw in self._rest.inactive_orders(market):
+        span = self._span(since_ns, None)
+        if span is None:
+            ended = self._rest.inactive_orders(market)
+        else:
+            ended = self._rest.inactive_orders(market, start_s=span[0], end_s=span[1] + 60)
+        async for raw in ended:
             for row in self._orders(raw):
                 if is_it(row):
                     return [row], True
             pages += 1
-            if pages == SEARCH_PAGES:
+            if span is None and pages == SEARCH_PAGES:
                 return [], False
         return [], True
 

@@ -160,6 +160,7 @@ class Recovery:
             client_index=client_index,
             venue_order_id=order.venue_order_id,
             instrument_id=order.instrument_id,
+            since_ns=order.ts_submitted - to_ns(GAP_MARGIN_S) if order.ts_submitted else None,
         )
         if lookup.why in CREATES and not rows:
             return await self._look_for_transaction(lookup, is_complete=is_complete)

@@ -79,9 +79,9 @@ class Plan:
     drops: int = 3000
     fills: int = 30_000
     seed: int = 1
-    bots: int = 4
+    bots: int = 6
     pause_s: float = 0.004  # mean time between two actions of a bot
-    strike_s: float = 0.05  # mean time between two strikes
+    strike_s: float = 0.04  # mean time between two strikes
     lifetime_s: float = 3.0  # of a transaction: unknown ones are settled after it
     settle_s: float = 30.0
     limit_s: float = 900.0

@@ -471,7 +471,10 @@ class ExecutionClient:
         """
         self._need_credentials("submit")
         grouping = _GROUPINGS.get(contingency)
-        commands = [command for order in orders if (command := self._prepare(order)) is not None]
+        now_ns = self._clock.wall_ns()  # the orders of a group must expire together
+        commands = [
+            command for order in orders if (command := self._prepare(order, now_ns)) is not None
+        ]
         reason = None
         if grouping is None:
             reason = "a group needs a contingency: OTO, OCO or OTOCO"
@@ -496,7 +499,7 @@ class ExecutionClient:
         assert self._sender is not None
         self._sender.send(group)
 
-    def _prepare(self, order: Order) -> Command | None:
+    def _prepare(self, order: Order, now_ns: int | None = None) -> Command | None:
         """Return the transaction of an order and register that; None if it was denied."""
         self._need_credentials("submit")
         known = self.registry.by_client_id(order.client_order_id)
@@ -512,7 +515,7 @@ class ExecutionClient:
                 order,
                 instrument,
                 client_index=index,
-                now_ns=self._clock.wall_ns(),
+                now_ns=self._clock.wall_ns() if now_ns is None else now_ns,
                 best_price=lambda side: self._best_price(order.instrument_id, side),
                 rules=self._rules,
             )

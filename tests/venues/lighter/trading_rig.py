@@ -147,6 +147,10 @@ class Rig:
         found = await until(lambda: self.of(kind, order), what=f"{kind.__name__} of {order}")
         return found[0]
 
+    async def event_count(self, count: int) -> None:
+        """Wait until so many order events have come."""
+        await until(lambda: len(self.order_events) >= count, what=f"{count} order events")
+
     @property
     def sends(self) -> list[Any]:
         """What was sent, both transports in one list; approvals and the like included."""

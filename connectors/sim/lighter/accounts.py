@@ -115,6 +115,7 @@ class Account:
     live: dict[int, Order] = field(default_factory=dict)
     by_client: dict[int, Order] = field(default_factory=dict)
     client_history: dict[int, Order] = field(default_factory=dict)
+    ended: int = 0  # orders that ever became inactive
     inactive: deque[Order] = field(default_factory=lambda: deque(maxlen=KEPT_ORDERS))
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=KEPT_TRADES))
     volume: int = 0

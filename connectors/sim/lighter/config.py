@@ -103,6 +103,8 @@ class SimConfig:
     virtual_start_ms
         None: the machine's clock. Otherwise simulated time starts there and only
         `Simulator.advance` moves it.
+    kept
+        How many requests, frames and transactions `record` keeps of each.
     maker_latency_ms, taker_latency_ms
         From acceptance to execution; taker is an order that would trade or may not rest.
     min_expiry_ms
@@ -135,6 +137,7 @@ class SimConfig:
     setups: tuple[AccountSetup, ...] = ()
     levels: int = 20
     virtual_start_ms: int | None = None
+    kept: int = 20_000
 
     chain_ids: tuple[int, ...] = (300, 304)
     verify: bool = True
@@ -186,7 +189,10 @@ class SimConfig:
 
 
 _FIXED = frozenset(
-    {"host", "port", "seed", "scenario", "accounts", "setups", "levels", "virtual_start_ms"}
+    {
+        *("host", "port", "seed", "scenario", "accounts", "setups", "levels"),
+        *("virtual_start_ms", "kept"),
+    }
 )
 _ADJUSTABLE = frozenset(item.name for item in fields(SimConfig)) - _FIXED
 

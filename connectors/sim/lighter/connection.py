@@ -87,6 +87,7 @@ class Connection:
             self.closed_ms = self.sim.clock.now_ms()
             self._flush()
             self._closing = True
+            self.sent = deque(self.sent, maxlen=10)
             for name in self.channels:
                 self.sim.publisher.unfollow(self, name)
             self._transport.close()

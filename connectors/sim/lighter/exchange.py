@@ -5,12 +5,13 @@ No sockets, no JSON. Everything that changed gathers in `changes` until the publ
 
 from __future__ import annotations
 
-import json
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from ..clock import SimClock
 from ..matching import (
@@ -48,7 +49,7 @@ FIRST_TRADE = 19_209_000_000
 FIRST_NONCE = 9_182_390_000
 FIRST_BLOCK = 227_535_000
 MICRO = 1_000_000
-KEPT_TXS = 200_000
+KEPT_TXS = 30_000
 KEPT_MARKET_TRADES = 200_000
 _SELF_TRADE = {
     0: SelfTrade.EXPIRE_MAKER,
@@ -399,6 +400,7 @@ class Exchange(EngineListener):
         if len(account.inactive) == account.inactive.maxlen:
             self.orders.pop(account.inactive[0].index, None)
         account.inactive.append(order)
+        account.ended += 1
 
     def _hold(self, order: Order) -> None:
         """Set what an order keeps of its account's margin or balance."""
@@ -568,8 +570,9 @@ class Exchange(EngineListener):
             event["ae"] = ""
         except Refused as refused:
             row.status = FAILED
-            event["ae"] = json.dumps({"code": refused.code, "message": refused.message})
-        row.event_info = json.dumps(event, separators=(",", ":"))
+            failure = {"code": refused.code, "message": refused.message}
+            event["ae"] = orjson.dumps(failure).decode()
+        row.event_info = orjson.dumps(event).decode()
         row.executed_us = self.now_us()
         row.block = self.block
         self.changes.txs.append(row)

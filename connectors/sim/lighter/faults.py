@@ -129,8 +129,9 @@ class Faults:
             if names:
                 self.replay(self._random.choice(names))
         elif kind in ("duplicate", "malformed", "drop"):
-            # Dropped account frames would be loss the venue itself does not know of.
-            prefix = "order_book" if kind == "drop" else self._random.choice(("order", "account"))
+            # A lost or spoilt account frame would be a loss the venue itself does not know of.
+            both = kind == "duplicate"
+            prefix = self._random.choice(("order_book", "account")) if both else "order_book"
             self.tap(prefix, kind)
 
     def apply(self, values: Mapping[str, Any]) -> Any:

@@ -346,6 +346,8 @@ class Publisher:
             touched[row.tx.account_index] = None
         for index in touched:
             self._send_account(exchange.accounts[index], changes, trades_by_account.get(index, []))
+        for trade in changes.trades:
+            trade.forget_row()
 
     def _send_account(self, account: Account, changes: Any, trades: list[Trade]) -> None:
         """Send the frames one account gets for one execution, in the configured order."""

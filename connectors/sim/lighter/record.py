@@ -9,7 +9,6 @@ from typing import Any
 
 __all__ = ["FrameRecord", "Record", "Request", "SentTx", "Subscribe"]
 
-KEPT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,14 @@ class SentTx:
 
 
 class Record:
-    """Everything received, bounded, and counters that are not."""
+    """The last `kept` of everything received, and counters of all of it."""
 
-    def __init__(self) -> None:
-        self.requests: deque[Request] = deque(maxlen=KEPT)
-        self.frames: deque[FrameRecord] = deque(maxlen=KEPT)
-        self.txs: deque[SentTx] = deque(maxlen=KEPT)
-        self.subscribes: deque[Subscribe] = deque(maxlen=KEPT)
-        self.unsubscribes: deque[Subscribe] = deque(maxlen=KEPT)
+    def __init__(self, kept: int) -> None:
+        self.requests: deque[Request] = deque(maxlen=kept)
+        self.frames: deque[FrameRecord] = deque(maxlen=kept)
+        self.txs: deque[SentTx] = deque(maxlen=kept)
+        self.subscribes: deque[Subscribe] = deque(maxlen=kept)
+        self.unsubscribes: deque[Subscribe] = deque(maxlen=kept)
         self.hits: Counter[str] = Counter()
         self.opened = 0
         self.closed = 0

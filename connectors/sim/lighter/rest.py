@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Reversible, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from .accounts import Account
 from .channels import RESOLUTIONS
@@ -25,9 +26,7 @@ MAX_PAGE = 100
 MAX_BOOK = 250
 MAX_CANDLES = 500
 MAX_CLIENT_INDEXES = 20
-ACTIVE_ORDERS_KEPT = 10_000
 Row = dict[str, Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +214,16 @@ class Rest:
     # -- trades and orders of accounts -------------------------------------------------------
 
     def _trades(self, query: Query) -> Row:
-        """Answer `trades`; the cursor is the number of trades already given."""
+        """Answer `trades`; the cursor is the id of the last trade given."""
         exchange = self._sim.exchange
         limit = query.limit(MAX_PAGE)
         if query.text("sort_by") not in ("block_height", "timestamp", "trade_id"):
             raise Refused(20001, "sort_by")
+        newest_first = query.text("sort_dir", "desc") == "desc"
+        cursor = query.optional("cursor")
         market_id = query.optional("market_id")
         account: Account | None = None
-        trades: Iterable[Trade]
+        trades: Reversible[Trade]
         if query.optional("account_index") is not None:
             account = self._asked_account(query)
             trades = account.trades
@@ -230,37 +231,15 @@ class Rest:
             trades = exchange.market_trades[self._market(query).market_id]
         else:
             trades = exchange.trades.values()
-        wanted = [t for t in trades if self._fits(t, query, account)]
-        if query.text("sort_dir", "desc") == "desc":
-            wanted.reverse()
-        page, cursor = _page(wanted, query, limit)
-        return {"next_cursor": cursor, "trades": [trade.row() for trade in page]}
-
-    @staticmethod
-    def _fits(trade: Trade, query: Query, account: Account | None) -> bool:
-        market_id = query.optional("market_id")
-        if market_id not in (None, ALL_KEYS) and trade.market.market_id != market_id:
-            return False
-        kind = query.text("type", "all")
-        if kind not in ("all", trade.kind):
-            return False
-        since = query.optional("from")
-        if since is not None and trade.us // 1_000 < since:
-            return False
-        bid, ask = trade.sides()
-        order_index = query.values.get("order_index_str") or query.values.get("order_index")
-        if order_index and order_index not in (str(bid.index), str(ask.index)):
-            return False
-        if account is None:
-            return True
-        mine = [o for o in (bid, ask) if o.account is account]
-        ask_filter = query.number("ask_filter", -1)
-        if ask_filter in (0, 1) and not any(o.is_ask is bool(ask_filter) for o in mine):
-            return False
-        role = query.text("role", "all")
-        if role in ("maker", "taker"):
-            return (trade.maker if role == "maker" else trade.taker).account is account
-        return True
+        fits = _trade_filter(query, account)
+        ordered: Iterable[Trade] = reversed(trades) if newest_first else trades
+        if cursor is not None and newest_first:
+            ordered = (t for t in ordered if t.trade_id < cursor)
+        elif cursor is not None:
+            ordered = (t for t in ordered if t.trade_id > cursor)
+        page = list(islice((t for t in ordered if fits(t)), limit + 1))
+        more = str(page[limit - 1].trade_id) if len(page) > limit else None
+        return {"next_cursor": more, "trades": [trade.row() for trade in page[:limit]]}
 
     def _active(self, query: Query) -> Row:
         account = self._asked_account(query)
@@ -285,15 +264,20 @@ class Rest:
                 first_s, last_s = (int(part) for part in span.split("-"))
             except ValueError as error:
                 raise Refused(20001, "between_timestamps") from error
-        orders = [
-            order
-            for order in reversed(account.inactive)
-            if market_id in (None, ALL_KEYS, order.market.market_id)
+        # An order's number never changes, so new ones do not shift what the cursor means.
+        numbers = range(account.ended - 1, -1, -1)
+        cursor = query.optional("cursor")
+        wanted = (
+            (number, order)
+            for number, order in zip(numbers, reversed(account.inactive), strict=False)
+            if (cursor is None or number < cursor)
+            and market_id in (None, ALL_KEYS, order.market.market_id)
             and (ask_filter not in (0, 1) or order.is_ask is bool(ask_filter))
             and first_s <= order.updated_us // 1_000_000 <= last_s
-        ]
-        page, cursor = _page(orders, query, limit)
-        return {"next_cursor": cursor, "orders": [order.row() for order in page]}
+        )
+        page = list(islice(wanted, limit + 1))
+        more = str(page[limit - 1][0]) if len(page) > limit else None
+        return {"next_cursor": more, "orders": [order.row() for _, order in page[:limit]]}
 
     def _by_client_index(self, query: Query) -> Row:
         account = self._asked_account(query, required=False)
@@ -402,24 +386,42 @@ class Rest:
         self._sim.check_token(query.token, index)
         types = query.values.get("types", "")
         wanted = {int(part) for part in types.strip("[]").split(",") if part.strip().isdigit()}
-        rows = [
+        rows = (
             row
             for row in reversed(self._sim.exchange.txs.values())
             if row.tx.account_index == index and (not wanted or row.tx.tx_type in wanted)
-        ]
+        )
         start = query.number("index", 0)
-        return {"txs": [row.row() for row in rows[start : start + query.limit(MAX_PAGE)]]}
+        return {"txs": [row.row() for row in islice(rows, start, start + query.limit(MAX_PAGE))]}
+
+
+def _trade_filter(query: Query, account: Account | None) -> Callable[[Trade], bool]:
+    """Return whether a trade is among those asked for, the question read once."""
+    market_id = query.optional("market_id")
+    kind = query.text("type", "all")
+    since = query.number("from", 0)
+    order_index = query.values.get("order_index_str") or query.values.get("order_index")
+    ask_filter = query.number("ask_filter", -1)
+    role = query.text("role", "all")
+
+    def fits(trade: Trade) -> bool:
+        if market_id not in (None, ALL_KEYS) and trade.market.market_id != market_id:
+            return False
+        if kind not in ("all", trade.kind) or trade.us // 1_000 < since:
+            return False
+        bid, ask = trade.sides()
+        if order_index and order_index not in (str(bid.index), str(ask.index)):
+            return False
+        if account is None:
+            return True
+        if ask_filter in (0, 1) and (ask if ask_filter else bid).account is not account:
+            return False
+        if role in ("maker", "taker"):
+            return (trade.maker if role == "maker" else trade.taker).account is account
+        return True
+
+    return fits
 
 
 def _newest(trades: Sequence[Trade], count: int) -> list[Trade]:
     return list(trades)[-count:][::-1]
-
-
-def _page(items: list[T], query: Query, limit: int) -> tuple[list[T], str | None]:
-    """Return one page and the cursor of the next, None after the last."""
-    text = query.values.get("cursor", "")
-    if text and not (text.isascii() and text.isdigit()):
-        raise Refused(20001, "cursor")
-    start = int(text or 0)
-    end = start + limit
-    return items[start:end], str(end) if end < len(items) else None

@@ -41,7 +41,7 @@ logger = logging.getLogger("connectors.sim.lighter")
 TICK_S = 0.010
 VIRTUAL_TICK_NS = 10_000_000
 CHECK_EVERY_NS = 50_000_000
-KEPT_CONNECTIONS = 5_000
+KEPT_CONNECTIONS = 1_000
 API = "/api/v1/"
 
 
@@ -61,7 +61,7 @@ class Simulator:
     def __init__(self, config: SimConfig) -> None:
         self.config = config
         self.clock = SimClock(config.virtual_start_ms)
-        self.record = Record()
+        self.record = Record(config.kept)
         self.limits = Limits(config, self.clock)
         self.exchange = Exchange(config, self.clock)
         self.execution = Execution(self.exchange)

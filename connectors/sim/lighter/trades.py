@@ -50,6 +50,10 @@ class Trade:
         """Return the bid and the ask order."""
         return (self.maker, self.taker) if self.taker.is_ask else (self.taker, self.maker)
 
+    def forget_row(self) -> None:
+        """Let go of the spelled-out row; a question about the trade spells it again."""
+        self._row = None
+
     def event(self) -> dict[str, Any]:
         return {
             "p": self.price,

@@ -119,6 +119,9 @@ class SimConfig:
         Order of the account frames that one execution causes.
     bare_acks, typed_frames
         Whether a subscribe is answered by the bare `subscribed` and by the typed first frame.
+    token_refresh
+        Whether subscribing again with a new token renews the old subscription and gives a new
+        first frame; otherwise it is 30003 and changes nothing (open point 2 of the dossier).
     limits
         Whether the limits of section 15 are enforced.
     quota
@@ -127,6 +130,10 @@ class SimConfig:
         The venue cuts sockets that sent nothing, and sockets that are too old; 0 never.
     ping_interval_s
         JSON pings from the venue; 0 none.
+    load_frames_per_s, load_kinds
+        Prepared frames of market 0 to those who follow it: order_book, trade, ticker.
+    fault_interval_s, fault_kinds
+        Faults by themselves; the seed decides which and on whom.
     """
 
     host: str = "127.0.0.1"
@@ -154,12 +161,14 @@ class SimConfig:
     frame_order: tuple[str, ...] = ("orders", "trades", "positions", "assets", "stats", "tx")
     bare_acks: bool = False
     typed_frames: bool = True
+    token_refresh: bool = False
     limits: bool = False
     quota: int = 1_000
     idle_close_s: float = 120.0
     lifetime_s: float = 86_400.0
     ping_interval_s: float = 60.0
     load_frames_per_s: float = 0.0
+    load_kinds: tuple[str, ...] = ("order_book",)
     fault_interval_s: float = 0.0
     fault_kinds: tuple[str, ...] = ()
 

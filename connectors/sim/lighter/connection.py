@@ -17,6 +17,7 @@ from ..wsframes import CLOSE, PING, PONG, TEXT, close_payload, encode
 from .channels import Channel, parse_channel
 from .errors import Refused
 from .record import FrameRecord, Subscribe
+from .tx import token_owner
 
 if TYPE_CHECKING:
     from .server import Simulator
@@ -46,6 +47,7 @@ class Connection:
         self.close_sent: tuple[int, str] | None = None
         self.close_received: int | None = None
         self.channels: dict[str, Channel] = {}
+        self._deadlines_s: dict[str, int] = {}  # of the tokens private channels came with
         self.sent: deque[bytes] = deque(maxlen=1_000)
         self.sent_count = 0
         self.received_count = 0
@@ -93,10 +95,13 @@ class Connection:
             self._transport.close()
 
     def check(self, now_ns: int) -> None:
-        """Ping, and close what is idle or too old (6.7)."""
+        """Ping, close what is idle or too old (6.7), silence what its token no longer covers."""
         config = self.sim.config
         if self._closing or self.frozen:
             return
+        now_s = self.sim.clock.now_ns() / 1e9
+        for name in [n for n, deadline_s in self._deadlines_s.items() if deadline_s <= now_s]:
+            self.drop(name)
         if config.idle_close_s and now_ns - self._last_received_ns > config.idle_close_s * 1e9:
             self.close(1000, "idle")
         elif config.lifetime_s and now_ns - self.opened_ns > config.lifetime_s * 1e9:
@@ -154,7 +159,8 @@ class Connection:
         channel = parse_channel(text, sim.exchange.markets, sim.exchange.accounts)
         if channel is None:
             return self._error(30005, "Invalid Channel")
-        if channel.name in self.channels:
+        renews = channel.private and sim.config.token_refresh
+        if channel.name in self.channels and not renews:
             return self._error(30003, f"Already Subscribed to : {channel.name}")
         if sim.config.limits and len(self.channels) >= MAX_SUBSCRIPTIONS:
             return self._error(23001, "Too Many Subscriptions!")
@@ -169,6 +175,7 @@ class Connection:
                 sim.check_token(given, channel.account)
             except Refused as refused:
                 return self._error(refused.code, f"{refused.message}: {channel.name}")
+            self._deadlines_s[channel.name] = token_owner(given)[0]
         if sim.config.bare_acks:
             self.send_frame({"type": "subscribed", "channel": channel.name})
         first = sim.publisher.first(channel) if sim.config.typed_frames else None
@@ -186,10 +193,15 @@ class Connection:
             return self._error(30005, "Invalid Channel")
         if channel.name not in self.channels:
             return self._error(30002, f"Not Subscribed to : {channel.name}")
-        del self.channels[channel.name]
-        sim.publisher.unfollow(self, channel.name)
+        self.drop(channel.name)
         self.send_frame({"type": "unsubscribed", "channel": channel.name})
         return None
+
+    def drop(self, name: str) -> None:
+        """End a subscription without a word."""
+        self.channels.pop(name, None)
+        self._deadlines_s.pop(name, None)
+        self.sim.publisher.unfollow(self, name)
 
     # -- output ------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ FIRST_TRADE = 19_209_000_000
 FIRST_NONCE = 9_182_390_000
 FIRST_BLOCK = 227_535_000
 MICRO = 1_000_000
+QUOTA_STEP = 7 * MICRO  # one more transaction per 7 USD traded (15)
+MAX_QUOTA = 5_000_000
 KEPT_TXS = 30_000
 KEPT_MARKET_TRADES = 200_000
 _SELF_TRADE = {
@@ -505,6 +507,8 @@ class Exchange(EngineListener):
     ) -> int:
         """Move money and position of one side; return the profit it realised."""
         account, market = order.account, order.market
+        earned = (account.volume + quote) // QUOTA_STEP - account.volume // QUOTA_STEP
+        account.quota = min(account.quota + earned, MAX_QUOTA)
         account.volume += quote
         rate = self._fee_rate(order, is_taker=is_taker) + order.integrator[1 if is_taker else 2]
         fee = quote * rate // MICRO

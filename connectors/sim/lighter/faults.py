@@ -350,7 +350,7 @@ class Faults:
         self._sim.exchange.account(account).quota = quota
 
     def expire_tokens(self, account: int) -> None:
-        """Refuse every token of the account that is in use now or expires before one made later.
+        """Refuse every token the account has subscribed with so far.
 
         Subscriptions that stand go silent, as with a token that ran out.
         """
@@ -363,8 +363,7 @@ class Faults:
         for connection in sim.connections.values():
             for name, channel in list(connection.channels.items()):
                 if channel.private and channel.account == account:
-                    del connection.channels[name]
-                    sim.publisher.unfollow(connection, name)
+                    connection.drop(name)
 
     def clock_offset(self, ms: float) -> None:
         """Let the venue's clock be off by so much."""

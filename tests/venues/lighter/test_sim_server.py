@@ -732,6 +732,52 @@ def test_trading_tells_prices_and_candles(run: Run) -> None:
     run(body())
 
 
+def test_private_channels_end_with_their_token(run: Run) -> None:
+    """10.3: a token that runs out silences; subscribing again helps only where it is renewed."""
+
+    async def body() -> None:
+        for renews in (False, True):
+            changes = {"token_refresh": renews, "ping_interval_s": 0.0}
+            async with wired(virtual_start_ms=START_MS, **changes) as (client, wire):
+                trader, now_s = client.traders[0], START_MS // 1000
+                channel = f"account_all_orders/{trader.account}"
+                await wire.subscribe(channel, trader.token(now_s + 60))
+                again = await wire.subscribe(channel, trader.token(now_s + 120))
+                assert ("error" not in again) is renews
+                await client.sim.advance(61.0)
+                order = limit(230_000, 100, now_ms=client.sim.clock.now_ms())
+                await client.send(14, order)
+                await wire.send(type="ping")
+                expected = "update/account_all_orders" if renews else "pong"
+                assert (await wire.receive())["type"] == expected
+
+    run(body())
+
+
+def test_load_frames(run: Run) -> None:
+    async def body() -> None:
+        kinds = ("order_book", "trade", "ticker")
+        async with wired("load", load_frames_per_s=2_000.0, load_kinds=kinds) as (client, wire):
+            nonce = (await wire.subscribe("order_book/0"))["order_book"]["nonce"]
+            await wire.subscribe("trade/0")
+            await wire.subscribe("ticker/0")
+            seen: dict[str, int] = {}
+            while min(seen.get(kind, 0) for kind in kinds) < 20:
+                frame = await wire.receive() if not wire.others else wire.others.pop(0)
+                kind = frame["type"].removeprefix("update/")
+                seen[kind] = seen.get(kind, 0) + 1
+                if kind == "order_book":
+                    book = frame["order_book"]
+                    assert book["nonce"] > book["begin_nonce"] == nonce
+                    assert book["bids"][0]["price"] < book["asks"][0]["price"]
+                    nonce = book["nonce"]
+                elif kind == "trade":
+                    assert frame["trades"][0]["trade_id_str"].isdigit()
+            assert client.sim.load.sent >= 60
+
+    run(body())
+
+
 # -- the seed's stand-in (2.0) ---------------------------------------------------------------------
 
 

@@ -208,5 +208,6 @@ class Outcomes:
         elif not self._dispatch.cancel_refused(order, reason, code=code):
             log.info("venue=LIGHTER cancel of %s: %s", order.client_order_id, reason)
         is_known = order.client_order_id in self._dispatch.registry
-        if code in TOO_LATE_CODES and is_known and self.recovery is not None:
+        is_late = code in TOO_LATE_CODES and order.is_accepted and not order.is_final
+        if is_late and is_known and self.recovery is not None:
             self.recovery.ask(order, Why.ABSENT)

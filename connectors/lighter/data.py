@@ -165,7 +165,8 @@ class DataClient(MarketFeeds):
         self._empty_sides: dict[int, list[tuple[Subscription, EmptySideCallback]]] = {}
         self._stats: dict[int, list[tuple[Subscription, StatsCallback]]] = {}
         self._heights: list[tuple[Subscription, Callable[[int, int], object]]] = []
-        self._resyncs: dict[str, asyncio.TimerHandle] = {}
+        self._resyncs: dict[str, asyncio.TimerHandle] = {}  # waiting to be made
+        self._unseeded: dict[str, asyncio.TimerHandle] = {}  # served, the snapshot is to come
         self._tasks = OwnedTasks("lighter-data")
         self._open = False
         self._life = asyncio.Lock()  # connect and close, one at a time
@@ -262,9 +263,8 @@ class DataClient(MarketFeeds):
             self._open = False
             for subscription in list(self._ends):
                 subscription.cancel()
-            for timer in self._resyncs.values():
-                timer.cancel()
-            self._resyncs.clear()
+            for name in {*self._resyncs, *self._unseeded}:
+                self._stop_timers(name)
             streams, self._streams = self._streams, []
             await asyncio.gather(*(stream.close() for stream in streams))
             self._carriers.clear()
@@ -448,9 +448,7 @@ class DataClient(MarketFeeds):
         """
         needed = {name: None for name in self._wanted if self._carried_as(name) == name}
         for name in [name for name in self._carriers if name not in needed]:
-            timer = self._resyncs.pop(name, None)
-            if timer is not None:
-                timer.cancel()
+            self._stop_timers(name)
             self._carriers.pop(name).unsubscribe(name)
         for name in needed:
             if name not in self._carriers and name not in self._refused:
@@ -532,8 +530,14 @@ class DataClient(MarketFeeds):
         loop = asyncio.get_running_loop()
         self._resyncs[name] = loop.call_later(wait_s, self._renew, name)
 
+    def _stop_timers(self, name: str) -> None:
+        for timers in (self._resyncs, self._unseeded):
+            timer = timers.pop(name, None)
+            if timer is not None:
+                timer.cancel()
+
     def _renew(self, name: str) -> None:
-        self._resyncs.pop(name, None)
+        self._stop_timers(name)
         stream = self._carriers.get(name)
         if stream is not None and stream.renew(name):
             for subscription in self._served_by(name):
@@ -569,15 +573,15 @@ class DataClient(MarketFeeds):
     def _check_book(self, stream: PublicStream, name: str) -> None:
         """A bare acknowledgement, or 30003, may not be followed by a snapshot."""
         channel = Channel.parse(name)
-        if channel is None or not channel.is_book or name in self._resyncs:
+        if channel is None or not channel.is_book or name in self._unseeded:
             return
         loop = asyncio.get_running_loop()
-        self._resyncs[name] = loop.call_later(
-            self.config.ws_timeout_s, self._renew_if_blind, stream, name, channel.market
+        self._unseeded[name] = loop.call_later(
+            self.config.ws_timeout_s, self._renew_if_unseeded, stream, name, channel.market
         )
 
-    def _renew_if_blind(self, stream: PublicStream, name: str, market: str) -> None:
-        self._resyncs.pop(name, None)
+    def _renew_if_unseeded(self, stream: PublicStream, name: str, market: str) -> None:
+        self._unseeded.pop(name, None)
         number = self._symbols.find(market)
         if self._carriers.get(name) is not stream or number < 0:
             return
@@ -616,9 +620,7 @@ class DataClient(MarketFeeds):
     def _lost(self, stream: PublicStream) -> None:
         books = set()
         for name in stream.control.channels:
-            timer = self._resyncs.pop(name, None)
-            if timer is not None:
-                timer.cancel()
+            self._stop_timers(name)
             channel = Channel.parse(name)
             if channel is not None and channel.is_book:
                 number = self._symbols.find(channel.market)

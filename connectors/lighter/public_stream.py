@@ -24,11 +24,16 @@ from .control import ChannelOutcome, Control, Method
 from .limits import STREAM_LIMITS
 from .wire import PONG, ControlKind, parse
 
-__all__ = ["CONTROL_KEY", "PublicStream", "StreamOwner", "control_limiter", "stream_policy"]
+__all__ = ["CONTROL_KEY", "CONTROL_QUOTA", "PublicStream", "StreamOwner", "control_limiter", "stream_policy"]
 
 log = logging.getLogger("connectors.lighter")
 
 CONTROL_KEY = "control"
+# The window keeps a burst and what comes back meanwhile from adding up to more than the limit.
+CONTROL_QUOTA = (
+    Quota(STREAM_LIMITS.control_per_min, 60.0, burst=STREAM_LIMITS.control_burst),
+    WindowQuota(STREAM_LIMITS.control_per_min, 60.0),
+)
 PING = b'{"type":"ping"}'
 GREETING_TIMEOUT_S = 10.0
 STUCK_RETRY_S = 0.25
@@ -53,16 +58,7 @@ def control_limiter(url: str) -> RateLimiter:
     key = f"{parts.hostname}:{parts.port}"
     limiter = _limiters.get(key)
     if limiter is None:
-        per_min = STREAM_LIMITS.control_per_min
-        # The window keeps a burst and what comes back meanwhile from adding up to more.
-        limiter = _limiters[key] = _SharedLimiter(
-            {
-                CONTROL_KEY: (
-                    Quota(per_min, 60.0, burst=STREAM_LIMITS.control_burst),
-                    WindowQuota(per_min, 60.0),
-                )
-            }
-        )
+        limiter = _limiters[key] = _SharedLimiter({CONTROL_KEY: CONTROL_QUOTA})
     return limiter
 
 

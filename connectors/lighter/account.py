@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
+from .._speedups.lighter import PositionRow, RowProblem
 from ..errors import DecodeError
 from ..model.accounts import AccountState, Balance, MarginBalance
 from ..model.enums import MarginMode, PositionSide
@@ -19,7 +20,7 @@ from ..model.ids import AccountId, InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import PositionStatusReport
 from .config import VENUE
-from .rows import ZERO, PositionRow, number, position_row, text
+from .rows import ZERO, number, text
 
 __all__ = ["Balances", "PositionChanges", "Positions"]
 
@@ -30,12 +31,20 @@ MARGIN_CURRENCY = "USDC"
 InstrumentOf = Callable[[int], Instrument | None]
 
 
+class PositionRows(Protocol):
+    """What is needed of an `AccountFrame` of positions."""
+
+    @property
+    def rows(self) -> list[Any]: ...
+    @property
+    def problems(self) -> list[RowProblem]: ...
+
+
 @dataclass(slots=True)
 class PositionChanges:
-    """What a frame changed, and the rows of it that could not be used."""
+    """What a frame changed, and the markets of it that we do not know."""
 
     reports: list[PositionStatusReport] = field(default_factory=list)
-    errors: list[DecodeError] = field(default_factory=list)
     unknown_markets: list[int] = field(default_factory=list)
 
 
@@ -61,31 +70,27 @@ class Positions:
         found = self._held.get(instrument_id)
         return [] if found is None else [found]
 
-    def apply(self, rows: object, instrument_of: InstrumentOf, now_ns: int) -> PositionChanges:
-        """Take the full set of a frame over and return what changed by it.
-
-        Raises
-        ------
-        DecodeError
-            The frame has no set of positions at all; nothing changed.
-        """
-        if rows is None:
-            rows = {}
-        if not isinstance(rows, dict):
-            raise DecodeError("positions frame without a map of positions", 0)
+    def apply(
+        self, frame: PositionRows, instrument_of: InstrumentOf, now_ns: int
+    ) -> PositionChanges:
+        """Take the full set of a frame over and return what changed by it."""
         changes = PositionChanges()
         spared: set[InstrumentId] = set()
-        for key, raw in rows.items():
-            instrument = self._instrument(key, raw, instrument_of, changes)
+        for problem in frame.problems:
+            instrument = instrument_of(problem.market_index)
             if instrument is None:
+                # Nobody knows whose row it was: nothing that is held may be taken for gone.
+                spared.update(self._held)
+                continue
+            log.warning("position of %s kept as it was: %s", instrument.id, problem.error)
+            spared.add(instrument.id)
+        for row in frame.rows:
+            instrument = instrument_of(row.market_index)
+            if instrument is None:
+                log.debug("position of unknown market %s skipped", row.market_index)
+                changes.unknown_markets.append(row.market_index)
                 continue
             spared.add(instrument.id)
-            try:
-                row = position_row(raw if isinstance(raw, dict) else {})
-            except DecodeError as error:
-                log.warning("position of %s kept as it was: %s", instrument.id, error)
-                changes.errors.append(error)
-                continue
             self._take(_report(row, instrument, now_ns), changes)
         for gone in [held for held in self._held if held not in spared]:
             self._take(_flat(self._held[gone], now_ns), changes)
@@ -104,23 +109,6 @@ class Positions:
             if held is not None and replace(held, ts_event=0, ts_init=0) == same:
                 return
         changes.reports.append(report)
-
-    @staticmethod
-    def _instrument(
-        key: str, raw: object, instrument_of: InstrumentOf, changes: PositionChanges
-    ) -> Instrument | None:
-        """Return whose row this is: by the key of the map, which even a bad row has."""
-        index = raw.get("market_id") if isinstance(raw, dict) else None
-        if not isinstance(index, int):
-            if not key.isdecimal():
-                changes.errors.append(DecodeError(f"position of no market: {key!r}", 0))
-                return None
-            index = int(key)
-        instrument = instrument_of(index)
-        if instrument is None:
-            log.debug("position of unknown market %s skipped", index)
-            changes.unknown_markets.append(index)
-        return instrument
 
 
 def _report(row: PositionRow, instrument: Instrument, now_ns: int) -> PositionStatusReport:

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 
+from .._speedups.lighter import AccountFrame
 from ..errors import DecodeError
 from ..execution.dispatch import OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
@@ -37,7 +38,7 @@ from ..net.clock import Clock
 from .account import Balances, Positions
 from .markets import Markets
 from .reports import OwnFill, Reporter, UnknownMarket
-from .rows import OrderRow, TradeRow, grouped_rows, order_row, trade_row, whole
+from .rows import OrderLike, TradeLike, grouped_rows, whole
 from .wire import Frame
 
 __all__ = ["AccountFeed", "FeedOwner", "TxOutcome"]
@@ -113,43 +114,41 @@ class AccountFeed:
         self._positions = positions
         self._balances = balances
         self._clock = clock
-        self._orphans: deque[OrderRow | TradeRow] = deque(maxlen=MAX_ORPHANS)
-        self._handlers: dict[str, Callable[[Frame], None]] = {
-            "account_all_orders": self._orders_frame,
-            "account_all_trades": self._trades_frame,
-            "account_all_positions": self._positions_frame,
-            "account_all_assets": self._assets_frame,
-            "user_stats": self._stats_frame,
-            "account_tx": self._tx_frame,
-        }
+        self._orphans: deque[OrderLike | TradeLike] = deque(maxlen=MAX_ORPHANS)
         self.newest_trade_ns = 0
         self.bad_rows = 0
         self.unknown_words = 0
 
-    def take(self, frame: Frame) -> bool:
-        """Take a frame; False if its stream is not one of these.
+    def take_rows(self, stream: str, frame: AccountFrame) -> None:
+        """Take the rows of a busy stream; those that do not decode are told by the decoder."""
+        self.bad_rows += len(frame.problems)
+        rows: list[Any] = frame.rows
+        if stream == "account_all_orders":
+            self.orders(rows, is_snapshot=frame.is_snapshot)
+        elif stream == "account_all_trades":
+            if not frame.is_snapshot:  # a snapshot is history
+                self.trades(rows)
+        elif stream == "account_all_positions":
+            self._take_positions(frame)
+
+    def take(self, frame: Frame) -> None:
+        """Take a frame of another stream.
 
         Raises
         ------
         DecodeError
             Nothing of the frame could be used.
         """
-        handler = self._handlers.get(frame.stream)
-        if handler is None:
-            return False
-        handler(frame)
-        return True
+        if frame.stream == "account_all_assets":
+            self._assets_frame(frame)
+        elif frame.stream == "user_stats":
+            self._stats_frame(frame)
+        elif frame.stream == "account_tx":
+            self._tx_frame(frame)
 
     # -- orders ------------------------------------------------------------------------
 
-    def _orders_frame(self, frame: Frame) -> None:
-        found = frame.body.get("orders")
-        if found is not None and not isinstance(found, dict | list):
-            raise DecodeError("orders frame without a map of orders", 0)
-        rows = self._read(order_row, found)
-        self.orders(rows, is_snapshot=frame.is_snapshot)
-
-    def orders(self, rows: Iterable[OrderRow], *, is_snapshot: bool = False) -> None:
+    def orders(self, rows: Iterable[OrderLike], *, is_snapshot: bool = False) -> None:
         """Take rows of orders, in the order they happened."""
         taken = [row for row in map(self._order, rows) if row is not None]
         if is_snapshot:
@@ -160,7 +159,7 @@ class AccountFeed:
         for row in taken:
             self._owner.order_seen(row)
 
-    def _order(self, row: OrderRow) -> DispatchRow | None:
+    def _order(self, row: OrderLike) -> DispatchRow | None:
         try:
             found = self._reporter.order(row)
         except UnknownMarket as error:
@@ -173,14 +172,7 @@ class AccountFeed:
 
     # -- trades ------------------------------------------------------------------------
 
-    def _trades_frame(self, frame: Frame) -> None:
-        found = frame.body.get("trades")
-        if found is not None and not isinstance(found, dict | list):
-            raise DecodeError("trades frame without trades", 0)
-        if not frame.is_snapshot:  # a snapshot is history
-            self.trades(self._read(trade_row, found))
-
-    def trades(self, rows: Iterable[TradeRow]) -> None:
+    def trades(self, rows: Iterable[TradeLike]) -> None:
         """Take trades in any order; those handed out before make nothing."""
         own = [fill for row in rows for fill in self._fills(row)]
         if len(own) > 1:
@@ -191,7 +183,7 @@ class AccountFeed:
             if fill.report.ts_event > self.newest_trade_ns:
                 self.newest_trade_ns = fill.report.ts_event
 
-    def _fills(self, row: TradeRow) -> list[OwnFill]:
+    def _fills(self, row: TradeLike) -> list[OwnFill]:
         try:
             return self._reporter.fills(row)
         except UnknownMarket as error:
@@ -200,12 +192,8 @@ class AccountFeed:
 
     # -- positions, balances, transactions ---------------------------------------------
 
-    def _positions_frame(self, frame: Frame) -> None:
-        changes = self._positions.apply(
-            frame.body.get("positions"), self._markets.by_index, self._clock.wall_ns()
-        )
-        for error in changes.errors:
-            self._bad(error)
+    def _take_positions(self, frame: AccountFrame) -> None:
+        changes = self._positions.apply(frame, self._markets.by_index, self._clock.wall_ns())
         for index in changes.unknown_markets:
             self._owner.unknown_market(index)
         for report in changes.reports:
@@ -229,7 +217,7 @@ class AccountFeed:
 
     # -- rows that have to wait --------------------------------------------------------
 
-    def _hold(self, row: OrderRow | TradeRow, error: UnknownMarket) -> None:
+    def _hold(self, row: OrderLike | TradeLike, error: UnknownMarket) -> None:
         if len(self._orphans) == MAX_ORPHANS:
             self._bad(UnknownMarket(self._orphans[0].market_index))
         self._orphans.append(row)
@@ -242,20 +230,10 @@ class AccountFeed:
         for row in waiting:
             if self._markets.by_index(row.market_index) is None:
                 self._bad(UnknownMarket(row.market_index))
-        self.orders(row for row in known if isinstance(row, OrderRow))
-        self.trades(row for row in known if isinstance(row, TradeRow))
+        self.orders(row for row in known if isinstance(row, OrderLike))
+        self.trades(row for row in known if isinstance(row, TradeLike))
 
     # -- inside ------------------------------------------------------------------------
-
-    def _read(self, reader: Callable[[Any], Any], found: object) -> list[Any]:
-        """Read what rows can be read; a bad one costs only itself."""
-        rows = []
-        for raw in grouped_rows(found):
-            try:
-                rows.append(reader(raw))
-            except DecodeError as error:
-                self._bad(error)
-        return rows
 
     def _bad(self, error: DecodeError) -> None:
         self.bad_rows += 1

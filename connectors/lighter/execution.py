@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .._speedups.events import Quote
+from .._speedups.lighter import AccountFrame
 from ..errors import ClientError, ConfigError, ConnectorError
 from ..execution.dispatch import DispatchRules, OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
@@ -952,8 +953,12 @@ class ExecutionClient:
 
     # -- what comes in (StreamOwner, FeedOwner) ----------------------------------------
 
-    def on_stream(self, frame: Frame, ts_init: int) -> None:
-        """Take a frame of a stream; see `account_feed`."""
+    def on_rows(self, stream: str, frame: AccountFrame) -> None:
+        """Take rows of a busy stream; see `account_feed`."""
+        self._feed.take_rows(stream, frame)
+
+    def on_stream(self, frame: Frame) -> None:
+        """Take a frame of another stream."""
         self._feed.take(frame)
 
     def on_answer(self, frame: Frame) -> bool:

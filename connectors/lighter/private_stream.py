@@ -13,10 +13,12 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .._speedups.feed import Decoder
+from .._speedups.lighter import AccountFrame, AccountHandler, Ack, LighterDecoder
+from .._speedups.symbols import SymbolTable
 from ..errors import (
     ClientError,
     ConnectorError,
+    DecodeError,
     RequestTimeout,
     TransportError,
     VenueError,
@@ -37,6 +39,7 @@ from .wire import (
     PONG,
     ControlKind,
     Frame,
+    ack_frame,
     channel_name,
     error_channel,
     parse,
@@ -71,8 +74,11 @@ MS = 1_000
 class StreamOwner(Protocol):
     """Whom the stream tells what comes in; everything synchronously."""
 
-    def on_stream(self, frame: Frame, ts_init: int) -> None:
-        """Data of a stream; DecodeError if nothing of it could be used."""
+    def on_rows(self, stream: str, frame: AccountFrame) -> None:
+        """Rows of orders, trades or positions."""
+
+    def on_stream(self, frame: Frame) -> None:
+        """Data of another stream; DecodeError if nothing of it could be used."""
 
     def on_answer(self, frame: Frame) -> bool:
         """An answer or error frame; False if it belongs to no transaction."""
@@ -96,14 +102,23 @@ class StreamOwner(Protocol):
         """A frame that could not be used, or an error that belongs nowhere."""
 
 
-class _FrameDecoder(Decoder):
-    """Hands every message on."""
+class _Account(AccountHandler):
+    """Hands on what the decoder reads itself: rows of the busy streams, and answers."""
 
-    def __init__(self, handler: Callable[[bytes, int], None]) -> None:
-        self._handler = handler
+    def __init__(self, stream: PrivateStream) -> None:
+        self._stream = stream
 
-    def on_message(self, data: bytes, ts_init: int) -> None:
-        self._handler(data, ts_init)
+    def on_orders(self, frame: AccountFrame) -> None:
+        self._stream.on_rows(frame)
+
+    def on_trades(self, frame: AccountFrame) -> None:
+        self._stream.on_rows(frame)
+
+    def on_positions(self, frame: AccountFrame) -> None:
+        self._stream.on_rows(frame)
+
+    def on_ack(self, ack: Ack) -> None:
+        self._stream.on_frame(ack_frame(ack))
 
 
 class PrivateStream:
@@ -154,7 +169,13 @@ class PrivateStream:
         self.session = Session(
             f"lighter/private/{account_index}",
             Endpoint(url=config.endpoints.stream, proxy=config.proxy),
-            _FrameDecoder(self._on_message),
+            LighterDecoder(
+                SymbolTable(),
+                account=_Account(self),
+                on_control=self._on_cold,
+                on_venue_event=self._on_cold,
+                on_problem=self._on_bad,
+            ),
             self._on_event,
             policy=session_policy(config),
             limiter=self._limiter,
@@ -331,14 +352,29 @@ class PrivateStream:
 
     # -- frames ------------------------------------------------------------------------
 
-    def _on_message(self, data: bytes, ts_init: int) -> None:
-        self.on_frame(parse(data), ts_init)
+    def _on_cold(self, name: str, channel: str, data: bytes) -> None:
+        """Take a frame that the decoder leaves to us."""
+        self.on_frame(parse(data))
 
-    def on_frame(self, frame: Frame, ts_init: int) -> None:
-        """Take one frame."""
+    def _on_bad(self, error: DecodeError, data: bytes) -> None:
+        """A frame, or a row of one, did not decode."""
+        self.bad_frames += 1
+        self._owner.on_problem(f"not used: {error}", None, error)
+
+    def on_rows(self, frame: AccountFrame) -> None:
+        """Take rows of a busy stream."""
+        stream = frame.type.partition("/")[2]
+        self._confirm(frame.channel)
+        if stream in GATE_STREAMS and str(frame.account_index) != self._account:
+            self.foreign_channels += 1
+        self._owner.on_rows(stream, frame)
+        self._open_gate(stream)
+
+    def on_frame(self, frame: Frame) -> None:
+        """Take any other frame."""
         kind = frame.kind
         if kind is ControlKind.STREAM:
-            self._on_stream(frame, ts_init)
+            self._on_stream(frame)
         elif kind is ControlKind.ANSWER:
             if not self._owner.on_answer(frame):
                 log.debug("venue=LIGHTER answer to nothing: code=%s", frame.code)
@@ -357,15 +393,19 @@ class PrivateStream:
             self.unknown_frames += 1
             log.debug("venue=LIGHTER frame of unknown type %r", frame.body.get("type"))
 
-    def _on_stream(self, frame: Frame, ts_init: int) -> None:
+    def _on_stream(self, frame: Frame) -> None:
         channel = frame.body.get("channel")
         self._confirm(channel)
         if frame.stream in GATE_STREAMS and isinstance(channel, str):
             named = channel_name(channel).rpartition("/")[2]
             if named != self._account:
                 self.foreign_channels += 1
-        self._owner.on_stream(frame, ts_init)
-        self._missing.pop(frame.stream, None)
+        self._owner.on_stream(frame)
+        self._open_gate(frame.stream)
+
+    def _open_gate(self, stream: str) -> None:
+        """A stream has spoken, and what it said was understood."""
+        self._missing.pop(stream, None)
         if not self._missing and self._gate is not None and not self._gate.done():
             self._gate.set_result(None)
 

@@ -18,7 +18,7 @@ from ..model.enums import LiquiditySide, OrderStatus, Side
 from ..model.instruments import Instrument
 from ..model.reports import FillReport, OrderStatusReport
 from .orders import CONDITIONAL
-from .rows import OrderRow, TradeRow
+from .rows import OrderLike, TradeLike
 from .statuses import order_status, order_type, time_in_force
 
 __all__ = ["FEE_UNIT", "OwnFill", "Reporter", "UnknownMarket"]
@@ -92,7 +92,7 @@ class Reporter:
             return order.client_order_id
         return str(client_index) if client_index else None
 
-    def order(self, row: OrderRow) -> DispatchRow | None:
+    def order(self, row: OrderLike) -> DispatchRow | None:
         """Return the report of an order; None for a status we do not know (logged).
 
         Raises
@@ -148,7 +148,7 @@ class Reporter:
             due_post_only=meaning.due_post_only,
         )
 
-    def fills(self, row: TradeRow) -> list[OwnFill]:
+    def fills(self, row: TradeLike) -> list[OwnFill]:
         """Return the account's fills of a trade: one, two of a self-trade, or none.
 
         Raises
@@ -177,7 +177,7 @@ class Reporter:
             ]
         return found
 
-    def _fill(self, row: TradeRow, instrument: Instrument, side: Side) -> OwnFill:
+    def _fill(self, row: TradeLike, instrument: Instrument, side: Side) -> OwnFill:
         is_ask = side is Side.SELL
         is_maker = is_ask == row.is_maker_ask
         client_index = row.ask_client_index if is_ask else row.bid_client_index

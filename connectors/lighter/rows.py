@@ -1,4 +1,4 @@
-"""Rows of the venue, from REST or cold frames, as typed values.
+"""Rows of the venue from REST, like those the decoder makes of frames.
 
 Numbers may come as JSON numbers or as text, lists may be null, members may be missing: a row is
 refused (DecodeError) only where what it says cannot be acted on. Ids are taken from their text
@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeAlias
 
+from .._speedups import lighter as native
 from ..errors import DecodeError
 
 __all__ = [
+    "OrderLike",
     "OrderRow",
-    "PositionRow",
+    "TradeLike",
     "TradeRow",
     "grouped_rows",
     "order_row",
-    "position_row",
     "trade_row",
 ]
 
@@ -81,18 +82,9 @@ class TradeRow:
     ts_event: int
 
 
-@dataclass(frozen=True, slots=True)
-class PositionRow:
-    """One position; `signed_size` is negative for a short."""
-
-    market_index: int
-    signed_size: Decimal
-    avg_entry_price: Decimal
-    unrealized_pnl: Decimal
-    realized_pnl: Decimal
-    liquidation_price: Decimal
-    margin_mode: int
-    allocated_margin: Decimal
+# A row, whoever read it: they have the same members.
+OrderLike: TypeAlias = OrderRow | native.OrderRow
+TradeLike: TypeAlias = TradeRow | native.TradeRow
 
 
 def order_row(row: Row) -> OrderRow:
@@ -157,25 +149,6 @@ def trade_row(row: Row) -> TradeRow:
         maker_fee=whole(row, "maker_fee", 0) + whole(row, "integrator_maker_fee", 0),
         tx_hash=text(row, "tx_hash"),
         ts_event=times_ns(row, "transaction_time", "timestamp"),
-    )
-
-
-def position_row(row: Row) -> PositionRow:
-    """Read a position; DecodeError for a negative size, a bad sign or anything unparsable."""
-    market_index = whole(row, "market_id")
-    size = number(row, "position")
-    sign = whole(row, "sign")
-    if size < 0 or (sign not in (1, -1) and size):
-        raise DecodeError(f"position of market {market_index}: sign {sign}, size {size}", 0)
-    return PositionRow(
-        market_index=market_index,
-        signed_size=-size if sign == -1 else size,
-        avg_entry_price=number(row, "avg_entry_price", ZERO),
-        unrealized_pnl=number(row, "unrealized_pnl", ZERO),
-        realized_pnl=number(row, "realized_pnl", ZERO),
-        liquidation_price=number(row, "liquidation_price", ZERO),
-        margin_mode=whole(row, "margin_mode", 0),
-        allocated_margin=number(row, "allocated_margin", ZERO),
     )
 
 

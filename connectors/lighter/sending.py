@@ -41,7 +41,7 @@ from ..net.session import Session
 from ..net.tasks import OwnedTasks
 from .config import Config
 from .orders import Plan
-from .rest import LighterRest, SendResult, quota, send_result
+from .rest import LighterRest, SendResult, quota
 from .wire import SEND_LANE, Frame, sendtx_frame, settles_transaction
 
 __all__ = ["Command", "Kind", "Refusal", "SendOwner", "Sender", "TxSigner", "is_rate_limit"]
@@ -376,7 +376,7 @@ class Sender:
                     self.nonces.not_sent(command.nonce)
                     self._not_sent(command, _as_error(error))
             raise
-        self._note_quota(result)
+        self._note_quota(result.volume_quota_remaining)
         for command in commands:
             self._accept(command, result)
         return result
@@ -411,8 +411,7 @@ class Sender:
         """Take an answer or error frame; False if it belongs to no transaction."""
         match = self.inflight.match(frame.answer(epoch), self._clock.monotonic_ns())
         pending = match.pending
-        if frame.lane is not None or pending is not None:
-            self._note_quota(send_result(frame.body))
+        self._note_quota(frame.quota_remaining)
         if pending is None:
             if frame.code in NONCE_CODES and match.how is Matched.TOO_LATE:
                 # Nobody can say whose it is, but our count is wrong.
@@ -455,9 +454,9 @@ class Sender:
         if command.on_done is not None:
             command.on_done(command, outcome)
 
-    def _note_quota(self, result: SendResult) -> None:
-        if result.volume_quota_remaining is not None:
-            self.volume_quota_remaining = result.volume_quota_remaining
+    def _note_quota(self, remaining: int | None) -> None:
+        if remaining is not None:
+            self.volume_quota_remaining = remaining
 
     def observed(self, nonce: int) -> None:
         """The venue's log shows that a nonce of our key was used."""

@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from .._speedups.lighter import Ack
 from ..errors import DecodeError
 from ..execution.inflight import Answer
 
@@ -29,6 +30,7 @@ __all__ = [
     "SEND_LANE",
     "ControlKind",
     "Frame",
+    "ack_frame",
     "channel_name",
     "error_channel",
     "parse",
@@ -93,6 +95,8 @@ class Frame:
         For ANSWER and ERROR.
     request_id, tx_hashes, lane :
         For ANSWER and ERROR: what it says about its transaction.
+    quota_remaining : int or None
+        The volume quota, where an answer tells it.
     """
 
     kind: ControlKind
@@ -104,6 +108,7 @@ class Frame:
     request_id: str | None = None
     tx_hashes: tuple[str, ...] = ()
     lane: str | None = None
+    quota_remaining: int | None = None
 
     def answer(self, epoch: int) -> Answer:
         """Return what the frame says about its transaction."""
@@ -166,6 +171,22 @@ def _about_transaction(
         request_id=None if request_id is None else str(request_id),
         tx_hashes=tuple(map(str, hashes)) if isinstance(hashes, list) else (),
         lane=lane,
+        quota_remaining=whole if isinstance(whole := find("volume_quota_remaining"), int) else None,
+    )
+
+
+def ack_frame(ack: Ack) -> Frame:
+    """Return the answer that the decoder read."""
+    hashes = ack.tx_hashes if ack.tx_hashes is not None else [ack.tx_hash] if ack.tx_hash else []
+    return Frame(
+        ControlKind.ANSWER,
+        {},
+        code=ack.code if ack.code >= 0 else None,
+        message=ack.message,
+        request_id=ack.id or None,
+        tx_hashes=tuple(hashes),
+        lane=ack.type if ack.type in _LANES else None,
+        quota_remaining=ack.quota_remaining if ack.quota_remaining >= 0 else None,
     )
 
 

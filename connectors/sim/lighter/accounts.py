@@ -21,7 +21,7 @@ __all__ = ["Account", "ApiKey", "Position"]
 MICRO = 1_000_000
 IMF_ONE = 10_000
 KEPT_ORDERS = 100_000
-KEPT_TRADES = 200_000
+KEPT_TRADES = 100_000
 
 
 @dataclass(slots=True, eq=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from ..matching import EngineOrder, Side
 from .accounts import Account
 from .markets import Market, fixed
@@ -89,6 +91,7 @@ class Order:
     parent: Order | None = None
     children: list[Order] = field(default_factory=list)
     rival: Order | None = None  # the other half of a one-cancels-the-other pair
+    _spelled: tuple[int, str, orjson.Fragment] | None = None  # as of this nonce and status
 
     def __repr__(self) -> str:
         market = self.market
@@ -113,6 +116,14 @@ class Order:
     def waits(self) -> bool:
         """Whether a condition has yet to come true."""
         return self.status == "pending"
+
+    def json(self) -> orjson.Fragment:
+        """Return `row` as JSON, spelled once per change."""
+        spelled = self._spelled
+        if spelled is None or spelled[0] != self.nonce or spelled[1] != self.status:
+            fragment = orjson.Fragment(orjson.dumps(self.row()))
+            spelled = self._spelled = (self.nonce, self.status, fragment)
+        return spelled[2]
 
     def row(self) -> dict[str, Any]:
         """Return the order as REST and the streams show it."""

@@ -130,9 +130,9 @@ class Publisher:
         newest_first = trades[::-1]
         return {
             "channel": f"trade:{market.market_id}",
-            "liquidation_trades": [t.row() for t in newest_first if t.kind == "liquidation"],
+            "liquidation_trades": [t.json() for t in newest_first if t.kind == "liquidation"],
             "nonce": self.exchange.sequence,
-            "trades": [t.row() for t in newest_first if t.kind != "liquidation"],
+            "trades": [t.json() for t in newest_first if t.kind != "liquidation"],
             "type": f"{word}/trade",
         }
 
@@ -199,10 +199,10 @@ class Publisher:
     def _orders_frame(
         self, word: str, channel: Channel, orders: Iterable[Order]
     ) -> dict[str, Any]:
-        rows: dict[str, list[dict[str, Any]]] = {}
+        rows: dict[str, list[orjson.Fragment]] = {}
         for order in orders:
             if channel.market in (None, order.market.market_id):
-                rows.setdefault(str(order.market.market_id), []).append(order.row())
+                rows.setdefault(str(order.market.market_id), []).append(order.json())
         frame: dict[str, Any] = {"type": f"{word}/{channel.kind}", "channel": channel.name}
         if channel.kind == "account_orders":
             frame |= {"account": channel.account, "nonce": self.exchange.sequence}
@@ -210,7 +210,7 @@ class Publisher:
 
     def _first_account_all_trades(self, channel: Channel) -> dict[str, Any]:
         account = self._account(channel)
-        rows = [trade.row() for trade in list(account.trades)[-RECENT_TRADES:]][::-1]
+        rows = [trade.json() for trade in list(account.trades)[-RECENT_TRADES:]][::-1]
         return self._trades_frame("subscribed", account, rows)
 
     def _trades_frame(self, word: str, account: Account, trades: Any) -> dict[str, Any]:
@@ -301,9 +301,9 @@ class Publisher:
             "type": f"{word}/account_market",
             "channel": channel.name,
             "account": account.index,
-            "orders": [order.row() for order in shown if order.market is market],
+            "orders": [order.json() for order in shown if order.market is market],
             "position": account.position_row(account.position(market), percent=False),
-            "trades": [trade.row() for trade in trades if trade.market is market],
+            "trades": [trade.json() for trade in trades if trade.market is market],
             "funding_history": {},
         }
 
@@ -346,8 +346,6 @@ class Publisher:
             touched[row.tx.account_index] = None
         for index in touched:
             self._send_account(exchange.accounts[index], changes, trades_by_account.get(index, []))
-        for trade in changes.trades:
-            trade.forget_row()
 
     def _send_account(self, account: Account, changes: Any, trades: list[Trade]) -> None:
         """Send the frames one account gets for one execution, in the configured order."""
@@ -481,9 +479,9 @@ class Publisher:
             connection.send(payload)
 
 
-def _by_market(trades: Iterable[Trade]) -> dict[str, list[dict[str, Any]]]:
+def _by_market(trades: Iterable[Trade]) -> dict[str, list[orjson.Fragment]]:
     """Return trades as a map from market to rows, newest first."""
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[orjson.Fragment]] = {}
     for trade in trades:
-        rows.setdefault(str(trade.market.market_id), []).insert(0, trade.row())
+        rows.setdefault(str(trade.market.market_id), []).insert(0, trade.json())
     return rows

@@ -161,7 +161,7 @@ class Rest:
     def _recent_trades(self, query: Query) -> Row:
         market, limit = self._market(query), query.limit(MAX_PAGE)
         trades = self._sim.exchange.market_trades[market.market_id]
-        return {"trades": [trade.row() for trade in _newest(trades, limit)]}
+        return {"trades": [trade.json() for trade in _newest(trades, limit)]}
 
     def _candles(self, query: Query) -> Row:
         market, resolution = self._market(query), query.text("resolution")
@@ -239,7 +239,7 @@ class Rest:
             ordered = (t for t in ordered if t.trade_id > cursor)
         page = list(islice((t for t in ordered if fits(t)), limit + 1))
         more = str(page[limit - 1].trade_id) if len(page) > limit else None
-        return {"next_cursor": more, "trades": [trade.row() for trade in page[:limit]]}
+        return {"next_cursor": more, "trades": [trade.json() for trade in page[:limit]]}
 
     def _active(self, query: Query) -> Row:
         account = self._asked_account(query)
@@ -251,7 +251,7 @@ class Rest:
             for order in reversed(account.live.values())
             if market_id in (None, ALL_KEYS, order.market.market_id)
         ]
-        return {"next_cursor": None, "orders": [order.row() for order in orders]}
+        return {"next_cursor": None, "orders": [order.json() for order in orders]}
 
     def _inactive(self, query: Query) -> Row:
         account, limit = self._asked_account(query), query.limit(MAX_PAGE)
@@ -277,7 +277,7 @@ class Rest:
         )
         page = list(islice(wanted, limit + 1))
         more = str(page[limit - 1][0]) if len(page) > limit else None
-        return {"next_cursor": more, "orders": [order.row() for _, order in page[:limit]]}
+        return {"next_cursor": more, "orders": [order.json() for _, order in page[:limit]]}
 
     def _by_client_index(self, query: Query) -> Row:
         account = self._asked_account(query, required=False)
@@ -289,7 +289,7 @@ class Rest:
         except ValueError as error:
             raise Refused(20001, "client_order_indexes") from error
         found = [account.client_history.get(index) for index in wanted]
-        rows = [order.row() for order in found if order is not None]
+        rows = [order.json() for order in found if order is not None]
         return {"next_cursor": None, "orders": rows}
 
     # -- accounts ----------------------------------------------------------------------------

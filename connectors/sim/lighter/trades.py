@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from .markets import Market, fixed
 from .orders import Order
 
@@ -31,7 +33,7 @@ class Trade:
     maker_before: tuple[int, int, int]
     taker_pnl: int
     maker_pnl: int
-    _row: dict[str, Any] | None = None
+    _spelled: orjson.Fragment | None = None
 
     def __repr__(self) -> str:
         market = self.market
@@ -50,9 +52,11 @@ class Trade:
         """Return the bid and the ask order."""
         return (self.maker, self.taker) if self.taker.is_ask else (self.taker, self.maker)
 
-    def forget_row(self) -> None:
-        """Let go of the spelled-out row; a question about the trade spells it again."""
-        self._row = None
+    def json(self) -> orjson.Fragment:
+        """Return `row` as JSON, spelled once."""
+        if self._spelled is None:
+            self._spelled = orjson.Fragment(orjson.dumps(self.row()))
+        return self._spelled
 
     def event(self) -> dict[str, Any]:
         return {
@@ -64,8 +68,6 @@ class Trade:
 
     def row(self) -> dict[str, Any]:
         """Return the trade as REST and the streams show it; a fee of zero is left out."""
-        if self._row is not None:
-            return self._row
         market = self.market
         bid, ask = self.sides()
         maker_is_ask = self.maker.is_ask
@@ -120,7 +122,6 @@ class Trade:
             row["taker_fee"] = self.taker_fee
         if self.maker_fee:
             row["maker_fee"] = self.maker_fee
-        self._row = row
         return row
 
 

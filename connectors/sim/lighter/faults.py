@@ -64,8 +64,11 @@ class Hold:
     def release(self) -> None:
         self._go.set()
 
+    @property
+    def released(self) -> bool:
+        return self._go.is_set()
+
     async def wait(self) -> None:
-        self.reached.set()
         await self._go.wait()
 
 
@@ -103,9 +106,10 @@ class Faults:
         return None
 
     def take_hold(self, endpoint: str) -> Hold | None:
+        self._holds = [hold for hold in self._holds if not hold.released]
         for hold in self._holds:
-            if hold.endpoint == endpoint:
-                self._holds.remove(hold)
+            if hold.endpoint == endpoint and not hold.reached.is_set():
+                hold.reached.set()
                 return hold
         return None
 
@@ -156,9 +160,7 @@ class Faults:
         """Take every standing fault off and let go of what is held."""
         self._acks.clear()
         self._replies.clear()
-        for hold in self._holds:
-            hold.release()
-        self._holds.clear()
+        self.release_holds()
         for tap in list(self._sim.publisher.taps):
             self.release(tap)
         self._sim.transact.hold_next = 0
@@ -237,6 +239,14 @@ class Faults:
         hold = Hold(endpoint)
         self._holds.append(hold)
         return hold
+
+    def release_holds(self) -> int:
+        """Let every held REST answer go; return how many were waiting."""
+        waiting = sum(hold.reached.is_set() and not hold.released for hold in self._holds)
+        for hold in self._holds:
+            hold.release()
+        self._holds.clear()
+        return waiting
 
     def fail_next(self, code: int, message: str = "") -> None:
         """Let the next transaction be accepted and fail in the sequencer."""
@@ -372,9 +382,9 @@ class Faults:
 
 KINDS = (
     "abort", "book_gap", "clear", "clock_offset", "close", "close_after_next_frame",
-    "exhaust_quota", "expire_tokens", "fail_next", "freeze", "hold_acks", "next_ack",
-    "next_reply", "ping", "push", "release_acks", "replay", "resume_reading", "shift_nonce",
-    "shutdown", "stop_reading", "tap", "trade_first",
+    "exhaust_quota", "expire_tokens", "fail_next", "freeze", "hold", "hold_acks", "next_ack",
+    "next_reply", "ping", "push", "release_acks", "release_holds", "replay", "resume_reading",
+    "shift_nonce", "shutdown", "stop_reading", "tap", "trade_first",
 )  # fmt: skip
 
 

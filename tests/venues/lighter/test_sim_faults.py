@@ -154,6 +154,16 @@ def test_a_held_reply(run: Run) -> None:
             assert not sending.done()
             hold.release()
             assert (await sending)[1]["tx_hash"] == [digest]
+            await client.admin("fault", fault="hold", endpoint="nextNonce")
+            asking = asyncio.create_task(
+                client.get("nextNonce", account_index=12345, api_key_index=5)
+            )
+            async with asyncio.timeout(5):
+                while not client.sim.record.hits["nextNonce"]:
+                    await asyncio.sleep(0.001)
+            assert not asking.done()
+            assert await client.admin("fault", fault="release_holds") == 1
+            assert (await asking)["nonce"] == 2
 
     run(body())
 

@@ -648,6 +648,7 @@ class OrderDispatch:
         order.is_pending_cancel = False
         order.requested = None
         order.doubt = Doubt.NONE
+        order.tag = None  # what is kept of it now is for late fills
         self.registry.ended(order)
         return True
 

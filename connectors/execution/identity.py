@@ -72,7 +72,7 @@ class TrackedOrder:
     missing_since_ns : int or None
         Since when rows have shown more filled than there were fills.
     tag : Any
-        The caller's own.
+        The caller's own; dropped when the order ends, of which many are kept.
     """
 
     __slots__ = (

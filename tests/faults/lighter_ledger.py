@@ -82,7 +82,7 @@ class Plan:
     bots: int = 6
     pause_s: float = 0.004  # mean time between two actions of a bot
     strike_s: float = 0.04  # mean time between two strikes
-    lifetime_s: float = 3.0  # of a transaction: unknown ones are settled after it
+    lifetime_s: float = 2.0  # of a transaction: unknown ones are settled after it
     settle_s: float = 30.0
     limit_s: float = 900.0
 
@@ -112,7 +112,7 @@ class Line:
     index: int = 0
     kinds: list[str] = field(default_factory=list)
     filled: Decimal = Decimal(0)
-    last: Any = None
+    was_post_only: bool = False  # refused because it would have taken
 
 
 class Bot:
@@ -125,6 +125,7 @@ class Bot:
         self._plan = plan
         self.lines: dict[str, Line] = {}
         self.trades: dict[str, OrderFilled] = {}
+        self.held = Decimal(0)
         self.repeated: list[str] = []
         self.strangers: list[Any] = []
         self.client = ExecutionClient(
@@ -152,23 +153,20 @@ class Bot:
         if isinstance(event, OrderEvent):
             line = self.lines[event.client_order_id]
             line.kinds.append(type(event).__name__)
-            line.last = event
+            if isinstance(event, OrderRejected):
+                line.was_post_only = event.due_post_only
             if isinstance(event, OrderFilled):
                 if event.trade_id in self.trades:
                     self.repeated.append(event.trade_id)
                 self.trades[event.trade_id] = event
                 line.filled += event.last_size
+                self.held += event.last_size * event.side.sign
                 if line.filled != event.filled_size:
                     self.repeated.append(f"{event.trade_id}: sum {line.filled} {event}")
         elif isinstance(event, FillReport):
             self.strangers.append(event)
         if self._random.random() < 0.002:
             raise RuntimeError("a bot's own mistake")
-
-    @property
-    def position(self) -> Decimal:
-        """What the fills add up to."""
-        return sum((fill.last_size * fill.side.sign for fill in self.trades.values()), Decimal(0))
 
     # -- what it does ------------------------------------------------------------------------
 
@@ -229,7 +227,7 @@ class Bot:
 
     def _side(self) -> Side:
         # Lean against the position, so that no account runs out of margin.
-        long = 0.5 - float(self.position) / 20
+        long = 0.5 - float(self.held) / 20
         return Side.BUY if self._random.random() < long else Side.SELL
 
     def _limit(self) -> Order:
@@ -486,8 +484,8 @@ def _compare(sim: Simulator, bot: Bot, result: Result) -> None:
     bad += [f"the venue has an order nobody placed: {order}" for order in venue_orders.values()]
     market = sim.exchange.market(MARKET)
     size = Decimal(account.size_in(market)) * LOT
-    if bot.position != size:
-        bad.append(f"position by fills {bot.position}, at the venue {size}")
+    if bot.held != size:
+        bad.append(f"position by fills {bot.held}, at the venue {size}")
     reported = {r.instrument_id: r.signed_size for r in bot.client._positions.reports()}
     if reported.get(INSTRUMENT, Decimal(0)) != size:
         bad.append(f"position reported {reported}, at the venue {size}")
@@ -559,17 +557,11 @@ def _compare_order(line: Line, venue: Any) -> list[str]:
     elif len(ends) != 1 or ends[0] not in expected:
         bad.append(f"{name}: ended as {ends}, at the venue {venue}")
     if ends == ["OrderRejected"]:
-        if kinds["OrderAccepted"] or not line_rejection(line).due_post_only:
+        if kinds["OrderAccepted"] or not line.was_post_only:
             bad.append(f"{name}: rejected, at the venue {venue}")
     elif kinds["OrderAccepted"] != 1:
         bad.append(f"{name}: {kinds['OrderAccepted']} OrderAccepted")
     return bad
-
-
-def line_rejection(line: Line) -> OrderRejected:
-    """Return the refusal of an order that has one."""
-    assert isinstance(line.last, OrderRejected)
-    return line.last
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Reversible, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Reversible, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .accounts import Account
 from .channels import RESOLUTIONS
 from .errors import Refused
-from .markets import ASSETS, Market
+from .markets import Market
 from .orders import Order
+from .query import Query, Row
+from .rest_info import information
 from .trades import Trade
 from .tx import token_owner
 from .views import candles, details_row, market_row
@@ -19,51 +20,13 @@ from .views import candles, details_row, market_row
 if TYPE_CHECKING:
     from .server import Simulator
 
-__all__ = ["Query", "Rest"]
+__all__ = ["Rest"]
 
 ALL_KEYS = 255
 MAX_PAGE = 100
 MAX_BOOK = 250
 MAX_CANDLES = 500
 MAX_CLIENT_INDEXES = 20
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """The parameters of a request, and its token from wherever it came."""
-
-    values: Mapping[str, str]
-    token: str | None
-    header_token: bool
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self.values.get(name, "")
-        if value:
-            return value
-        if default is None:
-            raise Refused(20001, f"field {name!r} is required")
-        return default
-
-    def number(self, name: str, default: int | None = None) -> int:
-        text = self.values.get(name, "")
-        if not text:
-            if default is None:
-                raise Refused(20001, f"field {name!r} is required")
-            return default
-        try:
-            return int(text)
-        except ValueError as error:
-            raise Refused(20001, f"field {name!r} is not a number") from error
-
-    def optional(self, name: str) -> int | None:
-        return self.number(name) if self.values.get(name, "") else None
-
-    def limit(self, most: int) -> int:
-        number = self.number("limit")
-        if not 1 <= number <= most:
-            raise Refused(20001, f"limit must be between 1 and {most}")
-        return number
 
 
 class Rest:
@@ -78,7 +41,6 @@ class Rest:
             "recentTrades": self._recent_trades,
             "trades": self._trades,
             "candles": self._candles,
-            "fundings": self._fundings,
             "account": self._account,
             "accountActiveOrders": self._active,
             "accountInactiveOrders": self._inactive,
@@ -89,11 +51,7 @@ class Rest:
             "accountLimits": self._limits,
             "tx": self._tx,
             "accountTxs": self._account_txs,
-            "exchangeStats": self._exchange_stats,
-            "assetDetails": self._assets,
-            "funding-rates": self._funding_rates,
-            "info": lambda query: {"contract_address": "0x" + "0" * 40},
-            "systemConfig": lambda query: {"code": 200},
+            **information(sim),
         }
 
     def answer(self, endpoint: str, query: Query) -> tuple[int, Row]:
@@ -170,46 +128,6 @@ class Rest:
         start, end = query.number("start_timestamp"), query.number("end_timestamp")
         most = min(max(query.number("count_back"), 0) or MAX_CANDLES, MAX_CANDLES)
         return {"r": resolution, "c": candles(market, resolution, start, end)[-most:]}
-
-    def _fundings(self, query: Query) -> Row:
-        self._market(query)
-        return {"resolution": query.text("resolution"), "fundings": []}
-
-    def _funding_rates(self, query: Query) -> Row:
-        return {"funding_rates": []}
-
-    def _exchange_stats(self, query: Query) -> Row:
-        markets = list(self._sim.exchange.markets.values())
-        rows = []
-        for market in markets:
-            row = details_row(market)
-            names = ("symbol", "last_trade_price", "daily_trades_count", "daily_base_token_volume",
-                     "daily_quote_token_volume", "daily_price_change")  # fmt: skip
-            rows.append({name: row[name] for name in names})
-        return {
-            "total": len(rows),
-            "order_book_stats": rows,
-            "daily_usd_volume": sum(row["daily_quote_token_volume"] for row in rows),
-            "daily_trades_count": sum(row["daily_trades_count"] for row in rows),
-        }
-
-    def _assets(self, query: Query) -> Row:
-        return {
-            "asset_details": [
-                {
-                    "asset_id": asset.asset_id,
-                    "symbol": asset.symbol,
-                    "l1_decimals": asset.decimals,
-                    "decimals": asset.decimals,
-                    "min_transfer_amount": asset.text(1),
-                    "min_withdrawal_amount": asset.text(1),
-                    "margin_mode": "disabled",
-                    "index_price": "0",
-                    "l1_address": "0x" + "0" * 40,
-                }
-                for asset in ASSETS.values()
-            ]
-        }
 
     # -- trades and orders of accounts -------------------------------------------------------
 

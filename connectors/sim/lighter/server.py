@@ -29,8 +29,9 @@ from .limits import CONNECTIONS, Limits
 from .load import LoadGenerator
 from .orders import Order
 from .publisher import Publisher
+from .query import Query
 from .record import Record, Request
-from .rest import Query, Rest
+from .rest import Rest
 from .transact import Transact
 from .tx import check_token, token_owner
 
@@ -263,6 +264,8 @@ class Simulator:
         body = await request.read()
         if path == "/":
             return web.json_response({"status": 200, "network_id": self.config.chain_ids[0]})
+        if path == "/info":
+            return web.json_response({"contract_address": "0x" + "0" * 40})
         if not path.startswith(API):
             return web.Response(status=404, text="404 page not found")
         endpoint = path.removeprefix(API)

@@ -159,7 +159,7 @@ def test_a_held_reply(run: Run) -> None:
                 client.get("nextNonce", account_index=12345, api_key_index=5)
             )
             async with asyncio.timeout(5):
-                while not client.sim.record.hits["nextNonce"]:
+                while not client.sim.record.hits["nextNonce"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
             assert not asking.done()
             assert await client.admin("fault", fault="release_holds") == 1

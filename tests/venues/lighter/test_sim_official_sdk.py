@@ -5,17 +5,15 @@ Its whole flow runs once, in a program of its own; each test looks at one part o
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import json
+import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from connectors.sim.lighter.config import SimConfig
-from connectors.sim.lighter.server import start
 
 WANTED = "1.1.8"
 PROGRAM = Path(__file__).with_name("official_sdk.py")
@@ -32,36 +30,50 @@ pytestmark = pytest.mark.skipif(
 Result = dict[str, Any]
 
 
-async def flow() -> Result:
-    """Run the program against a fresh simulator; return its results and the venue's ledger."""
-    sim = await start(SimConfig.of("still", book_batch_ms=10.0))
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "ignore", str(PROGRAM), json.dumps(sim.describe()),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(BOUND_S):
-            output, errors = await process.communicate()
-        assert process.returncode == 0, errors.decode()[-4000:]
-        results: Result = json.loads(output.splitlines()[-1])
-        results["ledger"] = {
-            str(account.index): {
-                "size": account.size_in(sim.exchange.markets[0]),
-                "live": len(account.live),
-                "statuses": [order.status for order in account.inactive],
-            }
-            for account in sim.exchange.accounts.values()
-            if not account.house
-        }
-        results["http_txs"] = len(sim.record.sends(transport="http"))
-        return results
-    finally:
-        await sim.stop()
+def flow() -> Result:
+    """Run the program against `connectors sim lighter`; return its results and the ledger."""
+    command = [sys.executable, "-P", "-m", "connectors", "sim", "lighter", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--scenario", "still"], stdout=subprocess.PIPE, text=True
+    ) as venue:
+        try:
+            assert venue.stdout is not None
+            ready = json.loads(venue.stdout.readline())
+            program = subprocess.run(
+                [sys.executable, "-W", "ignore", str(PROGRAM), json.dumps(ready)],
+                capture_output=True, text=True, timeout=BOUND_S, check=False,
+            )  # fmt: skip
+            assert program.returncode == 0, program.stderr[-4000:]
+            results: Result = json.loads(program.stdout.splitlines()[-1])
+            http = ready["http"]
+            results["ledger"] = [ledger(http, a["account_index"]) for a in ready["accounts"]]
+            results["http_txs"] = sum(tx["transport"] == "http" for tx in ask(http, "txs"))
+        finally:
+            venue.terminate()
+            status = venue.wait(timeout=20)
+    assert status == 0
+    return results
+
+
+def ask(http: str, name: str) -> Any:
+    with urllib.request.urlopen(f"{http}/_sim/{name}", timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def ledger(http: str, account: int) -> Result:
+    """Return what the venue itself holds of an account."""
+    (row,) = [a for a in ask(http, "accounts") if a["account_index"] == account]
+    orders = ask(http, f"orders?account={account}")
+    return {
+        "positions": [(p["symbol"], p["sign"], p["position"]) for p in row["positions"]],
+        "statuses": [order["status"] for order in orders],
+        "trades": len(ask(http, f"trades?account={account}")),
+    }
 
 
 @pytest.fixture(scope="module")
 def results() -> Result:
-    return asyncio.run(flow())
+    return flow()
 
 
 def test_check_client(results: Result) -> None:
@@ -143,10 +155,10 @@ def test_cancel_all(results: Result) -> None:
 
 def test_ledger(results: Result) -> None:
     """What the SDK believes to have done is what the venue holds."""
-    one, two = results["ledger"].values()
-    assert (one["size"], two["size"]) == (300, -100)
-    assert (one["live"], two["live"]) == (0, 0)
-    assert one["statuses"].count("filled") == 3
+    one, two = results["ledger"]
+    assert one["positions"] == [("ETH", 1, "0.0300")]
+    assert two["positions"] == [("ETH", -1, "0.0100")]
+    assert one["statuses"].count("filled") == one["trades"] == 3
     assert two["statuses"] == ["filled"]
     assert set(one["statuses"]) == {"filled", "canceled"}
     assert results["http_txs"] >= 15

@@ -251,8 +251,14 @@ def test_markets_by_rest(run: Run) -> None:
             assert prices == sorted(prices, reverse=True)
             assert (await client.get_raw("orderBookOrders", market_id=0, limit=251))[0] == 400
             assert (await client.get_raw("nothing"))[1]["code"] == 29404
-            for name in ("assetDetails", "exchangeStats", "info", "systemConfig", "funding-rates"):
+            for name in (
+                "assetDetails", "exchangeStats", "systemConfig", "funding-rates", "liquidations",
+                "positionFunding", "currentHeight", "withdrawalDelay", "transferFeeInfo",
+            ):  # fmt: skip
                 assert (await client.get(name))["code"] == 200
+            for path in ("/", "/info"):
+                async with client.http.get(client.sim.http_url + path) as response:
+                    assert response.status == 200
 
     run(body())
 

@@ -522,13 +522,11 @@ class DataClient(MarketFeeds):
     def _resync(self, instrument: Instrument, wait_s: float) -> None:
         """Have a book's snapshot sent again; one resync of a market at a time."""
         name = Channel(ChannelKind.ORDER_BOOK, wire_name(instrument)).name
-        if name in self._resyncs:
-            return
         if wait_s <= 0:
-            self._renew(name)
-            return
-        loop = asyncio.get_running_loop()
-        self._resyncs[name] = loop.call_later(wait_s, self._renew, name)
+            self._renew(name)  # in place of one that waits
+        elif name not in self._resyncs:
+            loop = asyncio.get_running_loop()
+            self._resyncs[name] = loop.call_later(wait_s, self._renew, name)
 
     def _stop_timers(self, name: str) -> None:
         for timers in (self._resyncs, self._unseeded):

@@ -115,7 +115,7 @@ def test_30002_for_a_channel_nobody_wants_settles_the_unsubscribe():
     control.unsubscribe("ticker/0")
     send(control)
     control.on_error(30002, "Not Subscribed to : ticker:0", 0.0)
-    assert [c for c in control.channels] == []
+    assert list(control.channels) == []
     assert control.in_flight == 1  # the subscribe that was never answered
 
 

@@ -89,7 +89,7 @@ class Venue:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something of the client is so; the test's own bound ends it otherwise."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - it may become true by anybody's doing
         await asyncio.sleep(0.005)
 
 

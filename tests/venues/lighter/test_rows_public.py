@@ -145,17 +145,16 @@ def test_x_24_600_subscribes_keep_the_rate_and_the_gate():
 
 def test_x_24_a_burst_leaves_at_once_and_the_rest_at_the_steady_rate(run):
     async def scenario():
-        async with venue() as lighter:
-            async with client(lighter) as data:
-                stream_names = [f"candle/{n}/1m" for n in range(52)]
-                data.subscribe_height(print)
-                await lighter.until(lambda: len(lighter.frames) >= 1)
-                for name in stream_names:
-                    data.streams[0].subscribe(name)
-                await lighter.until(lambda: len(lighter.frames) >= 52)
-                # 50 at once, then one each 0.3 s.
-                assert lighter.times[51] - lighter.times[50] > 0.15
-                assert lighter.times[49] - lighter.times[0] < 5.0
+        async with venue() as lighter, client(lighter) as data:
+            stream_names = [f"candle/{n}/1m" for n in range(52)]
+            data.subscribe_height(print)
+            await lighter.until(lambda: len(lighter.frames) >= 1)
+            for name in stream_names:
+                data.streams[0].subscribe(name)
+            await lighter.until(lambda: len(lighter.frames) >= 52)
+            # 50 at once, then one each 0.3 s.
+            assert lighter.times[51] - lighter.times[50] > 0.15
+            assert lighter.times[49] - lighter.times[0] < 5.0
 
     run(scenario())
 
@@ -305,11 +304,10 @@ def test_x_47_a_shutdown_that_is_not_carried_out_is(run, monkeypatch):
     monkeypatch.setattr("connectors.lighter.public_stream.SHUTDOWN_GRACE_S", 0.05)
 
     async def scenario():
-        async with venue() as lighter:
-            async with client(lighter) as data:
-                await data.subscribe_height(print).active()
-                await lighter.send({"type": "shutdown", "close_in_ms": 10})
-                await lighter.until(lambda: lighter.commands() == ["subscribe height"] * 2)
+        async with venue() as lighter, client(lighter) as data:
+            await data.subscribe_height(print).active()
+            await lighter.send({"type": "shutdown", "close_in_ms": 10})
+            await lighter.until(lambda: lighter.commands() == ["subscribe height"] * 2)
 
     run(scenario())
 
@@ -352,23 +350,22 @@ def test_x_54_keys_in_any_order_with_strangers_among_them(run):
 
     async def scenario(rng):
         seen = []
-        async with venue() as lighter:
-            async with client(lighter) as data:
-                for subscribe in (
-                    data.subscribe_book_deltas,
-                    data.subscribe_quotes,
-                    data.subscribe_trades,
-                    data.subscribe_mark_price,
-                    data.subscribe_tickers,
-                ):
-                    subscribe(ETH, lambda event: seen.append(repr(event)))
-                data.subscribe_candles(ETH, "1m", lambda b: seen.append(repr(b)), closed_only=False)
-                await lighter.until(lambda: len(lighter.commands()) == 5)
-                for kind in kinds:
-                    frame = FRAMES[kind]
-                    await lighter.send(shuffled(frame, rng) if rng else frame)
-                await lighter.send({"type": "update/height", "channel": "height"})
-                await until(lambda: len(seen) == 8)
+        async with venue() as lighter, client(lighter) as data:
+            for subscribe in (
+                data.subscribe_book_deltas,
+                data.subscribe_quotes,
+                data.subscribe_trades,
+                data.subscribe_mark_price,
+                data.subscribe_tickers,
+            ):
+                subscribe(ETH, lambda event: seen.append(repr(event)))
+            data.subscribe_candles(ETH, "1m", lambda b: seen.append(repr(b)), closed_only=False)
+            await lighter.until(lambda: len(lighter.commands()) == 5)
+            for kind in kinds:
+                frame = FRAMES[kind]
+                await lighter.send(shuffled(frame, rng) if rng else frame)
+            await lighter.send({"type": "update/height", "channel": "height"})
+            await until(lambda: len(seen) == 8)
         return seen
 
     plain = run(scenario(None))

@@ -209,6 +209,9 @@ class Config:
         First and longest pause before a lost connection is tried again.
     token_lifetime_s, token_refresh_s :
         Of an auth token; when the streams get a new one.
+    control_frames_per_min :
+        Subscribes and the like that may leave in a minute; None: the venue's 200, which all
+        connections of this process to a host share.
     account_id :
         Our name for the account in reports; `LIGHTER-<account_index>` by default.
     proxy :
@@ -243,6 +246,7 @@ class Config:
     reconnect_max_s: float = 30.0
     token_lifetime_s: float = 7 * 3600.0
     token_refresh_s: float = 6 * 3600.0
+    control_frames_per_min: int | None = None
     account_id: str | None = None
     proxy: str | None = field(default=None, repr=False)
 

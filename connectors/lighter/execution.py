@@ -526,7 +526,7 @@ class ExecutionClient:
             return None
         assert instrument is not None
         tracked = self.registry.add(_tracked(order, plan, instrument, index))
-        self.markets.active.add(market_index(instrument))
+        self.markets.active.add(plan.fields["MarketIndex"])
         command = Command(Kind.CREATE, plan, subject=tracked)
         tracked.tag = command
         return command
@@ -1162,8 +1162,11 @@ def _tracked(order: Order, plan: Plan, instrument: Instrument, index: int) -> Tr
     """Return the entry of an order with what really goes to the venue."""
     fields, scale = plan.fields, instrument.price_scale
     trigger = fields["TriggerPrice"]
-    return TrackedOrder.of(
-        order,
+    return TrackedOrder(
+        order.client_order_id,
+        order.instrument_id,
+        order.side,
+        order.order_type,
         size=instrument.size_scale.to_decimal(fields["BaseAmount"]),
         price=scale.to_decimal(fields["Price"]) if order.price is not None else None,
         trigger_price=scale.to_decimal(trigger) if trigger else None,

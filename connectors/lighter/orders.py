@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal, localcontext
+from functools import lru_cache
 from typing import Any
 
 from .._speedups.ticks import TickScale
@@ -90,6 +91,40 @@ class Plan:
     attributes: dict[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What an instrument's definition says about orders, as integers.
+
+    `min_lots` is the least size; `min_value` the least product of ticks and lots.
+    """
+
+    market_index: int
+    price_scale: TickScale
+    size_scale: TickScale
+    min_lots: int
+    min_value: int
+    is_spot: bool
+
+
+@lru_cache(maxsize=4096)
+def grid_of(instrument: Instrument) -> Grid:
+    """Return the grid of an instrument, worked out once."""
+    price, size = instrument.price_scale, instrument.size_scale
+    with localcontext() as context:
+        context.prec = 60
+        unit = price.increment * size.increment
+        least = (instrument.min_notional or Decimal(0)) / unit
+        min_value = int(least.to_integral_value(ROUND_CEILING))
+    return Grid(
+        market_index=market_index(instrument),
+        price_scale=price,
+        size_scale=size,
+        min_lots=size.to_ticks(instrument.min_size or Decimal(0), rounding="ceiling"),
+        min_value=min_value,
+        is_spot=instrument.kind is InstrumentKind.SPOT,
+    )
+
+
 def plan_order(
     order: Order,
     instrument: Instrument | None,
@@ -115,15 +150,19 @@ def plan_order(
     """
     check_supported(order, instrument)
     assert instrument is not None
-    size_lots = _size(order, instrument, rules)
-    trigger_ticks = _trigger(order, instrument, rules)
+    grid = grid_of(instrument)
+    size_lots = _size(order, instrument, grid, rules)
+    trigger_ticks = 0
+    if order.order_type in CONDITIONAL:
+        trigger_ticks = _trigger(order, instrument, rules)
     price_ticks = _price(order, instrument, rules, trigger_ticks, best_price)
-    _check_value(order, instrument, size_lots, price_ticks)
+    if size_lots * price_ticks < grid.min_value:
+        raise _too_small(instrument, size_lots, price_ticks)
     tif, expiry_ms = _life(order, now_ns // NS_PER_MS)
     return Plan(
         14,
         {
-            "MarketIndex": market_index(instrument),
+            "MarketIndex": grid.market_index,
             "ClientOrderIndex": client_index,
             "BaseAmount": size_lots,
             "Price": price_ticks,
@@ -163,9 +202,10 @@ def check_supported(order: Order, instrument: Instrument | None) -> None:
         raise Denial(f"trigger_type {order.trigger_type}: the venue triggers on the mark price")
     if order.self_trade_prevention is SelfTradePrevention.NONE:
         raise Denial("self_trade_prevention NONE is not supported by the venue")
-    is_spot = order.instrument_id.endswith("-SPOT") or (
-        instrument is not None and instrument.kind is InstrumentKind.SPOT
-    )
+    if instrument is None:
+        is_spot = order.instrument_id.endswith("-SPOT")
+    else:
+        is_spot = instrument.kind is InstrumentKind.SPOT
     if is_spot and kind in CONDITIONAL:
         raise Denial(f"{kind} orders are not supported on spot markets")
     if is_spot and order.reduce_only:
@@ -189,6 +229,10 @@ def protection_ticks(base_ticks: int, side: Side, slippage_bps: int) -> int:
 def scaled(value: Decimal, scale: TickScale, what: str, *, strict: bool) -> int:
     """Return `value` in steps, truncated toward zero; off the grid is a Denial if `strict`."""
     try:
+        return scale.to_ticks(str(value))  # as text: many times faster than as Decimal
+    except PrecisionError:
+        pass
+    try:
         return scale.to_ticks(value) if strict else scale.to_ticks(value, rounding="down")
     except PrecisionError as error:
         raise Denial(
@@ -196,30 +240,28 @@ def scaled(value: Decimal, scale: TickScale, what: str, *, strict: bool) -> int:
         ) from None
 
 
-def _size(order: Order, instrument: Instrument, rules: Rules) -> int:
+def _size(order: Order, instrument: Instrument, grid: Grid, rules: Rules) -> int:
     assert order.size is not None
-    lots = scaled(order.size, instrument.size_scale, "quantity", strict=rules.strict)
-    check_size(order.size, lots, instrument)
+    lots = scaled(order.size, grid.size_scale, "quantity", strict=rules.strict)
+    if not grid.min_lots <= lots <= MAX_AMOUNT or lots < 1:
+        raise _bad_size(order.size, lots, instrument)
     return lots
 
 
-def check_size(size: Decimal, lots: int, instrument: Instrument) -> None:
-    """Deny a size that the venue would refuse."""
+def _bad_size(size: Decimal, lots: int, instrument: Instrument) -> Denial:
     if lots < 1:
-        raise Denial(
+        return Denial(
             f"quantity {size:f} is zero at the precision of {instrument.id} "
             f"(step {instrument.lot_size:f})"
         )
     if lots > MAX_AMOUNT:
-        raise Denial(f"quantity {size:f} is above the largest base amount")
-    least = instrument.min_size
-    if least is not None and instrument.size_scale.to_decimal(lots) < least:
-        raise Denial(f"quantity {size:f} is below the min_base_amount {least:f} of {instrument.id}")
+        return Denial(f"quantity {size:f} is above the largest base amount")
+    return Denial(
+        f"quantity {size:f} is below the min_base_amount {instrument.min_size:f} of {instrument.id}"
+    )
 
 
 def _trigger(order: Order, instrument: Instrument, rules: Rules) -> int:
-    if order.order_type not in CONDITIONAL:
-        return 0
     trigger = order.trigger_price
     if trigger is None:
         raise Denial(f"a {order.order_type} order needs a trigger_price")
@@ -269,13 +311,12 @@ def slippage(order: Order, rules: Rules) -> int:
     return own
 
 
-def _check_value(order: Order, instrument: Instrument, lots: int, ticks: int) -> None:
-    least = instrument.min_notional
+def _too_small(instrument: Instrument, lots: int, ticks: int) -> Denial:
     value = instrument.size_scale.to_decimal(lots) * instrument.price_scale.to_decimal(ticks)
-    if least is not None and value < least:
-        raise Denial(
-            f"order value {value:f} is below the min_quote_amount {least:f} of {instrument.id}"
-        )
+    return Denial(
+        f"order value {value:f} is below the min_quote_amount {instrument.min_notional:f} "
+        f"of {instrument.id}"
+    )
 
 
 # -- life time and attributes ----------------------------------------------------------
@@ -333,8 +374,10 @@ def plan_modify(
     Denial
         The modification is not sent.
     """
-    lots = scaled(size, instrument.size_scale, "quantity", strict=rules.strict)
-    check_size(size, lots, instrument)
+    grid = grid_of(instrument)
+    lots = scaled(size, grid.size_scale, "quantity", strict=rules.strict)
+    if not grid.min_lots <= lots <= MAX_AMOUNT or lots < 1:
+        raise _bad_size(size, lots, instrument)
     trigger_ticks = 0
     if trigger_price is not None:
         scale = instrument.price_scale
@@ -351,7 +394,7 @@ def plan_modify(
     return Plan(
         17,
         {
-            "MarketIndex": market_index(instrument),
+            "MarketIndex": grid.market_index,
             "Index": index,
             "BaseAmount": lots,
             "Price": ticks,

@@ -33,7 +33,7 @@ from ..net.session import Session
 from ..net.session_events import Connected, FeedProblem, Lost, SessionEvent
 from ..net.tasks import OwnedTasks
 from .config import Config
-from .limits import STREAM_LIMITS
+from .public_stream import CONTROL_KEY, control_limiter
 from .tokens import Rotation, Tokens
 from .wire import (
     PONG,
@@ -60,7 +60,6 @@ GATE_STREAMS = {
     "user_stats": "user_stats",
 }
 TX_STREAM = "account_tx"
-CONTROL_KEY = "control"
 GREETING_TIMEOUT_S = 10.0
 RETRY_SUBSCRIBE_S = 1.0
 SHUTDOWN_MARGIN_S = 0.5
@@ -162,10 +161,7 @@ class PrivateStream:
         self.unknown_frames = 0
         self.foreign_channels = 0
         self.bad_frames = 0
-        limits = STREAM_LIMITS
-        self._limiter = RateLimiter(
-            {CONTROL_KEY: Quota(limits.control_per_min, 60.0, burst=limits.control_burst)}
-        )
+        self._limiter = _limiter(config)
         self.session = Session(
             f"lighter/private/{account_index}",
             Endpoint(url=config.endpoints.stream, proxy=config.proxy),
@@ -509,6 +505,13 @@ class PrivateStream:
 
         handle = asyncio.get_running_loop().call_later(delay_s, run)
         self._timers.add(handle)
+
+
+def _limiter(config: Config) -> RateLimiter:
+    own = config.control_frames_per_min
+    if own is None:
+        return control_limiter(config.endpoints.stream)
+    return RateLimiter({CONTROL_KEY: Quota(own, 60.0, burst=max(own // 4, 1))})
 
 
 def session_policy(config: Config) -> SessionPolicy:

@@ -188,9 +188,12 @@ class Sender:
         self._sent: OrderedDict[str, Command] = OrderedDict()  # by hash, newest last
         self._ids = itertools.count(1)
         self._refreshing: asyncio.Task[None] | None = None
+        self._nonce_event = asyncio.Event()  # set when there may be news of the nonce
         self._filling: asyncio.Task[int] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._pool = config.signing_pool
+        self._lifetime_ms = int(config.tx_lifetime_s * 1_000)
+        self._ack_timeout_ns = to_ns(config.ack_timeout_s)
 
     # -- the connection ----------------------------------------------------------------
 
@@ -239,6 +242,12 @@ class Sender:
 
     def send(self, command: Command) -> None:
         """Send one transaction in its turn, in this very call if nothing is in the way."""
+        if self.ordered.line.is_free and self.limiter.try_acquire(SEND_KEY):
+            try:
+                self._write(command)
+            except Exception as error:  # noqa: BLE001 - told to the owner
+                self._not_sent(command, error)
+            return
         try:
             self.ordered.send(
                 lambda: self._write(command),
@@ -263,7 +272,7 @@ class Sender:
                 lane=SEND_LANE,
                 epoch=session.epoch,
                 sent_at_ns=self._clock.monotonic_ns(),
-                timeout_ns=to_ns(self._config.ack_timeout_s),
+                timeout_ns=self._ack_timeout_ns,
             )
         )
         try:
@@ -280,7 +289,11 @@ class Sender:
 
     def _sign(self, command: Command) -> Signed:
         """Give the transaction its nonce and signature; a nonce is not lost to an error."""
-        nonce = self._allocate(1)[0]
+        try:
+            nonce = self.nonces.allocate()
+        except NonceWindowFull:
+            self._ask_nonce()
+            raise
         try:
             signed = self._signer.sign(*self._complete(command, nonce))
         except BaseException:
@@ -298,9 +311,11 @@ class Sender:
 
     def _complete(self, command: Command, nonce: Nonce) -> tuple[int, dict[str, Any], Any]:
         command.nonce = nonce
-        command.expires_ms = self._clock.wall_ns() // MS + int(self._config.tx_lifetime_s * 1_000)
+        command.expires_ms = self._clock.wall_ns() // MS + self._lifetime_ms
         plan = command.plan
-        fields = {**plan.fields, "Nonce": nonce.value, "ExpiredAt": command.expires_ms}
+        fields = plan.fields
+        fields["Nonce"] = nonce.value
+        fields["ExpiredAt"] = command.expires_ms
         return plan.tx_type, fields, plan.attributes
 
     def _give_back(self, commands: Sequence[Command]) -> None:
@@ -346,7 +361,20 @@ class Sender:
         finally:
             self._tend_nonces()
 
+    async def _nonce_known(self) -> None:
+        """Wait, holding the turn, until nonces can be given out; ClientError if not in time."""
+        if not self.nonces.wants_refresh:
+            return
+        self._tend_nonces()
+        async with asyncio.timeout(TURN_TIMEOUT_S):
+            while self.nonces.wants_refresh:
+                if LINK_PAUSE in self.ordered.line.pauses:
+                    raise ClientError("the connection was lost before this was sent")
+                self._nonce_event.clear()
+                await self._nonce_event.wait()
+
     async def _post(self, commands: Sequence[Command]) -> SendResult | None:
+        await self._nonce_known()
         signed = self._sign_all(commands)
         for command, one in zip(commands, signed, strict=True):
             command.tx_hash = same_hash(one.tx_hash)
@@ -487,6 +515,7 @@ class Sender:
     def _tend_nonces(self) -> None:
         """Hold the line while the venue's count has to be asked for, and ask it once."""
         line = self.ordered.line
+        self._nonce_event.set()
         if not self.nonces.wants_refresh:
             if NONCE_PAUSE in line.pauses:
                 line.resume(NONCE_PAUSE)

@@ -32,7 +32,6 @@ from .lifecycle import Doubt, OrderState
 __all__ = ["CANCEL_REPLACE_RULES", "Corrective", "LegDispatch"]
 
 _log = logging.getLogger("connectors.execution.legs")
-_ZERO = Decimal(0)
 
 CANCEL_REPLACE_RULES = DispatchRules(
     announces_trigger=frozenset(
@@ -69,7 +68,6 @@ class _Legs:
     held: list[FillReport] = field(default_factory=list)
     suppressed_cancel: OrderStatusReport | None = None
     retired: deque[str] = field(default_factory=lambda: deque(maxlen=8))
-    retired_filled: Decimal = _ZERO
 
     def disarm(self) -> None:
         self.marker = self.target = self.sent_size = None
@@ -285,9 +283,8 @@ class LegDispatch(OrderDispatch):
         if legs is None:
             return super()._fill(order, report, key)
         leg = report.venue_order_id
-        if leg in legs.retired:
-            legs.retired_filled += report.last_size
-        elif legs.marker is not None and order.is_accepted and leg != order.venue_order_id:
+        is_new_leg = order.is_accepted and leg != order.venue_order_id and leg not in legs.retired
+        if legs.marker is not None and is_new_leg:
             price = legs.target.price if legs.target is not None else None
             if self._hold_fills or (price is None and order.price is None):
                 if self._hold(order, legs, report, key):
@@ -313,7 +310,7 @@ class LegDispatch(OrderDispatch):
         self, order: TrackedOrder, report: FillReport, key: FillKey, price: Decimal | None
     ) -> Outcome:
         legs = self._legs_of(order)
-        target, sent_size = legs.target, legs.sent_size
+        target, sent_size, retired_filled = legs.target, legs.sent_size, order.filled_size
         self._promote(
             order,
             report.venue_order_id,
@@ -325,7 +322,7 @@ class LegDispatch(OrderDispatch):
             correct=False,
         )
         outcome = super()._fill(order, report, key)
-        self._correct(order, target, sent_size)
+        self._correct(order, target, sent_size, retired_filled)
         return outcome
 
     def _fill_held(self, order: TrackedOrder, report: FillReport) -> None:
@@ -380,7 +377,7 @@ class LegDispatch(OrderDispatch):
             size = order.size
         if order.venue_order_id is not None:
             legs.retired.append(order.venue_order_id)
-        legs.retired_filled = order.filled_size
+        retired_filled = order.filled_size
         legs.suppressed_cancel = None
         legs.disarm()
         self.registry.bind(order, venue_order_id)
@@ -405,11 +402,15 @@ class LegDispatch(OrderDispatch):
         for report in self._release(legs):
             self._fill_held(order, report)
         if correct:
-            self._correct(order, target, sent_size)
+            self._correct(order, target, sent_size, retired_filled)
         return True
 
     def _correct(
-        self, order: TrackedOrder, target: Shape | None, sent_size: Decimal | None
+        self,
+        order: TrackedOrder,
+        target: Shape | None,
+        sent_size: Decimal | None,
+        retired_filled: Decimal,
     ) -> None:
         """Ask for a smaller leg if the retired ones traded while the new one was on its way.
 
@@ -421,7 +422,7 @@ class LegDispatch(OrderDispatch):
         new = order.venue_order_id
         if new is None or order.filled_size >= target.size:
             return
-        if sent_size <= target.size - legs.retired_filled:
+        if sent_size <= target.size - retired_filled:
             return
         left = target.size - order.filled_size
         legs.marker = new

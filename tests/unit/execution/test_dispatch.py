@@ -642,6 +642,34 @@ def test_a_callback_may_give_commands() -> None:
     assert bench.order.filled_size == 4
 
 
+def test_a_callback_that_ends_the_order_leaves_no_second_end() -> None:
+    bench = Bench()
+
+    def reacts(event: Any) -> None:
+        bench.events.append(event)
+        if type(event).__name__ == "OrderAccepted":
+            bench.fill("t1", "10")
+
+    bench.dispatch._on_event = reacts
+    bench.status(S.CANCELED)
+    assert bench.kinds == ["Accepted", "Filled"]
+
+
+def test_an_order_that_is_over_is_in_no_doubt() -> None:
+    bench = Bench()
+    bench.status(S.CANCELED)
+    bench.dispatch.in_doubt(bench.order, Doubt.CANCEL)
+    assert bench.order.doubt is Doubt.NONE
+
+
+def test_an_order_that_is_over_drops_what_the_caller_hung_on_it() -> None:
+    bench = Bench()
+    bench.order.tag = object()
+    bench.status(S.CANCELED)
+    assert bench.order.tag is None
+    assert bench.order.ts_submitted == 5
+
+
 def test_a_row_names_its_order_by_any_id() -> None:
     bench = Bench()
     named = OrderRow(row(S.ACCEPTED, client_id="O1", key=None).report)

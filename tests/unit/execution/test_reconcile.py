@@ -112,6 +112,15 @@ def test_one_lookup_per_order_and_reason_the_earlier_time_wins() -> None:
     assert bench.schedule.due(10**18) == []
 
 
+def test_a_lookup_that_was_moved_comes_once() -> None:
+    bench = Bench()
+    lookup = bench.schedule.ask(bench.order, Why.ABSENT, 4 * NS)
+    bench.schedule.ask(bench.order, Why.ABSENT, 3 * NS)
+    assert bench.schedule.due(3 * NS) == [lookup]
+    assert bench.schedule.due(4 * NS) == [], "the old time counts no more"
+    assert bench.schedule.due(5 * NS) == [lookup]
+
+
 # -- creations --------------------------------------------------------------------------
 
 

@@ -38,19 +38,26 @@ class _Refused:
 
 
 @pytest.mark.slow
-def test_the_ledger_notices_what_it_is_there_for() -> None:
-    """A client that forgets gaps, counts repeats and takes unknown for refused fails it."""
+def test_the_ledger_notices_losses_and_wrong_ends() -> None:
+    """A client that forgets gaps and takes unknown for refused fails it."""
     with (
         patch.object(Recovery, "catch_up", _no_catch_up),
         patch.object(OrderDispatch, "_note_filled", lambda self, order, report: None),
-        patch.object(SeenFills, "is_new", lambda self, key: True),
         patch.object(Outcomes, "tx_unknown", _rejects),
     ):
-        result = asyncio.run(
-            run_ledger(Plan(drops=30, fills=300, seed=7, bots=3, settle_s=3, limit_s=30))
-        )
-    said = "\n".join(result.violations)
+        said = _said(Plan(drops=30, fills=300, seed=7, bots=3, settle_s=3, limit_s=30))
     assert "lost: " in said
-    assert "twice: " in said
     assert "ended as ['OrderRejected'], at the venue" in said
     assert "position by fills" in said
+
+
+@pytest.mark.slow
+def test_the_ledger_notices_repeats() -> None:
+    """What is read again after every gap repeats the fills of a client that does not know them."""
+    with patch.object(SeenFills, "is_new", lambda self, key: True):
+        said = _said(Plan(drops=6, fills=60, seed=7, bots=2, settle_s=2, limit_s=30))
+    assert "twice: " in said
+
+
+def _said(plan: Plan) -> str:
+    return "\n".join(asyncio.run(run_ledger(plan)).violations)

@@ -46,18 +46,20 @@ __all__ = ["AccountFeed", "FeedOwner", "TxOutcome"]
 log = logging.getLogger("connectors.lighter")
 
 MAX_ORPHANS = 1_000
-TX_FAILED = 0
+TX_FAILED, TX_PENDING = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class TxOutcome:
     """What the sequencer made of a transaction.
 
-    `code` and `message` are set if it was refused; `nonce` is None where the row has none.
+    `code` and `message` are set if it was refused; `nonce` is None where the row has none, and
+    used up unless `is_pending`.
     """
 
     tx_hash: str
     is_failed: bool
+    is_pending: bool
     api_key_index: int | None
     nonce: int | None
     code: int | str | None = None
@@ -254,6 +256,7 @@ def tx_outcome(row: Any) -> TxOutcome | None:
     return TxOutcome(
         tx_hash=tx_hash,
         is_failed=is_failed,
+        is_pending=status == TX_PENDING and not is_failed,
         api_key_index=_number(info, "ApiKeyIndex"),
         nonce=_number(info, "Nonce"),
         code=code if isinstance(code, int | str) else None,

@@ -148,6 +148,8 @@ class ClientCore:
         self._held_until_ns = 0
         self._connected = False
         self._connecting = asyncio.Lock()
+        self._attempt: asyncio.Future[None] | None = None  # a connect under way
+        self._abandoned = False
         self.callback_errors = 0
         self.tier: Tier | None = None
 
@@ -210,7 +212,7 @@ class ClientCore:
         if sender is None or recovery is None or tasks is None:
             return
         sender.resume()
-        if is_reconnect:
+        if is_reconnect or self._feed.newest_trade_ns:
             tasks.spawn(recovery.catch_up(), "catch-up")
         recovery.arm()
 

@@ -13,7 +13,7 @@ import logging
 from types import TracebackType
 from typing import Self
 
-from ..errors import ConfigError, ConnectorError
+from ..errors import ClientError, ConfigError, ConnectorError
 from ..net.tasks import OwnedTasks
 from .account_actions import AccountActions
 from .approval import approve
@@ -96,11 +96,18 @@ class ExecutionClient(Trading, AccountActions, Asking):
                     "Lighter execution requires credentials: set api_secret, account_index and "
                     "api_key_index in the config or the environment"
                 )
+            attempt = asyncio.ensure_future(self._connect(self._signer, self._tokens))
+            self._attempt = attempt
             try:
-                await self._connect(self._signer, self._tokens)
-            except BaseException:
+                await attempt
+            except BaseException as error:
                 await self._teardown("connect failed")
+                if isinstance(error, asyncio.CancelledError) and self._abandoned:
+                    raise ClientError("disconnected while connecting") from None
                 raise
+            finally:
+                self._attempt = None
+                self._abandoned = False
             self._connected = True
 
     async def _connect(self, signer: TxSigner, tokens: Tokens) -> None:
@@ -167,8 +174,12 @@ class ExecutionClient(Trading, AccountActions, Asking):
     async def disconnect(self) -> None:
         """End the connection; what was on its way has an unknown outcome. Idempotent.
 
-        The client can `connect` again, and then finds out about what was unknown.
+        Ends a `connect` under way. The client can `connect` again, and then finds out about what
+        was unknown.
         """
+        if self._attempt is not None:
+            self._abandoned = True
+            self._attempt.cancel()
         async with self._connecting:
             self._connected = False
             await self._teardown("disconnected")
@@ -188,13 +199,13 @@ class ExecutionClient(Trading, AccountActions, Asking):
         recovery, self._recovery = self._recovery, None
         tasks, self._tasks = self._tasks, None
         rest, self._rest = self._rest, None
-        self._outcomes.recovery = None
-        self._outcomes.sender = None
         try:
             if recovery is not None:
                 recovery.close()
             if sender is not None:
-                sender.close(why)
+                sender.close(why)  # what is unknown now is looked up after the next connect
+            self._outcomes.recovery = None
+            self._outcomes.sender = None
             if tasks is not None:
                 await tasks.close(timeout_s=CLOSE_TIMEOUT_S)
         finally:

@@ -173,7 +173,7 @@ class Outcomes:
         """Take a row of the log: the only word about a transaction the sequencer dropped."""
         sender = self.sender
         is_ours = outcome.api_key_index in (None, api_key_index)
-        if sender is None or not is_ours:
+        if sender is None or not is_ours or outcome.is_pending:
             return
         command = sender.find(outcome.tx_hash)
         if outcome.nonce is not None and outcome.api_key_index is not None:

@@ -176,7 +176,7 @@ class Recovery:
             return Found(is_complete=is_complete)
         if outcome.is_failed:
             return Found(failure=outcome.message, failure_code=outcome.code)
-        if is_complete and lookup.attempt > 1:
+        if is_complete and not outcome.is_pending and lookup.attempt > 1:
             # It was executed, and no order came of it (an invalid reduce-only one, for example).
             return Found(failure=f"{NOT_FOUND} after its transaction was executed")
         return Found(is_complete=False)

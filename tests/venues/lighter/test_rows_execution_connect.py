@@ -21,9 +21,10 @@ from venues.lighter.trading_rig import (
     until,
 )
 
-from connectors.errors import ConfigError, RequestTimeout, VenueError
+from connectors.errors import ClientError, ConfigError, RequestTimeout, VenueError
 from connectors.lighter.config import Config, Credentials, Environment
 from connectors.lighter.tokens import Rotation, Tokens
+from connectors.model import OrderAccepted
 from connectors.net.clock import ManualClock
 
 INTEGRATOR = TEMPLATES["constants"]["integrator_account_index"]
@@ -225,6 +226,45 @@ def test_concurrent_connects_and_a_failed_one(run: Any) -> None:
             assert rig.sim.record.opened == 1
 
     run(scenario())
+
+
+def test_disconnect_ends_a_connect_under_way(run: Any) -> None:
+    """Section 10.2: within two seconds, whatever the other side does."""
+
+    async def scenario() -> None:
+        async with trading(connect=False, sim={"typed_frames": False}) as rig:
+            connecting = asyncio.ensure_future(rig.client.connect())
+            await rig.subscribes(1)
+            await rig.client.disconnect()
+            with pytest.raises(ClientError, match="disconnected while connecting"):
+                await connecting
+            await until(lambda: not rig.sim.connections)
+            rig.sim.configure(typed_frames=True)
+            await rig.client.connect()
+            assert rig.client.is_connected
+
+    run(scenario())
+
+
+def test_what_was_unknown_at_disconnect_is_found_out_later(run: Any) -> None:
+    """Section 10.2: pending transactions have an unknown outcome, and no event."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.1) as rig:
+            rig.sim.faults.next_ack(drop=True)
+            order = buy()
+            rig.client.submit_order(order)
+            (sent,) = await rig.sent(1)
+            await rig.client.disconnect()
+            assert rig.names == ["OrderSubmitted"]
+            row = rig.order_row(sent.infos[0]["ClientOrderIndex"], 281476929510300)
+            body = {"code": 200, "orders": row["orders"]["0"]}
+            rig.sim.faults.next_reply("accountOrders", body=body, count=None)
+            await rig.client.connect()
+            await rig.event(OrderAccepted, order)
+            assert len(rig.sends) == 1
+
+    run(scenario(), 20)
 
 
 def test_keys_and_streams_of_the_rig() -> None:

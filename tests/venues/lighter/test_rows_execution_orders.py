@@ -227,6 +227,20 @@ def test_x_17_x_18_market_order(run: Any, side: Side, quote: dict[str, str], pri
     run(scenario())
 
 
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_x_45_market_order_on_an_empty_side(run: Any, side: Side) -> None:
+    async def scenario() -> None:
+        async with trading() as rig:
+            other = {"bid": "2000.00"} if side is Side.BUY else {"ask": "2000.00"}
+            rig.client.set_quote("ETH-PERP", **other)
+            order = market_order("ETH-PERP", side, size="0.0060")
+            rig.client.submit_order(order)
+            assert "no cached quote" in rig.of(OrderDenied, order)[0].reason
+            assert rig.sends == []
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("size", "price", "words"),
     [

@@ -16,8 +16,9 @@ from typing import Any
 
 from ..matching import Side
 from .accounts import Account, ApiKey
+from .changes import TxRow
 from .errors import Refused
-from .exchange import Exchange, TxRow
+from .exchange import Exchange
 from .execution import Execution
 from .orders import POST_ONLY, is_limit_kind
 from .rules import precheck

@@ -25,6 +25,7 @@ TEXTS = {
     21514: "too many transactions in a batch",
     21602: "invalid market index",
     21605: "market is not active",
+    21613: "invalid margin mode",
     21614: "no position found",
     21618: "order type is not allowed in this market",
     21700: "invalid order index",

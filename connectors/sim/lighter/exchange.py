@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -24,6 +23,7 @@ from ..matching import (
     TimeInForce,
 )
 from .accounts import Account, ApiKey
+from .changes import EXECUTED, FAILED, Changes, TxRow
 from .config import SimConfig, generated_accounts
 from .errors import Refused
 from .markets import USDC, Market, default_markets
@@ -41,9 +41,8 @@ from .orders import (
 from .trades import Trade
 from .tx import Tx
 
-__all__ = ["EXECUTED", "FAILED", "PENDING", "Changes", "Exchange", "TxRow"]
+__all__ = ["Exchange"]
 
-FAILED, PENDING, EXECUTED = 0, 1, 2
 FIRST_ASK, FIRST_BID = 1 << 48, 1 << 49
 FIRST_TRADE = 19_209_000_000
 FIRST_NONCE = 9_182_390_000
@@ -68,58 +67,6 @@ _DONE_STATUS = {
     DoneReason.REDUCE_ONLY: "canceled-reduce-only",
     DoneReason.LIQUIDATED: "canceled-liquidation",
 }
-
-
-@dataclass(slots=True, eq=False)
-class TxRow:
-    """One transaction from acceptance to its outcome."""
-
-    hash: str
-    tx: Tx
-    queued_us: int
-    sequence: int
-    status: int = PENDING
-    event_info: str = ""
-    executed_us: int = 0
-    block: int = 0
-
-    def row(self) -> dict[str, Any]:
-        return {
-            "hash": self.hash,
-            "type": self.tx.tx_type,
-            "info": self.tx.raw,
-            "event_info": self.event_info,
-            "status": self.status,
-            "transaction_index": self.sequence,
-            "l1_address": f"0x{self.tx.account_index:040x}",
-            "account_index": self.tx.account_index,
-            "nonce": self.tx.nonce,
-            "expire_at": self.tx.expired_at_ms,
-            "block_height": self.block,
-            "queued_at": self.queued_us // 1_000,
-            "executed_at": self.executed_us // 1_000,
-            "sequence_index": self.sequence,
-            "parent_hash": "",
-            "api_key_index": self.tx.api_key_index,
-            "transaction_time": self.executed_us,
-        }
-
-
-@dataclass(slots=True)
-class Changes:
-    """What happened since the publisher looked last."""
-
-    orders: dict[int, dict[int, Order]] = field(default_factory=dict)
-    trades: list[Trade] = field(default_factory=list)
-    positions: dict[int, Account] = field(default_factory=dict)
-    balances: dict[int, Account] = field(default_factory=dict)
-    txs: list[TxRow] = field(default_factory=list)
-    levels: dict[int, dict[tuple[Side, int], int]] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(
-            self.orders or self.trades or self.positions or self.balances or self.txs or self.levels
-        )
 
 
 class Exchange(EngineListener):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from .accounts import Account, ApiKey
+from .changes import TxRow
 from .errors import Refused
-from .exchange import Exchange, TxRow
+from .exchange import Exchange
 from .markets import ASSETS, USDC, Market
 from .orders import GTT, IOC, POST_ONLY, Order
 from .rules import (
@@ -188,6 +189,8 @@ class Execution:
         fraction = tx["InitialMarginFraction"]
         if not market.min_imf <= fraction <= 10_000:
             raise Refused(21113)
+        if tx["MarginMode"] not in (0, 1):
+            raise Refused(21613)
         position = account.position(market)
         before = position.imf
         position.imf = fraction
@@ -201,6 +204,8 @@ class Execution:
         position = account.position(self.exchange.market(tx["MarketIndex"]))
         if not position.size:
             raise Refused(21614)
+        if tx["Direction"] not in (0, 1) or tx["USDCAmount"] <= 0:
+            raise Refused(21501, "margin to move")
         amount = tx["USDCAmount"] if tx["Direction"] else -tx["USDCAmount"]
         if amount > account.available or position.allocated + amount < 0:
             raise Refused(21301)
@@ -223,9 +228,15 @@ class Execution:
     def _transfer(self, account: Account, key: ApiKey, tx: Tx, digest: str) -> None:
         target = self.exchange.account(tx["ToAccountIndex"])
         asset, amount, fee = tx["AssetIndex"], tx["Amount"], tx["USDCFee"]
-        self._take(account, asset, amount, spot=tx["FromRouteType"] == 1)
+        to_spot = self._is_spot(tx["ToRouteType"])
+        if asset != USDC and not to_spot:
+            raise Refused(21304, "only USDC backs perpetuals")
+        charged = amount if asset == USDC and not self._is_spot(tx["FromRouteType"]) else 0
+        if fee < 0 or fee > account.available - charged:
+            raise Refused(21301)
+        self._take(account, asset, amount, spot=self._is_spot(tx["FromRouteType"]))
         account.collateral -= fee
-        if tx["ToRouteType"] == 1:
+        if to_spot:
             target.spot[asset] = target.spot.get(asset, 0) + amount
         else:
             target.collateral += amount
@@ -233,8 +244,15 @@ class Execution:
         self.exchange.touch_account(target)
 
     def _withdraw(self, account: Account, key: ApiKey, tx: Tx, digest: str) -> None:
-        self._take(account, tx["AssetIndex"], tx["Amount"], spot=tx["RouteType"] == 1)
+        spot = self._is_spot(tx["RouteType"])
+        self._take(account, tx["AssetIndex"], tx["Amount"], spot=spot)
         self.exchange.touch_account(account)
+
+    @staticmethod
+    def _is_spot(route: int) -> bool:
+        if route not in (0, 1):
+            raise Refused(21501, "route type")
+        return route == 1
 
     @staticmethod
     def _take(account: Account, asset: int, amount: int, *, spot: bool) -> None:

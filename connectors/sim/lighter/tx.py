@@ -20,7 +20,7 @@ from connectors._speedups import lighter_core
 
 from .errors import Refused
 
-__all__ = ["Tx", "TxParser", "check_token", "tx_hashes", "verify"]
+__all__ = ["SHAPES", "Tx", "TxParser", "check_token", "tx_hashes", "verify"]
 
 CREATE, CANCEL, CANCEL_ALL, MODIFY, LEVERAGE, GROUP, MARGIN = 14, 15, 16, 17, 20, 28, 29
 
@@ -39,7 +39,7 @@ _ORDER = (
 _HALVED = 1  # marks a field hashed as its lower and its upper 32 bits
 
 # The members of each type in the order in which they are hashed.
-_SHAPES: dict[int, tuple[tuple[str, int], ...]] = {
+SHAPES: dict[int, tuple[tuple[str, int], ...]] = {
     8: (("PubKey", 0),),
     9: (),
     12: (
@@ -76,6 +76,17 @@ _SHAPES: dict[int, tuple[tuple[str, int], ...]] = {
     ),
 }
 _ABSENT_ATTRIBUTE = {5: 255}
+_ATTRIBUTE_NAMES = frozenset("12345678")
+_MOST_OF_ATTRIBUTE = {
+    1: (1 << 48) - 2,
+    2: 1_000_000,
+    3: 1_000_000,
+    4: 1,
+    5: (1 << 48) - 1,
+    6: 3,
+    7: 1,
+    8: (1 << 48) - 1,
+}
 _LOW, _WORD = (1 << 32) - 1, (1 << 64) - 1
 _SIGNATURE_BYTES = 80
 
@@ -115,13 +126,13 @@ class TxParser:
             raw = orjson.dumps(info).decode()
         if not isinstance(info, dict):
             raise Refused(21501, "not an object")
-        if not _is_int(tx_type) or tx_type not in _SHAPES:
+        if not _is_int(tx_type) or tx_type not in SHAPES:
             raise Refused(21505, str(tx_type))
         values = dict(info)
         owner = "FromAccountIndex" if tx_type in (12, 13) else "AccountIndex"
         for name in (owner, "ApiKeyIndex", "Nonce", "ExpiredAt"):
             _need_int(values, name)
-        for name, _ in _SHAPES[tx_type]:
+        for name, _ in SHAPES[tx_type]:
             if name == "PubKey":
                 values[name] = _need_bytes(values, name, 40)
             elif name == "Orders":
@@ -180,10 +191,9 @@ def _attributes(value: Any) -> dict[int, int]:
         raise Refused(21501, "L2TxAttributes")
     found: dict[int, int] = {}
     for name, number in value.items():
-        if not (name.isascii() and name.isdigit() and 1 <= int(name) <= 8):
+        most = _MOST_OF_ATTRIBUTE[int(name)] if name in _ATTRIBUTE_NAMES else None
+        if most is None or not _is_int(number) or not 0 <= number <= most:
             raise Refused(21501, f"attribute {name!r}")
-        if not _is_int(number) or not 0 <= number < 1 << 48:
-            raise Refused(21501, f"attribute {name}")
         found[int(name)] = number
     return {
         kind: found[kind] for kind in sorted(found) if found[kind] != _ABSENT_ATTRIBUTE.get(kind, 0)
@@ -193,7 +203,7 @@ def _attributes(value: Any) -> dict[int, int]:
 def _words(tx: Tx) -> list[int]:
     """Return what is hashed behind chain and type, as unsigned words."""
     words = [tx.nonce, tx.expired_at_ms, tx.account_index, tx.api_key_index]
-    for name, how in _SHAPES[tx.tx_type]:
+    for name, how in SHAPES[tx.tx_type]:
         value = tx.fields[name]
         if name == "PubKey":
             words += struct.unpack("<5Q", value)

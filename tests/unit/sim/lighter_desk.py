@@ -8,8 +8,9 @@ from typing import Any
 
 from connectors.sim.clock import SimClock
 from connectors.sim.lighter.admission import Admission
+from connectors.sim.lighter.changes import TxRow
 from connectors.sim.lighter.config import AccountSetup, SimConfig
-from connectors.sim.lighter.exchange import Exchange, TxRow
+from connectors.sim.lighter.exchange import Exchange
 from connectors.sim.lighter.execution import Execution
 from connectors.sim.lighter.house import House
 from connectors.sim.lighter.orders import Order

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from unit.sim.lighter_desk import DAY_MS, Desk, ioc
 
+from connectors.sim.lighter.changes import TxRow
 from connectors.sim.lighter.config import AccountSetup
 from connectors.sim.lighter.errors import Refused
-from connectors.sim.lighter.exchange import TxRow
 
 MARKET = {"Type": 1, **ioc()}
 ASK_IDS, BID_IDS = range(1 << 48, 1 << 49), range(1 << 48, 1 << 49)

@@ -56,6 +56,7 @@ def test_a_changed_member_changes_the_hash() -> None:
         {"Price": "1"}, {"Price": True}, {"Price": None}, {"Price": 1.5}, {"Price": 1 << 64},
         {"Sig": ""}, {"Sig": "!"}, {"Sig": 5}, {"Sig": "AAAA"}, {"Nonce": None},
         {"L2TxAttributes": []}, {"L2TxAttributes": {"9": 1}}, {"L2TxAttributes": {"x": 1}},
+        {"L2TxAttributes": {"6": 4}}, {"L2TxAttributes": {"": 1}}, {"L2TxAttributes": {"12": 1}},
         {"L2TxAttributes": {"1": -1}}, {"L2TxAttributes": {"1": True}},
         {"L2TxAttributes": {"1": 1, "2": 1, "3": 1, "4": 1, "5": 1}},
     ],

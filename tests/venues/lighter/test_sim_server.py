@@ -377,6 +377,87 @@ def test_reports_page_by_page(run: Run) -> None:
     run(body())
 
 
+HOSTILE = (
+    "", "-1", "0", "x", "1e9", "99999999999999999999999", "0,1", "1-2", "\x00", "\u0663", " 5",
+)  # fmt: skip
+
+
+def test_no_question_upsets_rest(run: Run) -> None:
+    """Any value for any parameter of any endpoint is answered or refused, never a 5xx."""
+
+    async def body() -> None:
+        async with running("still") as client:
+            names = (
+                "account_index", "market_id", "limit", "cursor", "by", "value", "sort_by", "index",
+                "client_order_indexes", "between_timestamps", "api_key_index", "resolution",
+                "start_timestamp", "order_index", "ask_filter", "from", "filter", "auth",
+            )  # fmt: skip
+            good = {
+                "account_index": "12345", "market_id": "0", "limit": "5", "by": "index",
+                "value": "12345", "sort_by": "timestamp", "api_key_index": "5", "resolution": "1m",
+                "start_timestamp": "0", "end_timestamp": "1", "count_back": "1",
+                "client_order_indexes": "1",
+            }  # fmt: skip
+            statuses: set[int] = set()
+            for endpoint in client.sim.rest.endpoints:
+                for number, name in enumerate(names):
+                    value = HOSTILE[(number + len(endpoint)) % len(HOSTILE)]
+                    query = {**good, name: value}
+                    status, _ = await client.get_raw(endpoint, token=client.tokens[0], **query)
+                    statuses.add(status)
+            assert statuses == {200, 400}
+
+    run(body(), timeout_s=30)
+
+
+def test_no_frame_or_form_upsets_the_venue(run: Run) -> None:
+    async def body() -> None:
+        async with wired() as (client, wire):
+            odd: list[Any] = [None, 5, [], {}, "x", True, 1e300, "[1,2]", "{}", [[]], {"a": 1}]
+            frames = [{"type": kind, "data": value, "channel": value, "auth": value}
+                      for kind in ("subscribe", "unsubscribe", "jsonapi/sendtx",
+                                   "jsonapi/sendtxbatch", "pong", "x")
+                      for value in odd]  # fmt: skip
+            frames += [
+                {"type": "jsonapi/sendtxbatch", "data": {"tx_types": one, "tx_infos": two}}
+                for one in odd for two in odd
+            ]  # fmt: skip
+            frames += [
+                {"type": "jsonapi/sendtx", "data": {"tx_type": 14, "tx_info": value}}
+                for value in odd
+            ]  # fmt: skip
+            channel = f"user_stats/{client.traders[0].account}"
+            frames += [
+                {"type": "subscribe", "channel": channel, "auth": token}
+                for token in (":::", "1:2:3:4", "x" * 10_000, "-1:12345:5:" + "0" * 160)
+            ]
+            for frame in frames:
+                await wire.send(**frame)
+            for text in ("", "5", '"x"', "[[[", '{"type":[]}', '{"type":{}}'):
+                await wire.ws.send_str(text)
+            await wire.ws.send_bytes(b"\xff")
+            await wire.send(type="ping")
+            await wire.until("pong")
+            for form in ({}, {"tx_type": "14"}, {"tx_type": "x", "tx_info": "{}"},
+                         {"tx_type": "14", "tx_info": "5"}):  # fmt: skip
+                for endpoint in ("sendTx", "sendTxBatch"):
+                    for multipart in (True, False):
+                        status, _ = await client.post(endpoint, form, multipart=multipart)
+                        assert status == 400
+            url = f"{client.sim.http_url}/api/v1/sendTx"
+            for kind, data in (
+                ("multipart/form-data", b"--x"), ("multipart/form-data; boundary=x", b"--x"),
+                ("application/json", b"{"), ("application/x-www-form-urlencoded", b"\xff=%zz&&"),
+            ):  # fmt: skip
+                async with client.http.post(
+                    url, data=data, headers={"Content-Type": kind}
+                ) as response:
+                    assert response.status == 400
+            assert not client.sim.exchange.txs
+
+    run(body(), timeout_s=30)
+
+
 # -- websocket -----------------------------------------------------------------------------------
 
 

@@ -681,6 +681,7 @@ cdef OrderRow _order_row(const tw_lg_order *o, int32_t market):
 
 cdef TradeRow _trade_row(const tw_lg_trade *t, int32_t market):
     cdef TradeRow row = TradeRow.__new__(TradeRow)
+    cdef bytes text
     row.id = t.trade_id
     row.ask_index = t.ask_id
     row.bid_index = t.bid_id
@@ -702,10 +703,19 @@ cdef TradeRow _trade_row(const tw_lg_trade *t, int32_t market):
     row._price = _fixed(t.price)
     row._usd_amount = _fixed(t.usd_amount)
     row._tx_hash_length = 0
-    if t.tx_hash.text != NULL and not t.tx_hash.escaped and t.tx_hash.length <= <Py_ssize_t>sizeof(row._tx_hash):
-        memcpy(row._tx_hash, t.tx_hash.text, t.tx_hash.length)
-        row._tx_hash_length = <int32_t>t.tx_hash.length
+    if TW_LIKELY(not t.tx_hash.escaped):
+        _keep_hash(row, t.tx_hash.text, t.tx_hash.length)
+    else:
+        text = _text(&t.tx_hash).encode("ascii", "replace")
+        _keep_hash(row, <const uint8_t *><const char *>text, len(text))
     return row
+
+
+cdef inline void _keep_hash(TradeRow row, const uint8_t *text, Py_ssize_t n) noexcept:
+    """A hash has at most 80 digits; what is longer is none."""
+    if text != NULL and n <= <Py_ssize_t>sizeof(row._tx_hash):
+        memcpy(row._tx_hash, text, n)
+        row._tx_hash_length = <int32_t>n
 
 
 cdef PositionRow _position_row(const tw_lg_position *o, int32_t market):
@@ -1624,6 +1634,7 @@ cdef class LighterDecoder(Decoder):
 
     cdef int problem(self, Pass *c) except -1:
         error = DecodeError(REASONS.get(c.err.code, "does not decode"), c.err.at - c.start)
+        c.err.code = 0  # other rows of the frame may be sound
         self.decode_errors += 1
         if self._on_problem is None:
             raise error

@@ -158,6 +158,7 @@ static inline const uint8_t *tw_lg_weak_int(const uint8_t *p, const uint8_t *end
         *out = value;
         return next;
     }
+    err->code = 0;
     return tw_skip(p, end, err);
 }
 
@@ -229,8 +230,15 @@ typedef struct {
 #define TW_LG_WORD(text) {text, sizeof text - 1}
 
 static inline int tw_lg_find_word(const tw_span *s, const tw_lg_word *words, int count) {
+    uint8_t scratch[40];
+    const uint8_t *text = s->text;
+    ptrdiff_t n = s->length;
+    if (TW_UNLIKELY(s->escaped)) {
+        n = tw_unescape(text, text + n, scratch, sizeof scratch);
+        text = scratch;
+    }
     for (int i = 0; i < count; i++)
-        if (s->length == words[i].n && memcmp(s->text, words[i].text, (size_t)words[i].n) == 0)
+        if (n == words[i].n && memcmp(text, words[i].text, (size_t)words[i].n) == 0)
             return i;
     return -1;
 }

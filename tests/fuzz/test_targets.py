@@ -17,7 +17,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 HEADERS = HERE.parents[1] / "_speedups" / "csrc"
-TARGETS = ["scan", "decimal", "levels", "binance", "utf8", "book"]
+TARGETS = ["scan", "decimal", "levels", "binance", "lighter", "utf8", "book"]
 COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)] or [
     cc for cc in ("cc",) if shutil.which(cc)
 ]

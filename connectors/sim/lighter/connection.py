@@ -51,7 +51,7 @@ class Connection:
         self.sent: deque[bytes] = deque(maxlen=1_000)
         self.sent_count = 0
         self.received_count = 0
-        self.close_after_next = False
+        self.close_after: str | None = None  # frame type, "" for any
         self.frozen = False
         self._last_received_ns = self.opened_ns
         self._next_ping_ns = self.opened_ns + int(sim.config.ping_interval_s * 1e9)
@@ -120,18 +120,17 @@ class Connection:
         if self._closing or self.frozen:
             return
         try:
-            self._act(text)
-        finally:
-            if self.close_after_next:
-                self.close_after_next = False
-                self.close(1000, "closed by script")
-
-    def _act(self, text: str) -> None:
-        try:
             frame = orjson.loads(text)
         except orjson.JSONDecodeError:
-            return self._error(30000, "Invalid Json")
+            self._error(30000, "Invalid Json")
+            return
         kind = frame.get("type") if isinstance(frame, dict) else None
+        self._act(frame, kind)
+        if self.close_after in ("", kind):
+            self.close_after = None
+            self.close(1000, "closed by script")
+
+    def _act(self, frame: Any, kind: Any) -> None:
         if kind in TX_KINDS:
             if self.read_only:
                 return self._error(30006, "Unsupported")

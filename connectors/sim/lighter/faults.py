@@ -265,10 +265,10 @@ class Faults:
         for chosen in self._chosen(connection):
             chosen.close(code, reason)
 
-    def close_after_next_frame(self, connection: int | None = None) -> None:
-        """Handle and answer the next client frame, then close."""
+    def close_after_next_frame(self, connection: int | None = None, kind: str = "") -> None:
+        """Handle and answer the next client frame (of a type, if one is named), then close."""
         for chosen in self._chosen(connection):
-            chosen.close_after_next = True
+            chosen.close_after = kind
 
     def abort(self, connection: int | None = None) -> None:
         """Reset the TCP connection without a Close frame."""

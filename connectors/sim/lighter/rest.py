@@ -53,10 +53,13 @@ class Rest:
             "accountTxs": self._account_txs,
             **information(sim),
         }
+        self.posts: dict[str, Callable[[Query], Row]] = {
+            "setMakerOnlyApiKeys": self._set_maker_only,
+        }
 
-    def answer(self, endpoint: str, query: Query) -> tuple[int, Row]:
-        """Return status and body."""
-        handler = self.endpoints.get(endpoint)
+    def answer(self, endpoint: str, query: Query, *, post: bool = False) -> tuple[int, Row]:
+        """Return status and body; the members of a posted form count as the query's."""
+        handler = (self.posts if post else self.endpoints).get(endpoint)
         if handler is None:
             return 404, {"code": 29404, "message": "not found"}
         try:
@@ -260,6 +263,19 @@ class Rest:
             raise Refused(400, "unexpected maker-only request")
         account = self._asked_account(query)
         return {"api_key_indexes": [k.index for k in account.keys.values() if k.maker_only]}
+
+    def _set_maker_only(self, query: Query) -> Row:
+        account = self._asked_account(query)
+        text = query.text("api_key_indexes", "[]").strip("[] ")
+        try:
+            wanted = {int(part) for part in text.split(",") if part.strip()}
+        except ValueError as error:
+            raise Refused(20001, "api_key_indexes") from error
+        for index in wanted:
+            self._sim.exchange.key(account, index)
+        for key in account.keys.values():
+            key.maker_only = key.index in wanted
+        return {}
 
     def _limits(self, query: Query) -> Row:
         account = self._asked_account(query)

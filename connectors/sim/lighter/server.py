@@ -322,13 +322,17 @@ class Simulator:
                 sent.code = fault.status
             # The answer leaves in this turn of the loop, what it causes in the next.
             asyncio.get_running_loop().call_soon(self.pump)
-        elif request.method != "GET":
-            return 405, b'{"code":405,"message":"method not allowed"}'
         else:
+            post = request.method == "POST"
+            if request.method != "GET" and not (post and endpoint in self.rest.posts):
+                return 405, b'{"code":405,"message":"method not allowed"}'
             values = dict(parse_qsl(query))
+            if post:
+                values |= read_form(request.headers.get("Content-Type", ""), body)
             header = request.headers.get("Authorization", "")
             token = header or values.get("auth") or values.get("authorization")
-            status, answer = self.rest.answer(endpoint, Query(values, token, bool(header)))
+            asked = Query(values, token, bool(header))
+            status, answer = self.rest.answer(endpoint, asked, post=post)
         return status, orjson.dumps(answer)
 
     # -- websockets --------------------------------------------------------------------------

@@ -189,6 +189,16 @@ class Session:
         )  # fmt: skip
         leverage = await self.one.update_leverage(0, self.one.CROSS_MARGIN_MODE, 10)
         row = await self.account_api.account(by="index", value=str(self.one.account_index))
+        lists = []
+        for keys in ("[5]", "[]"):
+            await self.account_api.set_maker_only_api_keys(
+                account_index=self.one.account_index, api_key_indexes=keys,
+                authorization=self.token(0),
+            )  # fmt: skip
+            found = await self.account_api.get_maker_only_api_keys(
+                account_index=self.one.account_index, authorization=self.token(0)
+            )
+            lists.append(found.api_key_indexes)
         limits = await self.account_api.account_limits(
             account_index=self.one.account_index, authorization=self.token(0)
         )
@@ -199,6 +209,7 @@ class Session:
             "integrators": [item.account_index for item in integrators],
             "margin": [p.initial_margin_fraction for p in row.accounts[0].positions],
             "taker_fee": limits.current_taker_fee_tick,
+            "maker_only": lists,
         }
 
     async def with_integrator(self) -> Result:

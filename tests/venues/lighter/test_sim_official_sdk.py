@@ -136,6 +136,7 @@ def test_integrator_and_leverage(results: Result) -> None:
     assert settings["integrators"] == [6]
     assert settings["margin"] == ["10.00"]
     assert settings["taker_fee"] == 196
+    assert settings["maker_only"] == [[5], []]
     assert results["with_integrator"]["order"]["code"] == 200
     assert results["with_integrator"]["stop"]["code"] == 200
 

@@ -779,7 +779,8 @@ def test_idle_and_old_sockets_are_cut(run: Run) -> None:
     async def body() -> None:
         async with wired(virtual_start_ms=START_MS, ping_interval_s=0.0) as (client, wire):
             sim = client.sim
-            await sim.advance(119.0)
+            sim.clock.advance(119 * 10**9)
+            sim.step()
             await wire.send(type="ping")
             await wire.receive()
             sim.clock.advance(119 * 10**9)
@@ -789,6 +790,36 @@ def test_idle_and_old_sockets_are_cut(run: Run) -> None:
             sim.step()
             await wire.closed()
             assert wire.ws.close_code == 1000
+        changes = {"idle_close_s": 0.0, "ping_interval_s": 0.0}
+        async with wired(virtual_start_ms=START_MS, **changes) as (client, wire):
+            client.sim.clock.advance(86_399 * 10**9)
+            client.sim.step()
+            assert len(client.sim.connections) == 1
+            client.sim.clock.advance(2 * 10**9)
+            client.sim.step()
+            await wire.closed()
+            assert wire.ws.close_code == 1001
+
+    run(body())
+
+
+def test_liquidations_are_told_apart(run: Run) -> None:
+    async def body() -> None:
+        async with wired() as (client, wire):
+            account = client.traders[0].account
+            await wire.subscribe("trade/0")
+            await wire.subscribe(f"account_all_trades/{account}", client.tokens[0])
+            client.sim.house_order(0, "sell", price="2300.00", size="0.0100")
+            await client.send(14, limit(230_000, 100))
+            assert (await wire.until("update/trade"))["liquidation_trades"] == []
+            await wire.until("update/account_all_trades")
+            client.sim.house_order(0, "buy", price="2200.00", size="0.0100")
+            await client.admin("liquidate", account=account, market=0)
+            public = await wire.until("update/trade")
+            assert (public["trades"], len(public["liquidation_trades"])) == ([], 1)
+            (row,) = (await wire.until("update/account_all_trades"))["trades"]["0"]
+            assert (row["type"], row["ask_account_id"]) == ("liquidation", account)
+            assert row["ask_account_pnl"] == "-1.000000"
 
     run(body())
 
@@ -831,7 +862,8 @@ def test_private_channels_end_with_their_token(run: Run) -> None:
                 await wire.subscribe(channel, trader.token(now_s + 60))
                 again = await wire.subscribe(channel, trader.token(now_s + 120))
                 assert ("error" not in again) is renews
-                await client.sim.advance(61.0)
+                client.sim.clock.advance(61 * 10**9)
+                client.sim.step()
                 order = limit(230_000, 100, now_ms=client.sim.clock.now_ms())
                 await client.send(14, order)
                 await wire.send(type="ping")

@@ -26,6 +26,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TypeAlias, TypedDict
 
+from .._speedups.records import RecordMaker
 from ..model.enums import OrderStatus, OrderType
 from ..model.order_events import (
     OrderAccepted,
@@ -54,6 +55,7 @@ _log = logging.getLogger("connectors.execution.dispatch")
 
 Report: TypeAlias = OrderStatusReport | FillReport
 _ZERO = Decimal(0)
+_filled = RecordMaker(OrderFilled)  # by position: fills are what a bot waits for
 
 
 class Outcome(Enum):
@@ -590,24 +592,24 @@ class OrderDispatch:
         filled = order.filled_size + report.last_size
         leaves = order.size - filled
         is_complete = order.final is None and filled >= self._complete_at(order)
-        event = OrderFilled(
-            instrument_id=order.instrument_id,
-            client_order_id=order.client_order_id,
-            venue_order_id=report.venue_order_id,
-            ts_event=report.ts_event,
-            ts_init=report.ts_init,
-            trade_id=report.trade_id,
-            side=order.side,
-            order_type=order.order_type,
-            last_size=report.last_size,
-            last_price=report.last_price,
-            filled_size=filled,
-            leaves_size=leaves if leaves > _ZERO and order.final is None else _ZERO,
-            liquidity=report.liquidity,
-            commission=report.commission,
-            commission_currency=report.commission_currency,
-            position_side=report.position_side,
-            realized_pnl=report.realized_pnl,
+        event: OrderFilled = _filled(
+            order.instrument_id,
+            order.client_order_id,
+            report.venue_order_id,
+            report.ts_event,
+            report.ts_init,
+            report.trade_id,
+            order.side,
+            order.order_type,
+            report.last_size,
+            report.last_price,
+            filled,
+            leaves if leaves > _ZERO and order.final is None else _ZERO,
+            report.liquidity,
+            report.commission,
+            report.commission_currency,
+            report.position_side,
+            report.realized_pnl,
         )
         order.filled_size = filled
         if order.missing_since_ns is not None and filled >= order.reported_filled:

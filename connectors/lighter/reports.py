@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from .._speedups.records import RecordMaker
 from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import OrderRegistry
@@ -30,6 +31,7 @@ log = logging.getLogger("connectors.lighter")
 FEE_UNIT = Decimal(1_000_000)
 FEE_CURRENCY = "USDC"
 NS_PER_MS = 1_000_000
+_fill_report = RecordMaker(FillReport)  # by position: fills are what a bot waits for
 
 
 class UnknownMarket(DecodeError):
@@ -183,18 +185,20 @@ class Reporter:
         client_index = row.ask_client_index if is_ask else row.bid_client_index
         venue_order_id = row.ask_id if is_ask else row.bid_id
         rate = row.maker_fee if is_maker else row.taker_fee
-        report = FillReport(
-            instrument_id=instrument.id,
-            client_order_id=self.client_id(client_index, venue_order_id),
-            venue_order_id=venue_order_id,
-            trade_id=row.trade_id,
-            side=side,
-            last_size=row.size,
-            last_price=row.price,
-            liquidity=LiquiditySide.MAKER if is_maker else LiquiditySide.TAKER,
-            commission=row.usd_amount * rate / FEE_UNIT,
-            commission_currency=FEE_CURRENCY,
-            ts_event=row.ts_event,
-            ts_init=self._wall_ns(),
+        report: FillReport = _fill_report(
+            instrument.id,
+            self.client_id(client_index, venue_order_id),
+            venue_order_id,
+            row.trade_id,
+            side,
+            row.size,
+            row.price,
+            LiquiditySide.MAKER if is_maker else LiquiditySide.TAKER,
+            row.usd_amount * rate / FEE_UNIT,
+            FEE_CURRENCY,
+            None,
+            None,
+            row.ts_event,
+            self._wall_ns(),
         )
         return OwnFill(report, client_index or None)

@@ -126,7 +126,7 @@ class Connection:
             return
         kind = frame.get("type") if isinstance(frame, dict) else None
         self._act(frame, kind)
-        if self.close_after in ("", kind):
+        if self.close_after is not None and self.close_after in ("", kind):
             self.close_after = None
             self.close(1000, "closed by script")
 

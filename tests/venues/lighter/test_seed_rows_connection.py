@@ -186,7 +186,7 @@ def test_l_08_submit_without_credentials(run: Any) -> None:
 def test_l_29_resubscribe_with_auth(run: Any) -> None:
     async def scenario() -> None:
         async with trading() as rig:
-            rig.sim.faults.close_after_next_frame()
+            rig.sim.faults.close_after_next_frame(kind="jsonapi/sendtx")
             rig.client.cancel_order(instrument_id="ETH-PERP", venue_order_id="1")
             await rig.subscribes(2)
             (cancel,) = rig.sends

@@ -61,6 +61,7 @@ GATE_STREAMS = {
 }
 TX_STREAM = "account_tx"
 GREETING_TIMEOUT_S = 10.0
+CONTROL_WAIT_S = 60.0  # the limit of control frames comes free within a minute
 RETRY_SUBSCRIBE_S = 1.0
 SHUTDOWN_MARGIN_S = 0.5
 SHUTDOWN_GRACE_S = 2.0
@@ -207,7 +208,7 @@ class PrivateStream:
             elif not gate.cancelled():
                 gate.exception()  # seen, if nobody awaited it
         self._channels[f"{TX_STREAM}/{self._account}"] = False
-        self._spawn(self._subscribe([f"{TX_STREAM}/{self._account}"], self.session.epoch), "tx")
+        await self._subscribe([f"{TX_STREAM}/{self._account}"], self.session.epoch)
         self._arm_rotation()
 
     async def _wait_ready(self) -> None:
@@ -260,7 +261,10 @@ class PrivateStream:
             for channel in channels:
                 auth = token if self._is_private(channel) else None
                 await self.session.send_wait(
-                    subscribe_frame(channel, auth), key=CONTROL_KEY, epoch=epoch
+                    subscribe_frame(channel, auth),
+                    key=CONTROL_KEY,
+                    epoch=epoch,
+                    timeout_s=CONTROL_WAIT_S,
                 )
         except (ClientError, TransportError) as error:
             if self.session.epoch == epoch and self.session.is_connected and not self._closing:

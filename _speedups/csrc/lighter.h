@@ -48,14 +48,20 @@ typedef struct {
 #define TW_LG_BROKEN (-2)
 
 static inline int tw_lg_is(const uint8_t *p, const tw_lg_name *name) {
-    unsigned i = 0, n = name->n;
-    for (; i + 8 <= n; i += 8)
+    unsigned n = name->n;
+#if TW_SWAR
+    if (n < 8)
+        return (tw_load8(p) ^ tw_load8(name->text)) << (64 - 8 * n) == 0;
+#else
+    if (n < 8)
+        return memcmp(p, name->text, n) == 0;
+#endif
+    if (tw_load8(p) != tw_load8(name->text))
+        return 0;
+    for (unsigned i = 8; i + 8 < n; i += 8)
         if (tw_load8(p + i) != tw_load8(name->text + i))
             return 0;
-    for (; i < n; i++)
-        if (p[i] != name->text[i])
-            return 0;
-    return 1;
+    return tw_load8(p + n - 8) == tw_load8(name->text + n - 8); /* may overlap */
 }
 
 /* Read a key of any shape and look it up. */
@@ -245,18 +251,30 @@ static inline int tw_lg_find_word(const tw_span *s, const tw_lg_word *words, int
 
 /* ---- what a frame is --------------------------------------------------------------------------- */
 
-static const tw_lg_word tw_lg_kinds[] = {
-    TW_LG_WORD(""), TW_LG_WORD("order_book"), TW_LG_WORD("ticker"), TW_LG_WORD("trade"),
-    TW_LG_WORD("market_stats"), TW_LG_WORD("spot_market_stats"), TW_LG_WORD("candle"),
-    TW_LG_WORD("mark_price_candle"), TW_LG_WORD("height"), TW_LG_WORD("account_all_orders"),
-    TW_LG_WORD("account_orders"), TW_LG_WORD("account_all_trades"),
-    TW_LG_WORD("account_all_positions"),
-};
-
 static inline tw_lg_kind tw_lg_kind_of(const uint8_t *name, ptrdiff_t n) {
-    tw_span s = {name, n, 0};
-    int found = n > 0 ? tw_lg_find_word(&s, tw_lg_kinds, TW_LG_COUNT(tw_lg_kinds)) : 0;
-    return found < 0 ? LG_OTHER : (tw_lg_kind)found;
+#define TW_IS(word) (memcmp(name, word, sizeof word - 1) == 0)
+    switch (n) {
+    case 5: return TW_IS("trade") ? LG_TRADE : LG_OTHER;
+    case 6:
+        return TW_IS("ticker")   ? LG_TICKER
+               : TW_IS("candle") ? LG_CANDLE
+               : TW_IS("height") ? LG_HEIGHT
+                                 : LG_OTHER;
+    case 10: return TW_IS("order_book") ? LG_BOOK : LG_OTHER;
+    case 12: return TW_IS("market_stats") ? LG_STATS : LG_OTHER;
+    case 14: return TW_IS("account_orders") ? LG_MARKET_ORDERS : LG_OTHER;
+    case 17:
+        return TW_IS("spot_market_stats")   ? LG_SPOT_STATS
+               : TW_IS("mark_price_candle") ? LG_MARK_CANDLE
+                                            : LG_OTHER;
+    case 18:
+        return TW_IS("account_all_orders")   ? LG_ORDERS
+               : TW_IS("account_all_trades") ? LG_FILLS
+                                             : LG_OTHER;
+    case 21: return TW_IS("account_all_positions") ? LG_POSITIONS : LG_OTHER;
+    default: return LG_OTHER;
+    }
+#undef TW_IS
 }
 
 enum { TW_LG_NO_TYPE = 0, TW_LG_SUBSCRIBED, TW_LG_UPDATE, TW_LG_CONTROL };

@@ -217,11 +217,10 @@ class OrderDispatch:
 
     def fill(self, report: FillReport, *, client_key: Hashable | None = None) -> Outcome:
         """Take one trade."""
-        order = self.registry.find(
-            client_order_id=report.client_order_id,
-            client_key=client_key,
-            venue_order_id=report.venue_order_id,
-        )
+        registry = self.registry
+        order = registry.by_client_id(report.client_order_id)
+        if order is None:
+            order = registry.find(client_key=client_key, venue_order_id=report.venue_order_id)
         key = self._fill_key(report)
         if not self.fills.is_new(key):
             is_live = order is not None and order.final is None
@@ -583,11 +582,11 @@ class OrderDispatch:
 
     def _fill(self, order: TrackedOrder, report: FillReport, key: FillKey) -> Outcome:
         """Apply a trade that is new to an order of ours."""
-        if order.final is None:
+        if order.final is None and (not order.is_accepted or order.venue_order_id is None):
             self._accept(order, report.venue_order_id, report.ts_event, report.ts_init)
             if key in self.fills:  # the callback of `OrderAccepted` brought it
                 return Outcome.TRACKED
-        elif order.final in (OrderState.REJECTED, OrderState.DENIED):
+        elif order.final is OrderState.REJECTED or order.final is OrderState.DENIED:
             self._contradiction(order, f"trade {report.trade_id} of it")
         filled = order.filled_size + report.last_size
         leaves = order.size - filled

@@ -253,13 +253,13 @@ def merge_order_reports(
 
 
 def oldest_first(fills: Iterable[FillReport]) -> list[FillReport]:
-    """Return trades in the order they happened; of one time, numerically by trade id."""
+    """Return trades in the order they happened; of one time, numbers as trade ids by size."""
     return sorted(fills, key=_age)
 
 
 def _age(fill: FillReport) -> tuple[int, int, str]:
-    number = fill.trade_id if fill.trade_id.isascii() and fill.trade_id.isdigit() else ""
-    return fill.ts_event, len(number), fill.trade_id
+    trade_id = fill.trade_id
+    return fill.ts_event, len(trade_id), trade_id  # of numbers the longer one is the larger
 
 
 async def gather_mass_status(

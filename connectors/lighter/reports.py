@@ -50,6 +50,9 @@ class OwnFill:
     client_key: int | None
 
 
+_own_fill = RecordMaker(OwnFill)
+
+
 class Reporter:
     """Knows the account, the markets and our orders.
 
@@ -201,4 +204,5 @@ class Reporter:
             row.ts_event,
             self._wall_ns(),
         )
-        return OwnFill(report, client_index or None)
+        own: OwnFill = _own_fill(report, client_index or None)
+        return own

@@ -281,6 +281,15 @@ def test_late_fills_may_go_elsewhere() -> None:
     assert [report.trade_id for report in bench.late] == ["t1"]
 
 
+def test_a_fill_names_the_order_where_the_acceptance_did_not() -> None:
+    bench = Bench()
+    bench.status(S.ACCEPTED, venue_id="")
+    assert bench.order.venue_order_id is None
+    bench.fill("t1", "4")
+    assert bench.kinds == ["Accepted", "Filled"]
+    assert bench.dispatch.registry.by_venue_id("v1") is bench.order
+
+
 def test_side_and_type_come_from_the_order() -> None:
     bench = Bench(kind=OrderType.STOP_MARKET, trigger="90")
     bench.fill("t1", "4")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
-from functools import lru_cache
 from typing import Any
 
 from .._speedups.ticks import TickScale
@@ -106,9 +105,23 @@ class Grid:
     is_spot: bool
 
 
-@lru_cache(maxsize=4096)
+_GRIDS: dict[int, tuple[Instrument, Grid]] = {}
+MAX_GRIDS = 10_000
+
+
 def grid_of(instrument: Instrument) -> Grid:
     """Return the grid of an instrument, worked out once."""
+    held = _GRIDS.get(id(instrument))  # by identity: comparing definitions takes microseconds
+    if held is not None and held[0] is instrument:
+        return held[1]
+    grid = _grid(instrument)
+    if len(_GRIDS) >= MAX_GRIDS:
+        _GRIDS.clear()
+    _GRIDS[id(instrument)] = (instrument, grid)
+    return grid
+
+
+def _grid(instrument: Instrument) -> Grid:
     price, size = instrument.price_scale, instrument.size_scale
     with localcontext() as context:
         context.prec = 60

@@ -186,7 +186,8 @@ class Queries:
                 log.debug("venue=LIGHTER accountOrders: %s", error)
             else:
                 found = [row for row in rows if is_it(row)]
-                if found:
+                if found or venue_order_id is None:
+                    # It covers every live order, and the ended ones of a day.
                     return found[-1:], True
         return await self._search(is_it, self._market_of(instrument_id), since_ns)
 

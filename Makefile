@@ -13,9 +13,12 @@ FUZZ_SECONDS ?= 60
 TEST_WORKERS ?= 3
 PYTEST = PYTHONSAFEPATH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 SOAK_DROPS ?= 1000
+LEDGER_DROPS ?= 3000
+LEDGER_FILLS ?= 30000
+LEDGER_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak autobahn lighter-sdk verify-signer clean
+.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak ledger autobahn lighter-sdk verify-signer clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
@@ -27,6 +30,7 @@ help:
 	@echo "make sanitize      the compiled modules' tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
+	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills: every account book must agree"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
 	@echo "make lighter-sdk   the official Lighter signer, for \`make test\` and \`make bench\` to use"
 	@echo "make verify-signer 10 000 Lighter orders and 1 000 000 nonces, more than \`make test\` checks"
@@ -83,6 +87,10 @@ fuzz:
 soak:
 	@$(READY) test
 	@$(BIN)/python tests/faults/soak.py --drops $(SOAK_DROPS)
+
+ledger:
+	@$(READY) test
+	@$(BIN)/python tests/faults/lighter_ledger.py --drops $(LEDGER_DROPS) --fills $(LEDGER_FILLS) --seed $(LEDGER_SEED) $(ARGS)
 
 autobahn:
 	@bash .ci/autobahn

@@ -36,7 +36,8 @@ cpdef enum EventFlag:
     MINI = 64               # a ticker without the long fields
     CONTINUOUS = 128        # a bar of a continuous contract (pair and contract type)
     INDEX = 256             # a bar of the index price
-    MARK = 512             # a bar of the mark price
+    MARK = 512              # a bar of the mark price
+    HISTORY = 1024          # happened before the subscription, sent with it
 
 
 cpdef enum AggressorSide:

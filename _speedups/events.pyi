@@ -51,6 +51,7 @@ class EventFlag(IntEnum):
     CONTINUOUS = 128
     INDEX = 256
     MARK = 512
+    HISTORY = 1024
 
 class AggressorSide(IntEnum):
     NO_AGGRESSOR = 0

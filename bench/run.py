@@ -23,9 +23,11 @@ __all__ = ["QUESTIONS", "main"]
 
 QUESTIONS = {
     "decode": "a Binance frame to an event in a Python callback",
+    "lighter": "a Lighter frame to an event, a frame of fills to events",
     "ticks": "decimal text to whole ticks",
     "dedup": "have I seen this id before?",
     "book": "an update applied to an order book",
+    "execution": "a fill to its event, ten thousand orders reconciled",
     "flood": "CPU for each message of a flood, from the socket to the callback",
     "paced": "latency of single messages, from the sender to the callback",
     "lighter_sign": "a Lighter order to a signed transaction",

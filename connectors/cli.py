@@ -18,8 +18,11 @@ from .errors import ConnectorError
 
 __all__ = ["SIMULATORS", "WATCHABLE", "main"]
 
-SIMULATORS = {"binance": "connectors.sim.binance.main"}
-WATCHABLE = ("binance",)
+SIMULATORS = {
+    "binance": "connectors.sim.binance.main",
+    "lighter": "connectors.sim.lighter.main",
+}
+WATCHABLE = ("binance", "lighter")
 STANDS_ON = ("picows", "uvloop", "orjson", "numpy", "aiohttp", "pycryptodome", "coincurve")
 
 
@@ -90,6 +93,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     from ._cli.watch import run_watch
 
     return run_watch(
+        arguments.venue,
         arguments.instruments,
         env="sim" if arguments.sim else arguments.env,
         sim_url=arguments.sim,

@@ -11,6 +11,7 @@
 #ifndef TW_BINANCE_H
 #define TW_BINANCE_H
 
+#include "fields.h"
 #include "levels.h"
 #include "symbols.h"
 
@@ -30,12 +31,6 @@ typedef enum {
     BN_MINI_TICKER,
     BN_FORCE_ORDER
 } tw_bn_kind;
-
-typedef struct {
-    const uint8_t *text; /* NULL: not seen */
-    ptrdiff_t length;
-    int escaped;
-} tw_span;
 
 /* What every frame has. Times are ms as sent; -1: absent. */
 typedef struct {
@@ -170,15 +165,6 @@ static inline const uint8_t *tw_bn_failed_value(const tw_bn_frame *f, const uint
     return after ? value : NULL;
 }
 
-static inline const uint8_t *tw_bn_span(const uint8_t *p, const uint8_t *end, tw_span *s,
-                                        tw_err *err) {
-    return tw_string(p, end, &s->text, &s->length, &s->escaped, err);
-}
-
-static inline const uint8_t *tw_null(const uint8_t *p, const uint8_t *end, tw_err *err) {
-    return tw_word(p, end, "null", err);
-}
-
 /* Find the symbol of a frame. The name may be escaped; such a name is decoded into scratch. */
 static inline int32_t tw_bn_lookup(const tw_symbols *table, const tw_span *s, uint8_t *scratch,
                                    int room) {
@@ -226,7 +212,7 @@ static inline const uint8_t *tw_bn_symbol(const uint8_t *p, const uint8_t *end,
     }
 #endif
     uint8_t scratch[TW_BN_SCRATCH];
-    p = tw_bn_span(p, end, &f->symbol, err);
+    p = tw_span_value(p, end, &f->symbol, err);
     if (p)
         f->number = tw_bn_lookup(table, &f->symbol, scratch, TW_BN_SCRATCH);
     return p;
@@ -273,7 +259,7 @@ static inline const uint8_t *tw_bn_symbol(const uint8_t *p, const uint8_t *end,
 #define TW_FIXED(key_, target, bit)                                                                \
     case key_: p = tw_fixed_value(p, end, &(target), err); seen |= (bit); break;
 #define TW_SPAN(key_, target, bit)                                                                 \
-    case key_: p = tw_bn_span(p, end, &(target), err); seen |= (bit); break;
+    case key_: p = tw_span_value(p, end, &(target), err); seen |= (bit); break;
 #define TW_SYMBOL(key_, bit)                                                                       \
     case key_: p = tw_bn_symbol(p, end, table, f, err); seen |= (bit); break;
 #define TW_NOT_WANTED(key_)                                                                        \
@@ -523,7 +509,7 @@ static inline const uint8_t *tw_bn_single_trade(const uint8_t *p, const uint8_t 
                 p = tw_null(p, end, err);
                 break;
             }
-            p = tw_bn_span(p, end, &type, err);
+            p = tw_span_value(p, end, &type, err);
             t->not_market = p && !tw_bn_says(&type, "MARKET");
             break;
         )
@@ -578,18 +564,6 @@ static inline const uint8_t *tw_bn_depth_update(const uint8_t *p, const uint8_t 
                 return NULL;
     }
     return p;
-}
-
-/* An empty text stands for "none" in the funding rate of delivery contracts. */
-static inline const uint8_t *tw_optional_fixed(const uint8_t *p, const uint8_t *end, tw_fixed *x,
-                                               tw_err *err) {
-    x->mantissa = 0;
-    x->exponent = -1;
-    if (end - p >= 2 && p[0] == '"' && p[1] == '"')
-        return p + 2;
-    if (p < end && *p == 'n')
-        return tw_null(p, end, err);
-    return tw_fixed_value(p, end, x, err);
 }
 
 static inline const uint8_t *tw_bn_mark_price(const uint8_t *p, const uint8_t *end, const tw_symbols *table, tw_bn_mark *m,

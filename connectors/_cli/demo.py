@@ -1,15 +1,16 @@
-"""`connectors demo`: stream from the simulator, break it in two ways, and check every book.
+"""`connectors demo`: stream and trade on the simulators, break what can break, check everything.
 
-The simulator runs in a process of its own. Nothing here is staged: the client does not know which
-connection will be reset nor which updates will be withheld, and what it shows at the end is held
-against the simulator's own books and counters. The exit status is 0 only if all of it is true.
+First market data of Binance Futures, then trading on Lighter (`demo_trading`). Each simulator runs
+in a process of its own. Nothing here is staged: the client does not know which connection will be
+reset nor which updates will be withheld, and what it shows at the end is held against the
+simulator's own books and accounts. The exit status is 0 only if all of it is true.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,7 @@ from .demo_checks import (
     messages_of,
     top_of_book,
 )
+from .demo_trading import TradingDemo
 from .latency import Latencies, microseconds
 from .screen import Picture, Screen, open_screen
 from .simulator import SimulatorAdmin, SimulatorProcess, sim_config
@@ -52,7 +54,7 @@ BOOK_LEVELS = 40
 SNAPSHOT_LEVELS = 100  # a snapshot of so many costs a weight of 5: 300 of them fit into a minute
 READY_S = 15.0
 FAULT_S = 10.0
-STEADY_S = 4.0
+STEADY_S = 3.0
 WHOLE_S = 28.0
 QUIET_S = 5.0
 REFRESH_S = 0.2
@@ -385,13 +387,19 @@ class Demo:
         return (name, *prices, seen.last_price.get(name, ""), updates, levels)
 
 
+def shown(checks: Sequence[Check]) -> list[str]:
+    """Return two lines for each check: the claim, and the numbers behind it."""
+    lines = []
+    for check in checks:
+        lines.append(f"  {'ok    ' if check.held else 'FAILED'} {check.claim}")
+        lines.append(f"         {check.evidence}")
+    return lines
+
+
 def summary(demo: Demo) -> list[str]:
     """Return what is printed at the end."""
     figures, seen = demo.figures, demo.seen
-    lines = ["", "summary"]
-    for check in demo.checks:
-        lines.append(f"  {'ok    ' if check.held else 'FAILED'} {check.claim}")
-        lines.append(f"         {check.evidence}")
+    lines = ["", "summary", *shown(demo.checks)]
     latency = ", ".join(
         f"p{100 * fraction:g} {microseconds(ns)}"
         for fraction, ns in zip(PERCENTILES, seen.latencies.percentiles(PERCENTILES), strict=False)
@@ -408,7 +416,7 @@ def summary(demo: Demo) -> list[str]:
     return lines
 
 
-async def _demo(symbols: int, seed: int, plain: bool) -> int:
+async def _stream(symbols: int, seed: int, plain: bool) -> list[Check]:
     print(f"starting the Binance simulator with {symbols} instruments in its own process")
     options = {"symbols": symbols, "seed": seed, "rate": RATE_PER_S, "levels": BOOK_LEVELS}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
@@ -418,15 +426,37 @@ async def _demo(symbols: int, seed: int, plain: bool) -> int:
     ):
         with open_screen(plain=plain) as screen:
             demo = Demo(admin, simulator.http_url, screen)
-            try:
-                async with asyncio.timeout(WHOLE_S), demo.client:
-                    await demo.play()
-                    screen.show(demo.picture())
-            except TimeoutError:
-                raise ConnectorError(f"the demo did not end within {WHOLE_S:.0f} s") from None
+            async with demo.client:
+                await demo.play()
+                screen.show(demo.picture())
     print("\n".join(summary(demo)))
-    failed = [check for check in demo.checks if not check.held]
-    print(f"\n{len(demo.checks) - len(failed)} of {len(demo.checks)} checks held")
+    return demo.checks
+
+
+async def _trade(seed: int, plain: bool) -> list[Check]:
+    print("\nstarting the Lighter simulator in its own process")
+    async with (
+        SimulatorProcess("lighter", "--seed", str(seed), "--rate", "100") as simulator,
+        SimulatorAdmin(simulator.http_url) as admin,
+    ):
+        with open_screen(plain=plain) as screen:
+            demo = TradingDemo(admin, simulator.ready, screen)
+            async with demo.venue, demo.data:
+                await demo.play()
+                screen.show(demo.picture())
+                lines = demo.summary()
+    print("\n".join(["", "summary", *shown(demo.checks), "", *lines]))
+    return demo.checks
+
+
+async def _demo(symbols: int, seed: int, plain: bool) -> int:
+    try:
+        async with asyncio.timeout(WHOLE_S):
+            checks = [*await _stream(symbols, seed, plain), *await _trade(seed, plain)]
+    except TimeoutError:
+        raise ConnectorError(f"the demo did not end within {WHOLE_S:.0f} s") from None
+    failed = [check for check in checks if not check.held]
+    print(f"\n{len(checks) - len(failed)} of {len(checks)} checks held")
     return 1 if failed else 0
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Protocol
 
-from .. import binance
+from .. import binance, lighter
 from .._loop import run
 from ..errors import ClientError, TransportError
+from ..lighter.config import Config as LighterConfig
+from ..lighter.config import Environment
 from ..model import (
     BookGap,
     ConnectionStatus,
     DataDropped,
     ErrorEvent,
+    Instrument,
     Quote,
     Reconnected,
     StatusEvent,
@@ -33,6 +37,26 @@ CONFIRM_S = 15.0
 HEADINGS = ("instrument", "bid size", "bid", "ask", "ask size", "last", "size", "quotes", "trades",
             "venue to here p50", "p99")  # fmt: skip
 SHOWN_NOTES = 8
+
+
+TITLES = {"binance": "Binance Futures", "lighter": "Lighter"}
+
+
+class Client(Protocol):
+    """What a data client of any venue offers this view."""
+
+    def instrument(self, instrument: Instrument | str) -> Instrument: ...
+
+    def subscribe_quotes(
+        self, instrument: Instrument | str, callback: Callable[[Quote], object]
+    ) -> Subscription: ...
+
+    def subscribe_trades(
+        self, instrument: Instrument | str, callback: Callable[[Trade], object]
+    ) -> Subscription: ...
+
+
+Served = tuple[Client, list[str]]  # a client and the instruments it is to show
 
 
 def product_of(instrument: str) -> binance.Product:
@@ -90,9 +114,9 @@ class Row:
 class Watch:
     """The rows of one view and what happened to their connections."""
 
-    def __init__(self, instruments: Sequence[str], where: str) -> None:
+    def __init__(self, instruments: Sequence[str], title: str) -> None:
         self._rows = {name: Row(name) for name in instruments}
-        self._where = where
+        self._title = title
         self._notes: list[str] = []
 
     def on_status(self, event: StatusEvent) -> None:
@@ -107,15 +131,14 @@ class Watch:
         self._notes.append(f"{time.strftime('%H:%M:%S')} {text}")
 
     async def run(
-        self, clients: Sequence[binance.DataClient], screen: Screen, seconds: float | None
+        self, clients: Sequence[Served], screen: Screen, seconds: float | None
     ) -> None:
         """Subscribe, then show what comes until `seconds` have passed, or for ever."""
         subscriptions = [
             subscription
-            for client in clients
-            for name, row in self._rows.items()
-            if product_of(name) is client.product
-            for subscription in self._subscribe(client, row)
+            for client, names in clients
+            for name in names
+            for subscription in self._subscribe(client, self._rows[name])
         ]
         try:
             async with asyncio.timeout(CONFIRM_S):
@@ -132,7 +155,7 @@ class Watch:
             await asyncio.sleep(REFRESH_S)
 
     @staticmethod
-    def _subscribe(client: binance.DataClient, row: Row) -> tuple[Subscription, Subscription]:
+    def _subscribe(client: Client, row: Row) -> tuple[Subscription, Subscription]:
         instrument = client.instrument(row.instrument)
         return (
             client.subscribe_quotes(instrument, row.on_quote),
@@ -142,7 +165,7 @@ class Watch:
     def _picture(self) -> Picture:
         rows = self._rows.values()
         return Picture(
-            title=f"Binance Futures, {self._where}",
+            title=self._title,
             headings=HEADINGS,
             rows=[row.cells() for row in rows],
             notes=self._notes[-SHOWN_NOTES:],
@@ -150,28 +173,60 @@ class Watch:
         )
 
 
+async def _binance(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open a client for each product that is asked for."""
+    served: list[Served] = []
+    for product in sorted({product_of(name) for name in names}):
+        if sim_url is not None:
+            config = sim_config(sim_url, product)
+        else:
+            environment = binance.Environment("live" if env == "mainnet" else env)
+            config = binance.Config(product=product, environment=environment)
+        client = binance.DataClient(config, on_status=watch.on_status)
+        await stack.enter_async_context(client)
+        served.append((client, [name for name in names if product_of(name) is product]))
+    return served
+
+
+async def _lighter(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open one client; a simulator counts as a test network."""
+    config = LighterConfig(environment=Environment(env if sim_url is None else "testnet"))
+    if sim_url is not None:
+        base = sim_url.rstrip("/")
+        stream = "ws" + base.removeprefix("http") + "/stream"
+        config = config.with_changes(rest_url=base, stream_url=stream)
+    client = lighter.DataClient(config, on_status=watch.on_status)
+    await stack.enter_async_context(client)
+    return [(client, list(names))]
+
+
+OPENERS = {"binance": _binance, "lighter": _lighter}
+
+
 async def _watch(
-    instruments: Sequence[str], env: str, sim_url: str | None, seconds: float | None, plain: bool
+    venue: str,
+    instruments: Sequence[str],
+    env: str,
+    sim_url: str | None,
+    seconds: float | None,
+    plain: bool,
 ) -> None:
-    watch = Watch(instruments, sim_url or env)
+    watch = Watch(instruments, f"{TITLES[venue]}, {sim_url or env}")
     async with AsyncExitStack() as stack:
         if env == "sim" and sim_url is None:
-            simulator = await stack.enter_async_context(SimulatorProcess("binance"))
+            simulator = await stack.enter_async_context(SimulatorProcess(venue))
             sim_url = simulator.http_url
-        clients = []
-        for product in sorted({product_of(name) for name in instruments}):
-            if sim_url is not None:
-                config = sim_config(sim_url, product)
-            else:
-                environment = binance.Environment("live" if env == "mainnet" else env)
-                config = binance.Config(product=product, environment=environment)
-            client = binance.DataClient(config, on_status=watch.on_status)
-            clients.append(await stack.enter_async_context(client))
+        clients = await OPENERS[venue](stack, watch, instruments, env, sim_url)
         screen = stack.enter_context(open_screen(plain=plain))
         await watch.run(clients, screen, seconds)
 
 
 def run_watch(
+    venue: str,
     instruments: Sequence[str],
     *,
     env: str,
@@ -187,6 +242,7 @@ def run_watch(
         An instrument does not exist, or the venue cannot be reached.
     """
     if not instruments:
-        raise ClientError("name at least one instrument, such as BTCUSDT-PERP")
-    run(_watch([name.upper() for name in instruments], env, sim_url, seconds, plain))
+        raise ClientError("name at least one instrument, such as BTCUSDT-PERP or ETH-PERP")
+    names = [name.upper() for name in instruments]
+    run(_watch(venue, names, env, sim_url, seconds, plain))
     return 0

@@ -16,11 +16,12 @@ from typing import Any, Protocol
 from .._speedups.book import ChainedBook
 from .._speedups.events import BookUpdate, EventKind
 from ..books.sync import BookSync, SyncEvent, SyncLimits, SyncStep
+from ..data.dispatch import Consumer, Dispatch
+from ..data.feeds import show_to_all
 from ..errors import ConnectorError, PrecisionError, RateLimited
 from ..model import BookGap, BookState, BookStatus, DataDropped, Instrument, StatusEvent
 from ..net.ratelimit import QuotaExceeded
 from .config import VENUE
-from .dispatch import Consumer, Dispatch
 
 __all__ = ["Books", "ManagedBook", "SnapshotSource"]
 
@@ -181,17 +182,10 @@ class Books:
     def _shower(
         self, callbacks: tuple[Callable[[ChainedBook], object], ...]
     ) -> Callable[[ChainedBook], None]:
-        """Return what shows a book; made anew when the callbacks change, not for each update."""
-        failed = self._on_callback_error
-
-        def show(chain: ChainedBook) -> None:
-            for callback in callbacks:
-                try:
-                    callback(chain)
-                except Exception as error:  # noqa: BLE001 - reported; the others go on
-                    failed(error, EventKind.BOOK_DELTA, chain)
-
-        return show
+        return show_to_all(
+            callbacks,
+            lambda error, chain: self._on_callback_error(error, EventKind.BOOK_DELTA, chain),
+        )
 
     def _on_sync_event(self, book: ManagedBook, event: SyncEvent) -> None:
         now_ns = time.time_ns()

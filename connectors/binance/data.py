@@ -31,6 +31,7 @@ from .._speedups.book import ChainedBook
 from .._speedups.events import InstrumentBase
 from .._speedups.symbols import SymbolTable
 from ..books.sync import BookSync
+from ..data.dispatch import Consumer, Dispatch
 from ..errors import ClientError, ConnectorError
 from ..model import (
     ConnectionState,
@@ -54,7 +55,6 @@ from ..net.tasks import OwnedTasks
 from .books import Books
 from .catalog import Catalog, Change
 from .config import VENUE, Config, Product, Route
-from .dispatch import Consumer, Dispatch
 from .feeds import MarketFeeds
 from .instruments import index_instrument
 from .interest import Interest

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventFlag, EventKind
+from ..data.dispatch import Consumer
+from ..data.feeds import check_callback, iterate
 from ..errors import ClientError, Unsupported
 from ..model import (
     Bar,
@@ -26,14 +27,12 @@ from ..model import (
     Ticker,
     Trade,
 )
-from ..net.stream import EventStream, Overflow
+from ..net.stream import Overflow
 from .config import Product
-from .dispatch import Consumer
 from .plans import BarFilter, bar_plan, depth_stream
 
 __all__ = ["MarketFeeds"]
 
-E = TypeVar("E")
 EVERY_SYMBOL = -1
 
 
@@ -143,7 +142,7 @@ class MarketFeeds(ABC):
         it there, keep it if you like, and look at `live` before you use it elsewhere.
         """
         found = self.instrument(instrument)
-        self._check_callback(callback)
+        check_callback(callback)
         stream = depth_stream(found.symbol, "diff", speed_ms)
         self._set_depth_kind(found, "diff")
         return self._add_book(found, stream, callback, priority)
@@ -235,7 +234,7 @@ class MarketFeeds(ABC):
         every_s: int = 1,
     ) -> Subscription:
         """Deliver the index price under a contract, or on COIN-M that of a pair (`BTCUSD`)."""
-        self._check_callback(callback)
+        check_callback(callback)
         found = self.instrument(instrument)
         if found.kind is InstrumentKind.INDEX:
             stream = f"{found.symbol.lower()}@indexPrice{_speed(every_s)}"
@@ -290,7 +289,7 @@ class MarketFeeds(ABC):
         self, instrument: Instrument | str | None, callback: Callable[[InstrumentStatus], object]
     ) -> Subscription:
         """Tell when an instrument's trading status changes; silent about the first load."""
-        self._check_callback(callback)
+        check_callback(callback)
         found = None if instrument is None else self.instrument(instrument)
         return self._add_status(found, callback)
 
@@ -304,7 +303,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[Quote]:
         """Iterate over `subscribe_quotes`."""
-        return self._iterate(self.subscribe_quotes, capacity, overflow, instrument)
+        return iterate(self.subscribe_quotes, capacity, overflow, instrument)
 
     def trades(
         self,
@@ -315,7 +314,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[Trade]:
         """Iterate over `subscribe_trades`."""
-        return self._iterate(
+        return iterate(
             self.subscribe_trades, capacity, overflow, instrument, aggregate=aggregate
         )
 
@@ -329,9 +328,13 @@ class MarketFeeds(ABC):
     ) -> EventFeed[BookUpdate | DataDropped]:
         """Iterate over `subscribe_book_deltas`; a `DataDropped` stands where some are missing."""
         marker = self._dropped_marker(f"book deltas {self.instrument(instrument).id}")
-        source: EventStream[Any] = EventStream(capacity, overflow, gap_marker=marker)
-        return EventFeed(
-            source, self.subscribe_book_deltas(instrument, source.push, speed_ms=speed_ms)
+        return iterate(
+            self.subscribe_book_deltas,
+            capacity,
+            overflow,
+            instrument,
+            gap_marker=marker,
+            speed_ms=speed_ms,
         )
 
     def book_snapshots(
@@ -344,7 +347,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[BookUpdate]:
         """Iterate over `subscribe_book_snapshots`."""
-        return self._iterate(
+        return iterate(
             self.subscribe_book_snapshots,
             capacity,
             overflow,
@@ -363,10 +366,13 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[Bar]:
         """Iterate over `subscribe_candles`."""
-        source: EventStream[Bar] = EventStream(capacity, overflow)
-        return EventFeed(
-            source,
-            self.subscribe_candles(instrument, interval, source.push, closed_only=closed_only),
+        return iterate(
+            self.subscribe_candles,
+            capacity,
+            overflow,
+            instrument,
+            interval,
+            closed_only=closed_only,
         )
 
     def mark_prices(
@@ -377,7 +383,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[MarkPrice]:
         """Iterate over `subscribe_mark_price`."""
-        return self._iterate(self.subscribe_mark_price, capacity, overflow, instrument)
+        return iterate(self.subscribe_mark_price, capacity, overflow, instrument)
 
     def index_prices(
         self,
@@ -387,7 +393,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[IndexPrice]:
         """Iterate over `subscribe_index_price`."""
-        return self._iterate(self.subscribe_index_price, capacity, overflow, instrument)
+        return iterate(self.subscribe_index_price, capacity, overflow, instrument)
 
     def liquidations(
         self,
@@ -397,7 +403,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[Liquidation]:
         """Iterate over `subscribe_liquidations`."""
-        return self._iterate(self.subscribe_liquidations, capacity, overflow, instrument)
+        return iterate(self.subscribe_liquidations, capacity, overflow, instrument)
 
     def tickers(
         self,
@@ -408,18 +414,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[Ticker]:
         """Iterate over `subscribe_tickers`."""
-        return self._iterate(self.subscribe_tickers, capacity, overflow, instrument, mini=mini)
-
-    def _iterate(
-        self,
-        subscribe: Callable[..., Subscription],
-        capacity: int,
-        overflow: Overflow,
-        instrument: Instrument | str | None,
-        **options: Any,
-    ) -> EventFeed[Any]:
-        source: EventStream[Any] = EventStream(capacity, overflow)
-        return EventFeed(source, subscribe(instrument, source.push, **options))
+        return iterate(self.subscribe_tickers, capacity, overflow, instrument, mini=mini)
 
     # ---- helpers ------------------------------------------------------------------------------
 
@@ -450,18 +445,8 @@ class MarketFeeds(ABC):
     def _consumer(
         self, kind: EventKind, number: int, callback: Callable[[Any], object]
     ) -> Consumer:
-        self._check_callback(callback)
+        check_callback(callback)
         return Consumer(kind, number, callback)
-
-    @staticmethod
-    def _check_callback(callback: object) -> None:
-        if not callable(callback):
-            raise ClientError(f"a callback must be callable, got {type(callback).__name__}")
-        if inspect.iscoroutinefunction(callback):
-            raise ClientError(
-                "a callback is a plain function, it is called before the next message is read; "
-                "to await things, iterate: `async for quote in data.quotes(...)`"
-            )
 
 
 class _NotOlder:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from ..data.reporting import connection_change
 from ..errors import ConnectorError, VenueError
 from ..model import (
     ConnectionState,
@@ -18,16 +19,7 @@ from ..model import (
     SubscriptionStatus,
     VenueEvent,
 )
-from ..net.session_events import (
-    AttemptFailed,
-    Closed,
-    Connected,
-    Connecting,
-    Lost,
-    Recovered,
-    SessionEvent,
-    WentStale,
-)
+from ..net.session_events import SessionEvent
 from .config import VENUE
 from .slots import Outcome, StreamOutcome
 from .wire import VenueProblem
@@ -95,19 +87,9 @@ class Reporter:
 
     def session(self, where: str, event: SessionEvent) -> None:
         """Tell that a connection changed its state."""
-        match event:
-            case Connecting():
-                self.connection(where, ConnectionState.CONNECTING)
-            case Connected():
-                self.connection(where, ConnectionState.LIVE)
-            case WentStale():
-                self.connection(where, ConnectionState.STALE)
-            case Recovered():
-                self.connection(where, ConnectionState.LIVE, "data flows again")
-            case Lost() | AttemptFailed():
-                self.connection(where, ConnectionState.RECONNECTING, str(event.error))
-            case Closed():
-                self.connection(where, ConnectionState.CLOSED, str(event.error or ""))
+        change = connection_change(event)
+        if change is not None:
+            self.connection(where, *change)
 
     def connection(self, where: str, state: ConnectionState, reason: str = "") -> None:
         """Tell the state of a connection."""

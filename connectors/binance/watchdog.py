@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from .._speedups.events import EventKind
-from .dispatch import Dispatch
+from ..data.dispatch import Dispatch
 from .streams import Stream
 
 __all__ = ["FirstData", "talks"]

@@ -1,4 +1,4 @@
-"""Lighter: signing.
+"""Lighter: market data, trading and signing.
 
 ::
 
@@ -18,8 +18,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .config import Config, Credentials, Environment
+    from .data import DataClient
+    from .execution import CancelOrder, ExecutionClient
     from .keys import generate_key, private_key_from_seed
     from .l1 import L1Signer, eip191_digest, l1_message, with_l1_signature
+    from .limits import Tier
     from .signing import SignedTx, Signer, SignerStats, error_texts, tx_hash, verify
     from .transactions import (
         Attribute,
@@ -37,6 +41,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Attribute",
     "CancelAllTimeInForce",
+    "CancelOrder",
+    "Config",
+    "Credentials",
+    "DataClient",
+    "Environment",
+    "ExecutionClient",
     "GroupingType",
     "L1Signer",
     "MarginDirection",
@@ -47,6 +57,7 @@ __all__ = [
     "SignedTx",
     "Signer",
     "SignerStats",
+    "Tier",
     "TimeInForce",
     "TxType",
     "eip191_digest",
@@ -60,10 +71,17 @@ __all__ = [
 ]
 
 _HOME = {
+    "CancelOrder": "execution",
+    "Config": "config",
+    "Credentials": "config",
+    "DataClient": "data",
+    "Environment": "config",
+    "ExecutionClient": "execution",
     "L1Signer": "l1",
     "SignedTx": "signing",
     "Signer": "signing",
     "SignerStats": "signing",
+    "Tier": "limits",
     "eip191_digest": "l1",
     "error_texts": "signing",
     "generate_key": "keys",

@@ -215,7 +215,9 @@ class HttpClient:
     async def _once(self, request: HttpRequest) -> HttpResponse:
         mark = 0
         if self.limiter is not None and request.keys:
-            await self.limiter.acquire(*request.keys, timeout_s=self.budget_timeout_s)
+            await self.limiter.acquire(
+                *request.keys, cost=request.key_cost, timeout_s=self.budget_timeout_s
+            )
         if self.weights is not None:
             await self.weights.take(
                 request.costs, reserved=request.reserved, timeout_s=self.budget_timeout_s

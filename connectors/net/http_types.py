@@ -65,7 +65,9 @@ class HttpRequest:
     reserved : bool
         Whether it may use the reserved share of the weight (cancels).
     keys : tuple of str
-        Rate limits to take one unit of, see `RateLimiter`.
+        Rate limits to take `key_cost` units of, see `RateLimiter`.
+    key_cost : int
+        Units of each of them, one by default.
     timeout_s : float, optional
         Bound of each try; the client's default if None.
     """
@@ -79,6 +81,7 @@ class HttpRequest:
     costs: Mapping[str, int] = field(default_factory=dict)
     reserved: bool = False
     keys: tuple[str, ...] = ()
+    key_cost: int = 1
     timeout_s: float | None = None
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 DATA = Path(__file__).resolve().parents[1] / "data"
 SAMPLES = DATA / "binance" / "market_frames.json"
 VECTORS = DATA / "lighter" / "signing_vectors.json"
+LIGHTER = DATA / "lighter"
 # The number that tests/fuzz/binance.c gives the parser of each event.
 PARSERS = {
     "bookTicker": 0, "aggTrade": 1, "trade": 2, "depthUpdate": 3, "markPriceUpdate": 5,
@@ -108,6 +109,38 @@ def compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def lighter_seeds() -> list[bytes]:
+    """Return frames, and what they hold, for the parsers by their number in lighter.c."""
+    frames = json.loads((LIGHTER / "public_frames.json").read_text(encoding="utf-8"))
+    found = []
+    for name, frame in frames.items():
+        if isinstance(frame, dict) and name != "details":
+            found += [b"\0" + compact(frame), b"\1" + compact(dict(reversed(frame.items())))]
+    book = frames["order_book"]["order_book"]
+    small = {**book, "asks": book["asks"][:1], "bids": []}
+    values = [
+        (2, book), (3, small), (3, book), (4, frames["ticker"]["ticker"]),
+        (6, frames["market_stats"]["market_stats"]),
+        (6, frames["spot_market_stats"]["spot_market_stats"]),
+        (7, frames["candle"]["candles"][0]),
+        (9, frames["account_all_positions"]["positions"]["0"]),
+    ]  # fmt: skip
+    trade = frames["trade"]["trades"][0]
+    order = frames["account_all_orders"]["orders"]["0"][0]
+    wanted = ("order_id", "market_index", "initial_base_amount", "price", "status", "is_ask")
+    values += [
+        (5, trade), (5, {key: trade[key] for key in list(trade)[::2]}),
+        (5, {key: trade[key] for key in ("trade_id", "price", "size", "is_maker_ask", "type")}),
+        (8, order), (8, {key: order[key] for key in wanted}),
+    ]  # fmt: skip
+    for entry in json.loads((LIGHTER / "frames_tx.json").read_text(encoding="utf-8")):
+        if entry["dir"] == "s2c":
+            values.append((10, entry["frame"]))
+    found += [bytes([number]) + compact(value) for number, value in values]
+    floats = ["0.1", "13.223699999999997", "-1e-07", "1e30", "1E+2", '"2"', "123456789012345678901"]
+    return found + [b"\x0b" + text.encode() for text in floats]
+
+
 def seeds() -> dict[str, list[bytes]]:
     """Return the inputs of each target."""
     samples = json.loads(SAMPLES.read_text(encoding="utf-8"))
@@ -131,6 +164,7 @@ def seeds() -> dict[str, list[bytes]]:
         "decimal": [bytes([i]) + text.encode() for i, text in enumerate(NUMBERS * 3)],
         "levels": [bytes([i * 9]) + text.encode() for i, text in enumerate(LEVELS)],
         "binance": binance,
+        "lighter": lighter_seeds(),
         "book": [bytes((i * step + i // 4) % 256 for i in range(64)) for step in (1, 3, 37, 67, 9)],
         "utf8": [
             *(text.encode() for text in TEXTS),

@@ -18,8 +18,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 HEADERS = HERE.parents[1] / "_speedups" / "csrc"
 NAMES = sorted(path.relative_to(HEADERS).as_posix() for path in HEADERS.rglob("*.h"))
-TARGETS = ["scan", "decimal", "levels", "binance", "utf8", "book", "lighter_tx", "lighter_hash"]
-TARGETS += ["lighter_curve"]
+TARGETS = ["scan", "decimal", "levels", "binance", "lighter", "utf8", "book", "lighter_tx"]
+TARGETS += ["lighter_hash", "lighter_curve"]
 SLOW_TARGETS = ["lighter_schnorr"]
 COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)] or [
     cc for cc in ("cc",) if shutil.which(cc)

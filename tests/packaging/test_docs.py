@@ -93,7 +93,11 @@ COMMANDS = [
     for line in block.code.splitlines()
     if line.startswith(("make ", "connectors "))
 ]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted(
+    path
+    for path in (ROOT / "examples").glob("*.py")
+    if not path.name.startswith("lighter_")  # run by tests/venues/lighter/test_lighter_example.py
+)
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,15 @@ def test_watch_shows_both_products_of_a_simulator():
         )
 
 
+def test_watch_shows_the_markets_of_a_lighter_simulator():
+    done = call("watch", "lighter", "eth-perp", "ETH/USDC-SPOT", "--env", "sim", "--for", "2.5")
+    assert done.returncode == 0, done.stderr
+    for name in ("ETH-PERP", "ETH/USDC-SPOT"):
+        lines = [line for line in done.stdout.splitlines() if line.startswith(name)]
+        assert lines, done.stdout
+        assert " @ " in lines[-1], lines[-1]
+
+
 def test_watch_says_which_instrument_does_not_exist():
     done = call("watch", "binance", "NOPEUSDT-PERP", "--env", "sim", "--for", "1")
     assert done.returncode == 1

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from connectors.binance.books import Books
-from connectors.binance.dispatch import Dispatch
 from connectors.binance.instruments import symbol_id
 from connectors.books.sync import SyncLimits
+from connectors.data.dispatch import Dispatch
 from connectors.errors import RateLimited
 from connectors.model import BookUpdate, Instrument, InstrumentKind
 

@@ -6,8 +6,8 @@ import pytest
 
 from connectors._speedups.binance import BinanceDecoder
 from connectors._speedups.symbols import SymbolTable
-from connectors.binance.dispatch import Consumer, Dispatch
 from connectors.binance.instruments import symbol_id
+from connectors.data.dispatch import Consumer, Dispatch
 from connectors.model import EventKind, Instrument, InstrumentKind
 
 

@@ -426,7 +426,7 @@ def test_numbers_of_the_enums_are_part_of_the_interface():
     assert [kind.value for kind in EventKind] == list(range(10))
     assert {flag.name: flag.value for flag in EventFlag} == {
         "OFF_SCALE": 1, "NOT_MARKET": 2, "AGGREGATE": 4, "CLOSED": 8, "PARTIAL": 16, "RPI": 32,
-        "MINI": 64, "CONTINUOUS": 128, "INDEX": 256, "MARK": 512,
+        "MINI": 64, "CONTINUOUS": 128, "INDEX": 256, "MARK": 512, "HISTORY": 1024,
     }  # fmt: skip
     assert [side.value for side in AggressorSide] == [0, 1, 2]
 

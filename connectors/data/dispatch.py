@@ -20,7 +20,7 @@ __all__ = ["Consumer", "Dispatch"]
 
 Callback = Callable[[Any], object]
 
-log = logging.getLogger("connectors.binance")
+log = logging.getLogger("connectors.data")
 
 EVERY_SYMBOL = -1
 TRADES_KEPT = 65_536  # of all symbols: more than one connection may be behind the other

@@ -1,0 +1,276 @@
+"""How long does a Lighter frame take to become an event, and a frame of fills to be applied?
+
+Shapes, key order and number formats are those of the wire; values come from a seeded random walk,
+and each kind is a list of different frames that stays within 16 kB.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import orjson
+
+from bench.measure import Case, Claim, Group, Plan, time_cases
+from bench.ours import ignore
+from connectors._speedups.events import EventKind, Router
+from connectors._speedups.lighter import AccountFrame, AccountHandler, LighterDecoder
+from connectors._speedups.symbols import SymbolTable
+from connectors.execution.dispatch import OrderDispatch
+from connectors.execution.identity import OrderRegistry, TrackedOrder
+from connectors.lighter.account_feed import AccountFeed
+from connectors.lighter.instruments import parse_instruments, wire_name
+from connectors.lighter.reports import Reporter
+from connectors.model import Instrument, OrderFilled, OrderType, Side
+
+__all__ = ["MAKERS", "run"]
+
+ROOM = 16_384
+ACCOUNT, CLIENT_INDEX = 12345, 7_001_011_966
+BOOK, TICKER, TRADE = "order_book, 6+6 levels", "ticker", "trade"
+FILLS = "account_all_trades, 5 fills"
+TYPED = "msgspec typed, text"
+CLAIMS = {BOOK: [Claim(TYPED, at_least=3.5)], FILLS: [Claim(TYPED, at_least=1.5)]}
+DETAILS = {
+    "order_book_details": [
+        {"symbol": "ETH", "market_id": 0, "market_type": "perp", "status": "active",
+         "size_decimals": 4, "price_decimals": 2}
+    ]
+}  # fmt: skip
+
+
+class Market:
+    """A seeded market that moves a little with every look at it."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(20_260_521)
+        self.mid = 235_273
+        self.nonce = 9_182_389_998
+        self.id = 19_209_006_902
+        self.us = 1_774_884_082_309_144
+
+    def step(self) -> None:
+        self.mid += self.random.choice((-3, -1, 0, 0, 1, 3))
+        self.nonce += self.random.randrange(1, 30)
+        self.id += self.random.randrange(1, 9)
+        self.us += self.random.randrange(1_000, 90_000)
+
+    def price(self, away: int) -> str:
+        ticks = self.mid + away
+        return f"{ticks // 100}.{ticks % 100:02}"
+
+    def size(self) -> str:
+        return f"{self.random.choice((0.0, 0.1336, 2.5, 40.0)) * self.random.random():.4f}"
+
+    def level(self, away: int) -> dict[str, str]:
+        return {"price": self.price(away), "size": self.size()}
+
+
+def order_book(m: Market) -> dict[str, Any]:
+    begin = m.nonce
+    m.step()
+    return {
+        "channel": "order_book:0", "last_updated_at": m.us, "offset": 1_558_300,
+        "order_book": {
+            "code": 0, "asks": [m.level(n) for n in range(1, 7)],
+            "bids": [m.level(-n) for n in range(1, 7)], "offset": 1_558_300, "nonce": m.nonce,
+            "last_updated_at": m.us, "begin_nonce": begin,
+        },
+        "timestamp": m.us // 1000 + 17, "type": "update/order_book",
+    }  # fmt: skip
+
+
+def ticker(m: Market) -> dict[str, Any]:
+    return {
+        "channel": "ticker:0", "last_updated_at": m.us, "nonce": m.nonce,
+        "ticker": {"s": "ETH", "a": m.level(1), "b": m.level(-1), "last_updated_at": m.us},
+        "timestamp": m.us // 1000 + 12, "type": "update/ticker",
+    }  # fmt: skip
+
+
+def trade_row(m: Market) -> dict[str, Any]:
+    m.step()
+    ask, bid = 281_476_929_510_102, 562_947_905_631_053
+    return {
+        "trade_id": m.id, "trade_id_str": str(m.id), "tx_hash": f"{m.id:016x}", "type": "trade",
+        "market_id": 0, "size": "0.1336", "price": m.price(0), "usd_amount": "314.324728",
+        "ask_id": ask, "ask_id_str": str(ask), "bid_id": bid, "bid_id_str": str(bid),
+        "ask_client_id": 0, "ask_client_id_str": "0", "bid_client_id": CLIENT_INDEX,
+        "bid_client_id_str": str(CLIENT_INDEX), "ask_account_id": 91249,
+        "bid_account_id": ACCOUNT, "is_maker_ask": True, "block_height": 227_535_535,
+        "timestamp": m.us // 1000, "taker_fee": 196, "maker_fee": 28, "transaction_time": m.us,
+    }  # fmt: skip
+
+
+def trade(m: Market) -> dict[str, Any]:
+    return {
+        "channel": "trade:0", "liquidation_trades": [], "nonce": m.nonce,
+        "trades": [trade_row(m)], "type": "update/trade",
+    }  # fmt: skip
+
+
+def fills(m: Market) -> dict[str, Any]:
+    return {
+        "type": "update/account_all_trades", "channel": f"account_all_trades:{ACCOUNT}",
+        "trades": {"0": [trade_row(m) for _ in range(5)]},
+    }  # fmt: skip
+
+
+MAKERS: dict[str, Callable[[Market], dict[str, Any]]] = {
+    BOOK: order_book,
+    TICKER: ticker,
+    TRADE: trade,
+    FILLS: fills,
+}
+
+
+def frames(kind: str) -> list[bytes]:
+    """Return different frames of a kind, as they come off the socket."""
+    market = Market()
+    found: list[bytes] = []
+    while sum(map(len, found)) < ROOM - 4_000:
+        market.step()
+        found.append(json.dumps(MAKERS[kind](market), separators=(",", ":")).encode())
+    return found
+
+
+def struct(sample: Any, number: Any, name: str = "Frame") -> Any:
+    """Return the msgspec type of a value like this one; `number` is that of decimal texts."""
+    if isinstance(sample, list):
+        return list[struct(sample[0], number, name + "Item")] if sample else list[Any]
+    if isinstance(sample, dict):
+        if sample and all(key.isdigit() for key in sample):
+            return dict[str, struct(next(iter(sample.values())), number, name)]
+        members = [(key, struct(value, number, name + key)) for key, value in sample.items()]
+        return msgspec.defstruct(name, members, gc=False)
+    if isinstance(sample, str) and "." in sample:
+        return number
+    return type(sample)
+
+
+def eth() -> Instrument:
+    """Return the instrument that all frames are about."""
+    return parse_instruments(DETAILS)[0]
+
+
+def decoder_to(callback: Callable[[Any], object], account: AccountHandler) -> LighterDecoder:
+    """Return a decoder that calls `callback` with each event."""
+    symbols = SymbolTable()
+    number = symbols.add(eth(), alias=wire_name(eth()))
+    router = Router()
+    for kind in EventKind:
+        if kind is not EventKind.KIND_COUNT:
+            router.route(kind, number, callback)
+    return LighterDecoder(symbols, router, account=account)
+
+
+class Rows(AccountHandler):
+    """Hands the rows of a frame on."""
+
+    def on_trades(self, frame: AccountFrame) -> None:
+        ignore(frame)
+
+
+class Applied(AccountHandler):
+    """An account with one order of ours, which every trade fills: rows to `OrderFilled`."""
+
+    def __init__(self, on_event: Callable[[Any], object]) -> None:
+        registry = OrderRegistry()
+        instrument = eth()
+        self.order = registry.add(
+            TrackedOrder(
+                "O-1", instrument.id, Side.BUY, OrderType.LIMIT, size=Decimal(10**9),
+                price=Decimal("2352.73"), client_key=CLIENT_INDEX,
+            )
+        )  # fmt: skip
+        self.order.is_submitted = self.order.is_accepted = True
+        self.dispatch = OrderDispatch(registry, on_event=on_event, wall_ns=lambda: 0)
+        nothing: Any = None
+        self.feed = AccountFeed(
+            nothing, dispatch=self.dispatch, reconciler=nothing,
+            reporter=Reporter(
+                ACCOUNT, registry, instrument_of=lambda index: instrument, wall_ns=lambda: 0
+            ),
+            markets=nothing, positions=nothing, balances=nothing, clock=nothing,
+        )  # fmt: skip
+
+    def on_trades(self, frame: AccountFrame) -> None:
+        self.feed.take_rows("account_all_trades", frame)
+
+    def again(self) -> None:
+        """Forget the trades seen, so that the same frames make events again."""
+        self.dispatch.fills._seen.clear()
+        self.order.filled_size = Decimal(0)
+
+
+def run(plan: Plan) -> list[Group]:
+    """Time every frame kind."""
+    return [
+        time_cases(
+            f"decode Lighter {kind}",
+            cases(kind),
+            plan,
+            claims=CLAIMS.get(kind, ()),
+            note=f"frame of {len(frames(kind)[0])} bytes; per frame",
+        )
+        for kind in MAKERS
+    ]
+
+
+def cases(kind: str) -> list[Case]:
+    inputs = frames(kind)
+    sample = orjson.loads(inputs[0])
+    check(kind, inputs)
+    if kind == FILLS:
+        applied = Applied(ignore)
+        ours = decoder_to(ignore, applied).feed_bytes
+
+        def batch() -> None:
+            applied.again()
+            for frame in inputs:
+                ours(frame)
+
+        rows = decoder_to(ignore, Rows()).feed_bytes
+        found = [
+            Case("tickwire, to OrderFilled", batch, len(inputs), note="decoded and dispatched"),
+            Case("tickwire, rows", _loop(rows, inputs), len(inputs), note="decoded only"),
+        ]
+    else:
+        decode = decoder_to(ignore, AccountHandler()).feed_bytes
+        found = [Case("tickwire", _loop(decode, inputs), len(inputs), note="integers, exact")]
+    for name, number in ((TYPED, str), ("msgspec typed, Decimal", Decimal)):
+        typed = msgspec.json.Decoder(struct(sample, number)).decode
+        found.append(Case(name, _hand_over(typed, inputs), len(inputs)))
+    found.append(Case("orjson", _hand_over(orjson.loads, inputs), len(inputs), note="a dict"))
+    return found
+
+
+def check(kind: str, inputs: list[bytes]) -> None:
+    """Make sure that what is timed also happens."""
+    seen: list[Any] = []
+    decoder = decoder_to(seen.append, Applied(seen.append))
+    for frame in inputs:
+        decoder.feed_bytes(frame)
+    wanted = len(inputs) * (5 if kind == FILLS else 1)
+    if len(seen) != wanted or (kind == FILLS and not isinstance(seen[0], OrderFilled)):
+        raise AssertionError(f"{kind}: {len(seen)} events instead of {wanted}")
+
+
+def _loop(call: Callable[[bytes], object], inputs: list[bytes]) -> Callable[[], None]:
+    def batch() -> None:
+        for frame in inputs:
+            call(frame)
+
+    return batch
+
+
+def _hand_over(decode: Callable[[bytes], object], inputs: list[bytes]) -> Callable[[], None]:
+    def batch() -> None:
+        for frame in inputs:
+            ignore(decode(frame))
+
+    return batch

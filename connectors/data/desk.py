@@ -1,0 +1,173 @@
+"""The instruments of a client that stay up to date, and who is told about changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import ConnectorError
+from ..model import (
+    Instrument,
+    InstrumentStatus,
+    InstrumentUpdated,
+    StatusEvent,
+    StreamState,
+    Subscription,
+)
+from .catalog import Catalog, Change
+
+__all__ = ["InstrumentDesk"]
+
+log = logging.getLogger("connectors.data")
+
+StatusCallback = Callable[[InstrumentStatus], object]
+
+
+class InstrumentDesk:
+    """Loads instruments, again when asked to, and tells what changed.
+
+    Parameters
+    ----------
+    venue :
+        For the events.
+    load : callable
+        Reads all definitions from the venue.
+    on_instrument : callable
+        `on_instrument(instrument)` for each new or changed definition, the first load included,
+        and with `again` for those that were asked for by `refresh` and did not change.
+    emit :
+        Receives the status events.
+    on_callback_error : callable
+        `on_callback_error(error, event)`.
+    on_error : callable
+        `on_error(message, error)` when a refresh failed.
+    every_s :
+        Time between refreshes; 0: only when asked for.
+    least_s :
+        Time that must have passed since the last refresh before an asked for one is made.
+    """
+
+    def __init__(
+        self,
+        venue: str,
+        *,
+        load: Callable[[], Awaitable[Iterable[Instrument]]],
+        on_instrument: Callable[[Instrument], object],
+        emit: Callable[[StatusEvent], object],
+        on_callback_error: Callable[[BaseException, Any], object],
+        on_error: Callable[[str, ConnectorError], object],
+        every_s: float = 0.0,
+        least_s: float = 60.0,
+    ) -> None:
+        self.catalog = Catalog()
+        self.refreshes = 0
+        self._venue = venue
+        self._load = load
+        self._on_instrument = on_instrument
+        self._emit = emit
+        self._on_callback_error = on_callback_error
+        self._on_error = on_error
+        self._every_s = every_s
+        self._least_s = least_s
+        self._refreshed_at = float("-inf")
+        self._asked = asyncio.Event()
+        self._again: set[str] = set()  # symbols whose definition is wanted even if unchanged
+        self._watchers: list[tuple[str | None, StatusCallback, Subscription]] = []
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """All instruments by our id, as a live read-only view."""
+        return self.catalog.by_id
+
+    async def load(self) -> Mapping[str, Instrument]:
+        """Read all definitions now; ConnectorError if the venue does not give them."""
+        self._refreshed_at = time.monotonic()
+        self.take(await self._load())
+        self.refreshes += 1
+        return self.instruments
+
+    def take(self, instruments: Iterable[Instrument]) -> None:
+        """Take a complete set of definitions."""
+        instruments = tuple(instruments)
+        first = not self.catalog.loaded
+        changes = self.catalog.update(instruments)
+        again, self._again = self._again, set()
+        redefined = {each.instrument.symbol for each in changes if each.is_redefined}
+        for instrument in instruments:
+            if first or instrument.symbol in redefined or instrument.symbol in again:
+                self._on_instrument(instrument)
+        for change in changes:
+            self.tell(change)
+
+    def refresh(self, symbol: str | None = None) -> None:
+        """Have everything read again soon; of `symbol` the definition is told in any case."""
+        if symbol is not None:
+            self._again.add(symbol)
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Refresh when asked to and from time to time; ends by cancellation."""
+        while True:
+            try:
+                async with asyncio.timeout(self._every_s or None):
+                    await self._asked.wait()
+                since_s = time.monotonic() - self._refreshed_at
+                await asyncio.sleep(max(self._least_s - since_s, 0.0))
+            except TimeoutError:
+                pass
+            self._asked.clear()
+            try:
+                await self.load()
+            except ConnectorError as error:
+                log.warning("venue=%s instruments could not be refreshed: %s", self._venue, error)
+                self._on_error(f"instruments could not be refreshed: {error}", error)
+
+    # ---- statuses -----------------------------------------------------------------------------
+
+    def watch(
+        self,
+        instrument: Instrument | None,
+        callback: StatusCallback,
+        cancel: Callable[[Subscription], None],
+    ) -> tuple[Subscription, Callable[[], None]]:
+        """Tell a callback about statuses; return its subscription and what ends it."""
+        wanted = None if instrument is None else instrument.id
+        subscription = Subscription(f"status {wanted or 'of all'}", (), cancel)
+        entry = (wanted, callback, subscription)
+        self._watchers.append(entry)
+        subscription.advance(StreamState.ACTIVE)
+        return subscription, lambda: self._watchers.remove(entry)
+
+    def tell(self, change: Change) -> None:
+        """Tell everybody about a change."""
+        now_ns = time.time_ns()
+        identity = change.instrument.id
+        if change.is_redefined:
+            self._emit(
+                InstrumentUpdated(
+                    venue=self._venue,
+                    ts_init=now_ns,
+                    instrument_id=identity,
+                    is_new=change.old is None,
+                )
+            )
+        if not change.status_changed:
+            return
+        event = InstrumentStatus(
+            venue=self._venue,
+            ts_init=now_ns,
+            instrument_id=identity,
+            status=change.status,
+            venue_status=change.venue_status,
+            previous=change.previous,
+        )
+        self._emit(event)
+        for wanted, callback, _ in tuple(self._watchers):
+            if wanted in (None, identity):
+                try:
+                    callback(event)
+                except Exception as error:  # noqa: BLE001 - reported; the others go on
+                    self._on_callback_error(error, event)

@@ -1,0 +1,452 @@
+"""Dispatch for venues that modify by cancel-replace (Hyperliquid, spec 2).
+
+A modification there retires the venue's order and makes a new one, a new *leg*, under the same
+client order id. What arrives is "canceled" for the old leg and "open" for the new one, in either
+order, fills of both in between, and any of it late or never. Out comes one `OrderUpdated`:
+
+* the *marker* is set before a modification is sent; while it is set the cancel of the old leg
+  is swallowed, and remembered in case the modification fails;
+* a row or reply that names a new leg *promotes* it: the order is bound to it;
+* a fill of a leg nobody has named yet is held back until the promotion (``hold_fills``), so that
+  the update comes before the fills of what it made; or it promotes the leg itself;
+* what a retired leg still says is old news, but its fills count;
+* a new leg that is too big, because the old one traded on its way, asks for a *corrective*.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ..model.enums import OrderStatus, OrderType
+from ..model.order_events import OrderUpdated
+from ..model.reports import FillReport, OrderStatusReport
+from .dispatch import DispatchRules, OrderDispatch, OrderRow, Outcome
+from .fills import FillKey
+from .identity import Shape, TrackedOrder
+from .lifecycle import Doubt, OrderState
+
+__all__ = ["CANCEL_REPLACE_RULES", "Corrective", "LegDispatch"]
+
+_log = logging.getLogger("connectors.execution.legs")
+
+CANCEL_REPLACE_RULES = DispatchRules(
+    announces_trigger=frozenset(
+        {OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}
+    ),
+    rows_reshape=False,
+    late_fills_are_events=False,
+    reject_reason="Order rejected by exchange",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrective:
+    """A further modification that brings a leg down to what is left.
+
+    The marker is armed for it already: send it, and tell `replace_refused` or
+    `replace_in_doubt` as for any other.
+    """
+
+    order: TrackedOrder
+    venue_order_id: str
+    size: Decimal
+    price: Decimal | None
+
+
+@dataclass(slots=True)
+class _Legs:
+    """What is known of an order's legs beyond the present one."""
+
+    marker: str | None = None
+    target: Shape | None = None
+    sent_size: Decimal | None = None
+    is_corrective: bool = False
+    held: list[FillReport] = field(default_factory=list)
+    suppressed_cancel: OrderStatusReport | None = None
+    retired: deque[str] = field(default_factory=lambda: deque(maxlen=8))
+
+    def disarm(self) -> None:
+        self.marker = self.target = self.sent_size = None
+        self.is_corrective = False
+
+
+class LegDispatch(OrderDispatch):
+    """An `OrderDispatch` that knows legs.
+
+    Parameters
+    ----------
+    hold_fills : bool
+        Hold back fills of a leg that was not named yet; False: the first one promotes it.
+    max_held : int
+        Fills held back per order; beyond it they go out at once, with an error in the log.
+
+    Further parameters are those of `OrderDispatch`; `rules` defaults to
+    `CANCEL_REPLACE_RULES`.
+    """
+
+    def __init__(
+        self, *args: Any, hold_fills: bool = True, max_held: int = 1000, **kwargs: Any
+    ) -> None:
+        if kwargs.get("rules") is None:
+            kwargs["rules"] = CANCEL_REPLACE_RULES
+        super().__init__(*args, **kwargs)
+        self._hold_fills = hold_fills
+        self._max_held = max_held
+        self._legs: dict[str, _Legs] = {}
+        self._correctives: list[Corrective] = []
+
+    # -- commands and replies -----------------------------------------------------------
+
+    def replace_sent(
+        self,
+        order: TrackedOrder,
+        target: Shape,
+        *,
+        sent_size: Decimal | None = None,
+        venue_order_id: str | None = None,
+    ) -> None:
+        """A modification is about to be sent; arm the marker before its bytes go out.
+
+        `target` is absolute (its size includes what is filled), `sent_size` what the wire says.
+        """
+        old = venue_order_id or order.venue_order_id
+        if order.final is not None or old is None:
+            return
+        legs = self._legs_of(order)
+        legs.marker = old
+        legs.target = target
+        legs.sent_size = sent_size
+        legs.is_corrective = False
+        self.modify_sent(order, target)
+
+    def replaced(
+        self, order: TrackedOrder, venue_order_id: str, *, ts_event: int, ts_init: int
+    ) -> bool:
+        """A reply names the new leg. False if that is no news."""
+        legs = self._legs.get(order.client_order_id)
+        if order.final is not None or legs is None or legs.marker is None:
+            return False
+        if venue_order_id == order.venue_order_id or venue_order_id in legs.retired:
+            return False
+        price = legs.target.price if legs.target is not None else None
+        return self._promote(
+            order, venue_order_id, price, None, None, ts_event=ts_event, ts_init=ts_init
+        )
+
+    def replace_refused(
+        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+    ) -> None:
+        """The modification failed for certain: the order lives on in its old leg.
+
+        Unless that was canceled meanwhile: then it is over.
+        """
+        legs = self._legs.get(order.client_order_id)
+        if order.final is not None:
+            return
+        if legs is None:
+            self.modify_refused(order, reason, code=code)
+            return
+        was_corrective = legs.is_corrective
+        canceled = legs.suppressed_cancel
+        held = self._release(legs)
+        legs.suppressed_cancel = None
+        legs.disarm()
+        if was_corrective:
+            order.requested = None  # the caller did not ask for it
+        else:
+            self.modify_refused(order, reason, code=code)
+        for report in held:
+            self._fill_held(order, report)
+        if canceled is not None:
+            self._cancel(
+                order,
+                canceled.venue_order_id,
+                canceled.reason,
+                canceled.ts_last,
+                canceled.ts_init,
+            )
+
+    def replace_in_doubt(self, order: TrackedOrder) -> None:
+        """Nobody knows whether the venue has the modification: the marker stays."""
+        self.in_doubt(order, Doubt.MODIFY)
+
+    def promote_from_query(self, row: OrderRow) -> bool:
+        """Take an answer to a question asked while a modification is on its way.
+
+        Only an open order under a new id promotes; anything else changes nothing.
+        """
+        report = row.report
+        order = self.registry.find(
+            client_order_id=report.client_order_id, client_key=row.client_key
+        )
+        if order is None or order.final is not None or not report.status.is_open:
+            return False
+        legs = self._legs.get(order.client_order_id)
+        if legs is None or legs.marker is None or not order.is_accepted:
+            return False
+        if report.venue_order_id == order.venue_order_id or report.venue_order_id in legs.retired:
+            return False
+        return self._promote_by_row(order, report)
+
+    def take_correctives(self) -> list[Corrective]:
+        """Return the modifications to send, and forget them."""
+        wanted, self._correctives = self._correctives, []
+        return [corrective for corrective in wanted if corrective.order.final is None]
+
+    # -- what tests and logs want to know -----------------------------------------------
+
+    def marker(self, order: TrackedOrder) -> str | None:
+        """Return the leg a modification on its way replaces."""
+        legs = self._legs.get(order.client_order_id)
+        return None if legs is None else legs.marker
+
+    def held_fills(self, order: TrackedOrder) -> int:
+        """Return how many fills are held back."""
+        legs = self._legs.get(order.client_order_id)
+        return 0 if legs is None else len(legs.held)
+
+    def release_held(self, order: TrackedOrder) -> bool:
+        """Promote the leg of the oldest held fill with what was asked for (the deadline passed)."""
+        legs = self._legs.get(order.client_order_id)
+        if legs is None or not legs.held or order.final is not None:
+            return False
+        first = legs.held[0]
+        return self.replaced(
+            order, first.venue_order_id, ts_event=first.ts_event, ts_init=first.ts_init
+        )
+
+    # -- rows ---------------------------------------------------------------------------
+
+    def _apply(self, order: TrackedOrder, row: OrderRow) -> Outcome:
+        legs = self._legs.get(order.client_order_id)
+        if legs is not None and row.report.venue_order_id in legs.retired:
+            return Outcome.SKIP
+        return super()._apply(order, row)
+
+    def _on_open(self, order: TrackedOrder, row: OrderRow) -> Outcome:
+        report = row.report
+        if report.status is OrderStatus.PARTIALLY_FILLED:
+            return Outcome.TRACKED
+        if order.is_accepted and order.venue_order_id != report.venue_order_id:
+            return Outcome.TRACKED if self._promote_by_row(order, report) else Outcome.SKIP
+        self._accept(order, report.venue_order_id, report.ts_last, report.ts_init)
+        if report.price is not None:
+            order.price = report.price
+        return Outcome.TRACKED
+
+    def _on_canceled(self, order: TrackedOrder, row: OrderRow) -> Outcome:
+        report = row.report
+        if order.is_accepted and order.venue_order_id != report.venue_order_id:
+            return Outcome.SKIP
+        legs = self._legs.get(order.client_order_id)
+        if legs is not None and legs.marker == report.venue_order_id:
+            legs.suppressed_cancel = report
+            return Outcome.SKIP
+        return super()._on_canceled(order, row)
+
+    def _on_rejected(self, order: TrackedOrder, row: OrderRow) -> Outcome:
+        report = row.report
+        reason = report.reason or self.rules.reject_reason
+        legs = self._legs.get(order.client_order_id)
+        is_new_leg = order.is_accepted and order.venue_order_id != report.venue_order_id
+        if legs is not None and legs.marker is not None and is_new_leg:
+            self.replace_refused(order, reason)
+        elif order.filled_size:
+            self._cancel(order, report.venue_order_id, reason, report.ts_last, report.ts_init)
+        else:
+            self._reject(order, reason, None, row.due_post_only, report.ts_last, report.ts_init)
+        return Outcome.TRACKED
+
+    def _on_filled(self, order: TrackedOrder, row: OrderRow) -> Outcome:
+        report = row.report
+        legs = self._legs.get(order.client_order_id)
+        if (
+            legs is not None
+            and legs.marker is not None
+            and legs.held
+            and report.venue_order_id != order.venue_order_id
+        ):
+            self._promote_by_row(order, report)
+        return Outcome.TRACKED
+
+    def _note_filled(self, order: TrackedOrder, report: OrderStatusReport) -> None:
+        """Rows count the fills of one leg only: they are not comparable."""
+
+    # -- fills --------------------------------------------------------------------------
+
+    def _fill(self, order: TrackedOrder, report: FillReport, key: FillKey) -> Outcome:
+        legs = self._legs.get(order.client_order_id)
+        if legs is None:
+            return super()._fill(order, report, key)
+        leg = report.venue_order_id
+        is_new_leg = order.is_accepted and leg != order.venue_order_id and leg not in legs.retired
+        if legs.marker is not None and is_new_leg:
+            price = legs.target.price if legs.target is not None else None
+            if self._hold_fills or (price is None and order.price is None):
+                if self._hold(order, legs, report, key):
+                    return Outcome.TRACKED
+            else:
+                return self._promote_by_fill(order, report, key, price)
+        return super()._fill(order, report, key)
+
+    def _hold(self, order: TrackedOrder, legs: _Legs, report: FillReport, key: FillKey) -> bool:
+        if any(self._fill_key(held) == key for held in legs.held):
+            return True
+        if len(legs.held) >= self._max_held:
+            _log.error(
+                "order %s: %d fills wait for their leg, the next goes out before its update",
+                order.client_order_id,
+                len(legs.held),
+            )
+            return False
+        legs.held.append(report)
+        return True
+
+    def _promote_by_fill(
+        self, order: TrackedOrder, report: FillReport, key: FillKey, price: Decimal | None
+    ) -> Outcome:
+        legs = self._legs_of(order)
+        target, sent_size, retired_filled = legs.target, legs.sent_size, order.filled_size
+        self._promote(
+            order,
+            report.venue_order_id,
+            price,
+            None,
+            None,
+            ts_event=report.ts_event,
+            ts_init=report.ts_init,
+            correct=False,
+        )
+        outcome = super()._fill(order, report, key)
+        self._correct(order, target, sent_size, retired_filled)
+        return outcome
+
+    def _fill_held(self, order: TrackedOrder, report: FillReport) -> None:
+        key = self._fill_key(report)
+        if not self.fills.is_new(key):
+            return
+        if order.final is None:
+            self._fill(order, report, key)
+        else:
+            self._hand_late(order, report, key)
+
+    # -- legs ---------------------------------------------------------------------------
+
+    def _legs_of(self, order: TrackedOrder) -> _Legs:
+        return self._legs.setdefault(order.client_order_id, _Legs())
+
+    def _promote_by_row(self, order: TrackedOrder, report: OrderStatusReport) -> bool:
+        return self._promote(
+            order,
+            report.venue_order_id,
+            report.price,
+            report.size,
+            report.trigger_price,
+            ts_event=report.ts_last,
+            ts_init=report.ts_init,
+        )
+
+    def _promote(
+        self,
+        order: TrackedOrder,
+        venue_order_id: str,
+        price: Decimal | None,
+        leg_size: Decimal | None,
+        trigger_price: Decimal | None,
+        *,
+        ts_event: int,
+        ts_init: int,
+        correct: bool = True,
+    ) -> bool:
+        """Bind the order to a new leg and say so; False if nobody knows its price."""
+        price = price if price is not None else order.price
+        if price is None:
+            _log.warning("order %s: a leg without a price is left alone", order.client_order_id)
+            return False
+        legs = self._legs_of(order)
+        target, sent_size = legs.target, legs.sent_size
+        if legs.marker is not None and target is not None:
+            size = target.size
+        elif leg_size is not None:
+            size = order.filled_size + leg_size
+        else:
+            size = order.size
+        if order.venue_order_id is not None:
+            legs.retired.append(order.venue_order_id)
+        retired_filled = order.filled_size
+        legs.suppressed_cancel = None
+        legs.disarm()
+        self.registry.bind(order, venue_order_id)
+        order.size = size
+        order.price = price
+        if trigger_price is not None:
+            order.trigger_price = trigger_price
+        order.requested = None
+        order.doubt &= ~Doubt.MODIFY
+        self.emit(
+            OrderUpdated(
+                instrument_id=order.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=venue_order_id,
+                ts_event=ts_event,
+                ts_init=ts_init,
+                size=size,
+                price=price,
+                trigger_price=trigger_price,
+            )
+        )
+        for report in self._release(legs):
+            self._fill_held(order, report)
+        if correct:
+            self._correct(order, target, sent_size, retired_filled)
+        return True
+
+    def _correct(
+        self,
+        order: TrackedOrder,
+        target: Shape | None,
+        sent_size: Decimal | None,
+        retired_filled: Decimal,
+    ) -> None:
+        """Ask for a smaller leg if the retired ones traded while the new one was on its way.
+
+        Fills of the new leg itself are no reason: they do not make it too big.
+        """
+        if order.final is not None or target is None or sent_size is None:
+            return
+        legs = self._legs_of(order)
+        new = order.venue_order_id
+        if new is None or order.filled_size >= target.size:
+            return
+        if sent_size <= target.size - retired_filled:
+            return
+        left = target.size - order.filled_size
+        legs.marker = new
+        legs.target = target
+        legs.sent_size = left
+        legs.is_corrective = True
+        order.requested = target
+        self._correctives.append(Corrective(order, new, left, order.price))
+
+    def _release(self, legs: _Legs) -> list[FillReport]:
+        held, legs.held = legs.held, []
+        return held
+
+    def _complete_at(self, order: TrackedOrder) -> Decimal:
+        """A replacement has its size from the venue before its fills count."""
+        return order.size if order.size else Decimal("Infinity")
+
+    def _end(self, order: TrackedOrder, final: OrderState) -> bool:
+        if not super()._end(order, final):
+            return False
+        legs = self._legs.pop(order.client_order_id, None)
+        if legs is not None:
+            for report in legs.held:  # not an event any more, and not lost either
+                key = self._fill_key(report)
+                if self.fills.is_new(key):
+                    self._hand_late(order, report, key)
+        return True

@@ -1,0 +1,278 @@
+"""Local order books on the venue's chain of nonces (section 6.4 of the dossier).
+
+The book comes with the stream: `subscribed/order_book` is all of it, each `update/order_book` names
+the nonce of the one before. What does not follow makes the book invalid at once and asks for a new
+snapshot, which the venue only sends after an unsubscribe; one such resync at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .._speedups.book import ChainedBook
+from .._speedups.events import EventFlag, EventKind
+from ..data.dispatch import Consumer, Dispatch
+from ..data.feeds import show_to_all
+from ..errors import ConnectorError
+from ..model import BookGap, BookState, BookStatus, BookUpdate, Instrument, StatusEvent
+from .config import VENUE
+
+__all__ = ["Books", "ManagedBook"]
+
+log = logging.getLogger("connectors.lighter")
+
+BookCallback = Callable[[ChainedBook], object]
+
+# A book that breaks again so soon after its snapshot waits before it asks for the next.
+RELAPSE_S = 5.0
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 10.0
+
+
+class ManagedBook(ChainedBook):
+    """One book and who wants to see it.
+
+    Attributes
+    ----------
+    snapshots, dropped :
+        Counters: snapshots applied, updates dropped while there was none.
+    resyncing :
+        A new snapshot was asked for and has not come.
+    """
+
+    def __init__(self, instrument: Instrument, number: int, books: Books) -> None:
+        # A crossed book is as wrong as one with a gap: no update is given a second chance.
+        super().__init__(instrument, crossed_limit=0)
+        self.number = number
+        self.callbacks: tuple[BookCallback, ...] = ()
+        self.show: BookCallback | None = None
+        self.resyncing = False
+        self.snapshots = 0
+        self.dropped = 0
+        self.consumers = tuple(
+            Consumer(kind, number, self.on_book_update, native=self)
+            for kind in (EventKind.BOOK_DELTA, EventKind.BOOK_SNAPSHOT)
+        )
+        self._books = books
+        self._relapses = 0
+        self._live_at = float("-inf")
+        self._following = False  # a snapshot was applied, and nothing has gone wrong since
+        self._off_scale = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the book may be trusted."""
+        return bool(self.live)
+
+    def on_irregular(self, update: BookUpdate) -> None:
+        """Take what the compiled chain did not apply."""
+        if update.flags & EventFlag.OFF_SCALE:
+            if not self._off_scale:
+                self._off_scale = True
+                # The instrument is being read again, which brings the book back (`rescale`).
+                self._invalid("a value does not fit the instrument's grid", LONGEST_WAIT_S)
+        elif update.is_snapshot:
+            self._seed(update)
+        elif self.live:
+            return  # a repeat, counted in `stale`
+        elif self._following:
+            self._books.on_gap(self, self.last_seq, update.prev_seq)
+            self._invalid("updates are missing")
+        else:
+            self.dropped += 1
+
+    def _seed(self, snapshot: BookUpdate) -> None:
+        self.resyncing = self._off_scale = False
+        try:
+            self.replace(snapshot)
+        except (ConnectorError, ValueError) as error:
+            self.clear()
+            log.warning("book=%s the snapshot is refused: %s", self.instrument.id, error)
+            self._invalid(f"the snapshot is refused: {error}")
+            return
+        if self.is_crossed:
+            self._invalid("the snapshot is crossed")
+            return
+        self.snapshots += 1
+        self._following = True
+        self._live_at = self._books.now()
+        self.go_live(snapshot.last_seq)
+        self._books.tell(self, BookState.LIVE, "", snapshot.last_seq)
+        if self.show is not None:
+            self.show(self)
+
+    def on_crossed(self) -> None:
+        """The last update left bid >= ask."""
+        self.live = False
+        self._invalid("best bid at or above best ask")
+
+    def _invalid(self, reason: str, wait_s: float = 0.0) -> None:
+        """Drop the book and ask for a new snapshot."""
+        now = self._books.now()
+        self._relapses = self._relapses + 1 if now - self._live_at < RELAPSE_S else 0
+        if self._relapses > 1:
+            again_s = min(FIRST_WAIT_S * 2 ** min(self._relapses - 2, 10), LONGEST_WAIT_S)
+            wait_s = max(wait_s, again_s)
+        self._following = False
+        self.clear()
+        self._books.tell(self, BookState.BUFFERING, reason)
+        if not self.resyncing:
+            self.resyncing = True
+            self._books.resync(self, wait_s)
+
+    def on_lost(self) -> None:
+        """The connection is gone; a snapshot comes with the next one."""
+        was_followed = self._following
+        self.resyncing = self._following = False
+        self.clear()
+        if was_followed:
+            self._books.tell(self, BookState.BUFFERING, "connection lost")
+
+    def rescale(self, instrument: Instrument) -> None:
+        """Start over on the grid of an instrument that was read again."""
+        same = (
+            instrument.price_scale == self.instrument.price_scale
+            and instrument.size_scale == self.instrument.size_scale
+        )
+        if same and not self._off_scale:
+            return
+        self._following = self._off_scale = False
+        self.reset(instrument)
+        self._books.tell(self, BookState.BUFFERING, "the instrument was read again")
+        self.resyncing = True
+        self._books.resync(self, 0.0)
+
+
+class Books:
+    """All books of one client.
+
+    Parameters
+    ----------
+    dispatch :
+        Where the updates come from.
+    resync : callable
+        `resync(instrument, wait_s)`: have the book's channel ended and asked for again, after
+        that many seconds.
+    emit :
+        Receives the status events.
+    on_callback_error :
+        As for `Dispatch`.
+    now : callable
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        *,
+        resync: Callable[[Instrument, float], object],
+        emit: Callable[[StatusEvent], object],
+        on_callback_error: Callable[[BaseException, int, Any], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dispatch = dispatch
+        self._resync = resync
+        self._emit = emit
+        self._on_callback_error = on_callback_error
+        self._books: dict[str, ManagedBook] = {}
+        self.now = now
+        self.gaps = 0
+        self.resyncs = 0
+
+    def __len__(self) -> int:
+        return len(self._books)
+
+    def get(self, instrument: Instrument) -> ManagedBook | None:
+        """Return the book of an instrument, None if nobody asked for one."""
+        return self._books.get(instrument.id)
+
+    def add(self, instrument: Instrument, number: int, callback: BookCallback) -> ManagedBook:
+        """Show a book to one more callback, and begin to keep it if nobody had asked before."""
+        book = self._books.get(instrument.id)
+        if book is None:
+            book = self._books[instrument.id] = ManagedBook(instrument, number, self)
+            for consumer in book.consumers:
+                self._dispatch.add(consumer)
+        self._show(book, (*book.callbacks, callback))
+        if book.live:
+            self._shower((callback,))(book)
+        return book
+
+    def remove(self, instrument: Instrument, callback: BookCallback) -> None:
+        """Show a book to one callback less, and drop it when that was the last."""
+        book = self._books.get(instrument.id)
+        if book is None:
+            return
+        others = list(book.callbacks)
+        others.remove(callback)
+        self._show(book, tuple(others))
+        if not others:
+            del self._books[instrument.id]
+            for consumer in book.consumers:
+                self._dispatch.remove(consumer)
+            book.clear()
+
+    def _show(self, book: ManagedBook, callbacks: tuple[BookCallback, ...]) -> None:
+        book.callbacks = callbacks
+        book.show = book.on_change = self._shower(callbacks)
+
+    def _shower(self, callbacks: tuple[BookCallback, ...]) -> Callable[[ChainedBook], None]:
+        return show_to_all(
+            callbacks,
+            lambda error, book: self._on_callback_error(error, EventKind.BOOK_DELTA, book),
+        )
+
+    def on_lost(self, instruments: set[str]) -> None:
+        """The connection that carried these instruments (by id) is gone."""
+        for identity in instruments:
+            book = self._books.get(identity)
+            if book is not None:
+                book.on_lost()
+
+    def on_instrument(self, instrument: Instrument) -> None:
+        """An instrument was read again."""
+        book = self._books.get(instrument.id)
+        if book is not None:
+            book.rescale(instrument)
+
+    # -- what a book tells -----------------------------------------------------------------
+
+    def resync(self, book: ManagedBook, wait_s: float) -> None:
+        """Ask for a new snapshot of a book."""
+        self.resyncs += 1
+        instrument = book.instrument
+        assert isinstance(instrument, Instrument)
+        self._resync(instrument, wait_s)
+
+    def on_gap(self, book: ManagedBook, expected: int, got: int) -> None:
+        """Tell about updates that are missing."""
+        self.gaps += 1
+        identity = book.instrument.id
+        log.warning("book=%s gap: expected %d, got %d", identity, expected, got)
+        self._emit(
+            BookGap(
+                venue=VENUE,
+                ts_init=time.time_ns(),
+                instrument_id=identity,
+                expected_seq=expected,
+                got_seq=got,
+            )
+        )
+
+    def tell(
+        self, book: ManagedBook, state: BookState, reason: str, last_seq: int | None = None
+    ) -> None:
+        """Tell about the state of a book."""
+        self._emit(
+            BookStatus(
+                venue=VENUE,
+                ts_init=time.time_ns(),
+                instrument_id=book.instrument.id,
+                state=state,
+                last_seq=last_seq,
+                reason=reason,
+            )
+        )

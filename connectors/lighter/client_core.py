@@ -1,0 +1,373 @@
+"""What every part of the execution client shares: state, what comes in, and the callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .._speedups.lighter import AccountFrame
+from ..errors import ClientError, ConfigError, ConnectorError
+from ..execution.dispatch import DispatchRules, OrderDispatch
+from ..execution.dispatch import OrderRow as DispatchRow
+from ..execution.identity import OrderRegistry
+from ..execution.lookups import LookupSchedule
+from ..execution.reconcile import Reconciler
+from ..model.accounts import AccountState
+from ..model.ids import InstrumentId
+from ..model.instruments import Instrument
+from ..model.order_events import OrderEvent
+from ..model.reports import FillReport, OrderStatusReport, PositionStatusReport
+from ..model.status_events import (
+    ConnectionState,
+    ConnectionStatus,
+    ErrorEvent,
+    Reconnected,
+    StatusEvent,
+    StreamState,
+    SubscriptionStatus,
+)
+from ..net.attempts import AttemptBudget
+from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
+from ..net.session_events import Closed, Closing, Connected, Connecting, Lost, SessionEvent
+from ..net.tasks import OwnedTasks
+from .account import Balances, Positions
+from .account_feed import AccountFeed, TxOutcome
+from .config import VENUE, Config
+from .limits import Tier
+from .markets import Markets
+from .orders import (
+    Rules,
+)
+from .outcomes import Outcomes
+from .private_stream import PrivateStream
+from .queries import Queries
+from .recovery import Recovery
+from .reports import Reporter
+from .rest import LighterRest
+from .sending import Sender, TxSigner
+from .tokens import Tokens
+from .wire import Frame
+
+__all__ = ["ClientCore"]
+
+log = logging.getLogger("connectors.lighter")
+
+Event = OrderEvent | OrderStatusReport | FillReport | PositionStatusReport | AccountState
+OnEvent = Callable[[Any], object]
+OnStatus = Callable[[StatusEvent], object]
+
+RATE_LIMIT_PAUSE_S = 1.0
+
+
+class ClientCore:
+    """State of one account's client; the other halves of `ExecutionClient` build on it."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        on_event: OnEvent | None = None,
+        on_status: OnStatus | None = None,
+        instruments: Iterable[Instrument] = (),
+        signer: TxSigner | None = None,
+        attempts: AttemptBudget | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.config = config
+        self._on_event = on_event
+        self._on_status = on_status
+        self._attempts = attempts
+        self._clock = clock
+        self._signer = signer if signer is not None else _make_signer(config)
+        self._owns_signer = signer is None
+        self._rules = Rules(
+            slippage_bps=config.market_order_slippage_bps,
+            strict=config.strict_precision,
+            integrator_index=config.integrator_account_index,
+        )
+        credentials = config.credentials
+        self._account_index = credentials.account_index if credentials else -1
+        self._api_key_index = credentials.api_key_index if credentials else -1
+        self.markets = Markets(clock)
+        self.markets.add(instruments)
+        self.registry = OrderRegistry()
+        self.dispatch = OrderDispatch(
+            self.registry,
+            on_event=self._deliver,
+            on_report=self._deliver,
+            on_error=self._callback_failed,
+            wall_ns=clock.wall_ns,
+            rules=DispatchRules(),
+        )
+        self._schedule = LookupSchedule(
+            pause_ns=to_ns(config.probe_delay_s), max_pause_ns=to_ns(15.0)
+        )
+        self._reconciler = Reconciler(self.dispatch, self._schedule, wall_ns=clock.wall_ns)
+        self._reporter = Reporter(
+            self._account_index,
+            self.registry,
+            instrument_of=self.markets.by_index,
+            wall_ns=clock.wall_ns,
+        )
+        self._positions = Positions()
+        self._balances = Balances(config.account_name)
+        self._feed = AccountFeed(
+            self,
+            dispatch=self.dispatch,
+            reconciler=self._reconciler,
+            reporter=self._reporter,
+            markets=self.markets,
+            positions=self._positions,
+            balances=self._balances,
+            clock=clock,
+        )
+        self._outcomes = Outcomes(
+            self.dispatch,
+            probe_delay_s=config.probe_delay_s,
+            on_problem=self._problem,
+            on_rate_limit=self._slow_down,
+        )
+        self._tokens: Tokens | None = None
+        if self._signer is not None:
+            self._tokens = Tokens(
+                self._signer.auth_token,
+                lifetime_s=config.token_lifetime_s,
+                given=config.read_only_token,
+                clock=clock,
+            )
+        self._rest: LighterRest | None = None
+        self._sender: Sender | None = None
+        self._stream: PrivateStream | None = None
+        self._recovery: Recovery | None = None
+        self._tasks: OwnedTasks | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._quotes: dict[InstrumentId, tuple[int | None, int | None]] = {}
+        self._last_index = 0
+        self._held_until_ns = 0
+        self._connected = False
+        self._connecting = asyncio.Lock()
+        self._attempt: asyncio.Future[None] | None = None  # a connect under way
+        self._abandoned = False
+        self.callback_errors = 0
+        self.tier: Tier | None = None
+
+    # -- looking -----------------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether `connect` has succeeded and the private connection is up."""
+        stream = self._stream
+        return self._connected and stream is not None and stream.session.is_connected
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether orders can be signed at all."""
+        return self._signer is not None
+
+    # -- what the parts need -----------------------------------------------------------
+
+    def _queries(self) -> Queries:
+        return Queries(
+            self._need_rest(),
+            reporter=self._reporter,
+            markets=self.markets,
+            dispatch=self.dispatch,
+            clock=self._clock,
+        )
+
+    def _need_rest(self) -> LighterRest:
+        if self._rest is None:
+            raise ClientError("not connected to the venue")
+        return self._rest
+
+    def _need_credentials(self, what: str) -> None:
+        if self._signer is None:
+            raise ConfigError(
+                f"cannot {what} without credentials: set api_secret, account_index and "
+                "api_key_index in the config or the environment"
+            )
+
+    # -- what comes in (StreamOwner, FeedOwner) ----------------------------------------
+
+    def on_rows(self, stream: str, frame: AccountFrame) -> None:
+        """Take rows of a busy stream; see `account_feed`."""
+        self._feed.take_rows(stream, frame)
+
+    def on_stream(self, frame: Frame) -> None:
+        """Take a frame of another stream."""
+        self._feed.take(frame)
+
+    def on_answer(self, frame: Frame) -> bool:
+        """Take the answer to a transaction."""
+        sender, stream = self._sender, self._stream
+        if sender is None or stream is None:
+            return False
+        return sender.on_answer(frame, stream.session.epoch)
+
+    def on_link_up(self, *, is_reconnect: bool) -> None:
+        """Send again; after a gap fetch what was missed."""
+        sender, recovery, tasks = self._sender, self._recovery, self._tasks
+        if sender is None or recovery is None or tasks is None:
+            return
+        sender.resume()
+        if is_reconnect or self._feed.newest_trade_ns:
+            tasks.spawn(recovery.catch_up(), "catch-up")
+        recovery.arm()
+
+    def on_link_lost(self, epoch: int, why: str) -> None:
+        """Settle what was on its way; caches stay until the next snapshots."""
+        self._balances.reset()
+        if self._sender is not None:
+            self._sender.connection_lost(epoch, why)
+
+    def on_stop_sending(self) -> None:
+        """The venue is about to close the connection: start nothing more on it."""
+        if self._sender is not None:
+            self._sender.hold()
+
+    def on_session_event(self, event: SessionEvent) -> None:
+        """Translate for the status callback."""
+        state, reason = _connection_state(event)
+        if state is None:
+            return
+        now_ns = self._clock.wall_ns()
+        name = f"private/{self._account_index}"
+        self._tell(
+            ConnectionStatus(
+                venue=VENUE, ts_init=now_ns, connection=name, state=state, reason=reason
+            )
+        )
+        if isinstance(event, Connected) and event.is_reconnect:
+            self._tell(Reconnected(venue=VENUE, ts_init=now_ns, connection=name))
+
+    def on_refused(self, channel: str, code: int | None, message: str) -> None:
+        """A stream will not come."""
+        log.error("venue=LIGHTER stream=%s refused: %s (code=%s)", channel, message, code)
+        self._tell(
+            SubscriptionStatus(
+                venue=VENUE,
+                ts_init=self._clock.wall_ns(),
+                stream=channel,
+                state=StreamState.REFUSED,
+                code=code,
+                message=message,
+            )
+        )
+
+    def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
+        """Tell of what no order or call stands for."""
+        log.warning("venue=LIGHTER %s (code=%s)", message, code)
+        self._tell(
+            ErrorEvent(
+                venue=VENUE,
+                ts_init=self._clock.wall_ns(),
+                message=message,
+                code=code,
+                where="private",
+                error=error,
+            )
+        )
+
+    def deliver(self, report: PositionStatusReport | AccountState) -> None:
+        """Hand a report to the caller."""
+        try:
+            self._deliver(report)
+        except Exception as error:  # noqa: BLE001 - a caller's callback
+            self._callback_failed(report, error)
+
+    def order_seen(self, row: DispatchRow) -> None:
+        """Fetch trades that the row speaks of, unless they come by themselves."""
+        recovery = self._recovery
+        order = self.registry.find(
+            client_key=row.client_key, venue_order_id=row.report.venue_order_id
+        )
+        if order is not None and recovery is not None:
+            recovery.note_missing(order, in_s=self.config.probe_delay_s)
+
+    def tx_outcome(self, outcome: TxOutcome) -> None:
+        """Take a row of the transaction log."""
+        self._outcomes.tx_outcome(outcome, self._api_key_index)
+
+    def unknown_market(self, market_index: int) -> None:
+        """Read the definitions again, once, and then the rows that wait for them."""
+        tasks, rest = self._tasks, self._rest
+        if tasks is None or rest is None or not self.markets.may_refresh():
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = tasks.spawn(self._refresh_markets(rest), "markets")
+
+    async def _refresh_markets(self, rest: LighterRest) -> None:
+        try:
+            await self.markets.load(rest)
+        except ConnectorError as error:
+            self.on_problem(f"market definitions not read: {error}", None, error)
+        self._feed.replay()
+
+    # -- callbacks ---------------------------------------------------------------------
+
+    def _deliver(self, event: Event) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def _callback_failed(self, what: object, error: Exception) -> None:
+        self.callback_errors += 1
+        log.error("venue=LIGHTER on_event raised for %s", type(what).__name__, exc_info=error)
+        self._problem(f"on_event raised {type(error).__name__} for {type(what).__name__}", None)
+
+    def _tell(self, event: StatusEvent) -> None:
+        if self._on_status is None:
+            return
+        try:
+            self._on_status(event)
+        except Exception:
+            self.callback_errors += 1
+            log.exception("venue=LIGHTER on_status raised for %s", type(event).__name__)
+
+    def _problem(self, message: str, code: int | str | None) -> None:
+        self._tell(
+            ErrorEvent(
+                venue=VENUE,
+                ts_init=self._clock.wall_ns(),
+                message=message,
+                code=code,
+                where="orders",
+            )
+        )
+
+    def _slow_down(self) -> None:
+        self._held_until_ns = self._clock.monotonic_ns() + to_ns(RATE_LIMIT_PAUSE_S)
+
+    def _task_died(self, name: str, error: BaseException) -> None:
+        self._problem(f"task {name} died: {type(error).__name__}", None)
+
+
+def _make_signer(config: Config) -> TxSigner | None:
+    credentials = config.credentials
+    if credentials is None:
+        return None
+    from .signing import Signer
+
+    return Signer(
+        credentials.api_secret,
+        credentials.account_index,
+        credentials.api_key_index,
+        config.endpoints.chain_id,
+        pool_capacity=config.signing_pool,
+    )
+
+
+def _connection_state(event: SessionEvent) -> tuple[ConnectionState | None, str]:
+    match event:
+        case Connecting():
+            return ConnectionState.CONNECTING, ""
+        case Connected():
+            return ConnectionState.LIVE, ""
+        case Lost(error=error):
+            return ConnectionState.RECONNECTING, str(error)
+        case Closing():
+            return ConnectionState.CLOSING, ""
+        case Closed(error=error):
+            return ConnectionState.CLOSED, "" if error is None else str(error)
+    return None, ""

@@ -1,0 +1,219 @@
+"""ExecutionClient: orders of one Lighter account.
+
+Orders go out over the WebSocket (lists as one REST batch), in the order of their nonces. What the
+venue says comes back as events of our orders and reports of everything else, see
+`connectors.execution.dispatch`; `docs/lighter.md` tells the life of an order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from types import TracebackType
+from typing import Self
+
+from ..errors import ClientError, ConfigError, ConnectorError
+from ..net.tasks import OwnedTasks
+from .account_actions import AccountActions
+from .approval import approve
+from .asking import Asking
+from .limits import Tier
+from .private_stream import PrivateStream
+from .recovery import Recovery
+from .rest import LighterRest
+from .sending import Sender, TxSigner
+from .tokens import Tokens
+from .trading import CancelOrder, Trading
+
+__all__ = ["CancelOrder", "ExecutionClient"]
+
+log = logging.getLogger("connectors.lighter")
+
+TIER_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 2.0
+
+
+class ExecutionClient(Trading, AccountActions, Asking):
+    """Trades for one account.
+
+    ::
+
+        async with ExecutionClient(Config.from_env("testnet"), on_event=on_event) as venue:
+            venue.submit_order(limit_order("ETH-PERP", Side.BUY, size="0.0050", price="2361.31"))
+
+    Commands return at once; what becomes of them arrives at `on_event`, some of it (a denial)
+    within the call. All methods belong to the event loop `connect` ran on.
+
+    Parameters
+    ----------
+    config : Config
+    on_event : callable, optional
+        Receives order events, and reports of what is not ours: `OrderStatusReport`,
+        `FillReport`, `PositionStatusReport`, `AccountState`. What it raises is logged and
+        counted; the event counts as delivered.
+    on_status : callable, optional
+        Receives `StatusEvent`s: connections, streams, errors.
+    instruments : iterable of Instrument, optional
+        Known before `connect` loads the venue's definitions.
+    signer : optional
+        In place of one made from the config's credentials.
+    attempts, clock :
+        Budget of connection attempts and time source.
+    """
+
+    # -- connecting --------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        """Load what is needed, open the private streams, and wait until all have spoken.
+
+        Raises
+        ------
+        ConfigError
+            Without credentials; nothing was opened.
+        VenueError
+            The venue refused: a stream, or orders of an integrator it does not approve.
+        TransportError, RequestTimeout
+            It could not be reached, or streams stayed silent.
+        """
+        async with self._connecting:
+            if self._connected:
+                return
+            if self._signer is None or self._tokens is None:
+                raise ConfigError(
+                    "Lighter execution requires credentials: set api_secret, account_index and "
+                    "api_key_index in the config or the environment"
+                )
+            attempt = asyncio.ensure_future(self._connect(self._signer, self._tokens))
+            self._attempt = attempt
+            try:
+                await attempt
+            except BaseException as error:
+                await self._teardown("connect failed")
+                if isinstance(error, asyncio.CancelledError) and self._abandoned:
+                    raise ClientError("disconnected while connecting") from None
+                raise
+            finally:
+                self._attempt = None
+                self._abandoned = False
+            self._connected = True
+
+    async def _connect(self, signer: TxSigner, tokens: Tokens) -> None:
+        config = self.config
+        self._positions.clear()
+        self._balances.reset()
+        tasks = self._tasks = OwnedTasks("lighter/execution", on_death=self._task_died)
+        rest = self._rest = LighterRest(config, auth=tokens.current, clock=self._clock)
+        sender = self._sender = Sender(
+            self._outcomes,
+            config=config,
+            signer=signer,
+            rest=rest,
+            tasks=tasks,
+            clock=self._clock,
+        )
+        self._outcomes.sender = sender
+        self._recovery = self._outcomes.recovery = Recovery(
+            schedule=self._schedule,
+            reconciler=self._reconciler,
+            dispatch=self.dispatch,
+            queries=self._queries(),
+            sender=sender,
+            feed=self._feed,
+            tasks=tasks,
+            clock=self._clock,
+            on_problem=self.on_problem,
+        )
+        await self.markets.load(rest)
+        await sender.refresh_nonce()
+        await self._learn_tier(rest)
+        if config.integrator_account_index is not None:
+            await approve(
+                sender,
+                rest,
+                integrator_index=config.integrator_account_index,
+                api_key_index=self._api_key_index,
+                wall_ns=self._clock.wall_ns,
+            )
+            with contextlib.suppress(ConnectorError):
+                await sender.refresh_nonce()
+        stream = self._stream = PrivateStream(
+            self,
+            config=config,
+            tokens=tokens,
+            account_index=self._account_index,
+            clock=self._clock,
+            attempts=self._attempts,
+        )
+        sender.attach(stream.session)
+        await stream.open()
+
+    async def _learn_tier(self, rest: LighterRest) -> None:
+        """Log what the account is; nothing depends on it."""
+        try:
+            async with asyncio.timeout(TIER_TIMEOUT_S):
+                account = await rest.account()
+        except (ConnectorError, TimeoutError) as error:
+            log.info("venue=LIGHTER account tier not known: %s", error)
+            return
+        self.tier = Tier.of(account.get("account_type"))
+        log.info("venue=LIGHTER account tier %s", self.tier or account.get("account_type"))
+
+    async def disconnect(self) -> None:
+        """End the connection; what was on its way has an unknown outcome. Idempotent.
+
+        Ends a `connect` under way. The client can `connect` again, and then finds out about what
+        was unknown.
+        """
+        if self._attempt is not None:
+            self._abandoned = True
+            self._attempt.cancel()
+        async with self._connecting:
+            self._connected = False
+            await self._teardown("disconnected")
+
+    async def close(self) -> None:
+        """Disconnect for good and wipe the key."""
+        await self.disconnect()
+        if self._owns_signer and self._signer is not None:
+            close = getattr(self._signer, "close", None)
+            if close is not None:
+                close()
+
+    async def _teardown(self, why: str) -> None:
+        self._connected = False
+        stream, self._stream = self._stream, None
+        sender, self._sender = self._sender, None
+        recovery, self._recovery = self._recovery, None
+        tasks, self._tasks = self._tasks, None
+        rest, self._rest = self._rest, None
+        try:
+            if recovery is not None:
+                recovery.close()
+            if sender is not None:
+                sender.close(why)  # what is unknown now is looked up after the next connect
+            self._outcomes.recovery = None
+            self._outcomes.sender = None
+            if tasks is not None:
+                await tasks.close(timeout_s=CLOSE_TIMEOUT_S)
+        finally:
+            if stream is not None:
+                await stream.close()
+            if rest is not None:
+                await rest.close()
+
+    def __repr__(self) -> str:
+        state = "connected" if self.is_connected else "not connected"
+        return f"<ExecutionClient LIGHTER {self.config.account_name} {state}>"

@@ -1,0 +1,526 @@
+"""What a data client can be asked for; how it gets it is in `data`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from .._speedups.book import BookSide, ChainedBook
+from .._speedups.dedup import BoundedDedup
+from .._speedups.events import EventFlag, EventKind
+from .._speedups.lighter import MarketStats
+from ..data.dispatch import Consumer
+from ..data.feeds import check_callback, iterate
+from ..errors import ClientError, Unsupported
+from ..model import (
+    Bar,
+    BookUpdate,
+    DataDropped,
+    EventFeed,
+    IndexPrice,
+    Instrument,
+    InstrumentKind,
+    InstrumentStatus,
+    Liquidation,
+    MarkPrice,
+    Quote,
+    Subscription,
+    Ticker,
+    Trade,
+)
+from ..net.stream import Overflow
+from .bars import BarCloser
+from .channels import ALL, RESOLUTIONS, Channel, ChannelKind
+from .instruments import wire_name
+
+__all__ = ["MarketFeeds"]
+
+EVERY_SYMBOL = -1
+TRADES_KEPT = 4_096
+
+StatsCallback = Callable[[MarketStats], object]
+EmptySideCallback = Callable[[Instrument, bool, bool], object]
+
+
+class MarketFeeds(ABC):
+    """The subscriptions and iterations of `DataClient`.
+
+    Callbacks are plain functions, called on the socket's stack before the next message is read.
+    `instrument` is our id (`ETH-PERP`, `ETH/USDC-SPOT`), the venue's symbol or an `Instrument`;
+    None, where a method takes it, means the whole market. Each `subscribe_*` has a twin that is
+    iterated over: `quotes`, `trades`, ... with `capacity` events of buffer and a policy for when
+    it is full.
+
+    All raise `ClientError` for an instrument that is not known or a wrong argument, and
+    `Unsupported` for what the venue does not offer.
+    """
+
+    # ---- what the client provides -------------------------------------------------------------
+
+    @abstractmethod
+    def instrument(self, instrument: Instrument | str) -> Instrument:
+        """Return the current definition of an instrument."""
+
+    @abstractmethod
+    def _number(self, instrument: Instrument) -> int:
+        """Return the dense number of an instrument."""
+
+    @abstractmethod
+    def _add(
+        self, label: str, channels: tuple[Channel, ...], *consumers: Consumer
+    ) -> Subscription:
+        """Begin to deliver channels."""
+
+    @abstractmethod
+    def _add_book(
+        self, instrument: Instrument, callback: Callable[[ChainedBook], object]
+    ) -> Subscription:
+        """Begin to keep a book."""
+
+    @abstractmethod
+    def _add_deltas(
+        self, instrument: Instrument, callback: Callable[[BookUpdate], object]
+    ) -> Subscription:
+        """Begin to deliver a book's updates, a snapshot first."""
+
+    @abstractmethod
+    def _add_stats(
+        self, label: str, channels: tuple[Channel, ...], number: int, callback: StatsCallback
+    ) -> Subscription:
+        """Begin to deliver statistics."""
+
+    @abstractmethod
+    def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
+        """Begin to tell the block height."""
+
+    @abstractmethod
+    def _add_status(
+        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
+    ) -> Subscription:
+        """Begin to tell about trading statuses."""
+
+    @abstractmethod
+    def _watch_empty_side(
+        self, subscription: Subscription, number: int, callback: EmptySideCallback
+    ) -> None:
+        """Tell when the ticker of an instrument lacks a side, until the subscription ends."""
+
+    @abstractmethod
+    def _watch_losses(self, subscription: Subscription, on_lost: Callable[[], object]) -> None:
+        """Call when the channels are interrupted, until the subscription ends."""
+
+    @abstractmethod
+    def _dropped_marker(self, what: str) -> Callable[[int], DataDropped]:
+        """Return what makes the item that stands where events are missing."""
+
+    @abstractmethod
+    def _bar_lost(self, bar: Bar) -> None:
+        """A bar's end fell into a loss of the connection."""
+
+    # ---- quotes and trades --------------------------------------------------------------------
+
+    def subscribe_quotes(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[Quote], object],
+        *,
+        on_empty_side: EmptySideCallback | None = None,
+    ) -> Subscription:
+        """Deliver the best bid and ask whenever one changes.
+
+        While a side of the book is empty there is no quote: `on_empty_side(instrument, has_bid,
+        has_ask)` is called instead, and whoever remembers the last quote should forget it.
+        """
+        found, number, market = self._target(instrument)
+        consumer = self._consumer(EventKind.QUOTE, number, callback)
+        channel = Channel(ChannelKind.TICKER, market)
+        subscription = self._add(f"quotes {found.id}", (channel,), consumer)
+        if on_empty_side is not None:
+            check_callback(on_empty_side)
+            self._watch_empty_side(subscription, number, on_empty_side)
+        return subscription
+
+    def subscribe_trades(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[Trade], object],
+        *,
+        include_history: bool = False,
+        include_non_market: bool = False,
+    ) -> Subscription:
+        """Deliver trades, liquidations among them, each once and oldest first.
+
+        The venue begins with some trades of the past: they are delivered (flag HISTORY) with
+        `include_history`, and otherwise only those that fill the gap after a reconnect. Trades
+        that were not made in the market (deleveraging, settlement) need `include_non_market`.
+        """
+        found, number, market = self._target(instrument)
+        consumer = self._consumer(EventKind.TRADE, number, callback)
+        new = consumer.wants = _NewTrades(
+            include_history=include_history, include_non_market=include_non_market
+        )
+        channel = Channel(ChannelKind.TRADE, market)
+        subscription = self._add(f"trades {found.id}", (channel,), consumer)
+        self._watch_losses(subscription, new.on_lost)
+        return subscription
+
+    def subscribe_liquidations(
+        self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]
+    ) -> Subscription:
+        """Deliver liquidations: trades by which the venue closed somebody's position."""
+        if instrument is None:
+            raise Unsupported("the venue streams liquidations by market only")
+        found, number, market = self._target(instrument)
+        consumer = self._consumer(EventKind.LIQUIDATION, number, callback)
+        consumer.wants = lambda event: not event.flags & EventFlag.HISTORY
+        channel = Channel(ChannelKind.TRADE, market)
+        return self._add(f"liquidations {found.id}", (channel,), consumer)
+
+    # ---- books --------------------------------------------------------------------------------
+
+    def subscribe_book(
+        self, instrument: Instrument | str, callback: Callable[[ChainedBook], object]
+    ) -> Subscription:
+        """Keep a local book and show it after each change, only while it can be trusted.
+
+        A gap, a crossed book, a lost connection or a changed grid makes it invalid at once
+        (`BookGap`, `BookStatus`) until the venue has sent a new snapshot. The callback gets the
+        book itself: read it there, keep it if you like, and look at `live` before you use it
+        elsewhere.
+        """
+        found = self.instrument(instrument)
+        check_callback(callback)
+        return self._add_book(found, callback)
+
+    def subscribe_book_deltas(
+        self, instrument: Instrument | str, callback: Callable[[BookUpdate], object]
+    ) -> Subscription:
+        """Deliver the book's updates as they come, about every 50 ms.
+
+        First and after each interruption comes a snapshot (`is_snapshot`), then changes: each
+        names in `prev_seq` the `last_seq` of the one before, otherwise something is missing.
+        """
+        found = self.instrument(instrument)
+        check_callback(callback)
+        return self._add_deltas(found, callback)
+
+    def subscribe_book_snapshots(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[BookUpdate], object],
+        *,
+        levels: int = 20,
+    ) -> Subscription:
+        """Deliver the best `levels` of each side whenever the book changed.
+
+        The venue has no such channel: they are read off a local book.
+        """
+        found = self.instrument(instrument)
+        check_callback(callback)
+        if levels < 1:
+            raise ClientError(f"levels must be at least 1, got {levels}")
+
+        def show(book: ChainedBook) -> None:
+            callback(book_snapshot(book, levels))
+
+        return self._add_book(found, show)
+
+    # ---- bars ---------------------------------------------------------------------------------
+
+    def subscribe_candles(
+        self,
+        instrument: Instrument | str,
+        interval: str,
+        callback: Callable[[Bar], object],
+        *,
+        closed_only: bool = True,
+        source: str = "trade",
+    ) -> Subscription:
+        """Deliver bars: each closed one once, or with `closed_only=False` every update too.
+
+        `source` is "trade" or "mark". A bar is closed when the next one opens. One whose end was
+        missed while the connection was down, and which the venue does not send again, is reported
+        as `DataDropped`.
+        """
+        if source not in ("trade", "mark"):
+            raise Unsupported(f"bars come from trades or mark prices, not from {source!r}")
+        found, number, market = self._target(instrument)
+        check_callback(callback)
+        channel = Channel.candles(market, interval, mark=source == "mark")
+        closer = BarCloser(
+            callback,
+            interval_s=RESOLUTIONS[interval],
+            mark=source == "mark",
+            closed_only=closed_only,
+            on_lost_bar=self._bar_lost,
+        )
+        consumer = Consumer(EventKind.BAR, number, closer)
+        subscription = self._add(f"candles {interval} {found.id}", (channel,), consumer)
+        self._watch_losses(subscription, closer.on_lost)
+        return subscription
+
+    # ---- prices -------------------------------------------------------------------------------
+
+    def subscribe_mark_price(
+        self, instrument: Instrument | str | None, callback: Callable[[MarkPrice], object]
+    ) -> Subscription:
+        """Deliver mark price, index price and funding rate of a perpetual, or of all.
+
+        The rate is the venue's current estimate in its own unit, by all appearances percent.
+        """
+        if instrument is None:
+            channel = Channel(ChannelKind.MARKET_STATS, ALL)
+            consumer = self._consumer(EventKind.MARK_PRICE, EVERY_SYMBOL, callback)
+            return self._add("mark price of all", (channel,), consumer)
+        found, number, market = self._target(instrument)
+        if found.kind is InstrumentKind.SPOT:
+            raise Unsupported(f"{found.id} is a spot market: it has no mark price")
+        consumer = self._consumer(EventKind.MARK_PRICE, number, callback)
+        channel = Channel(ChannelKind.MARKET_STATS, market)
+        return self._add(f"mark price {found.id}", (channel,), consumer)
+
+    def subscribe_index_price(
+        self, instrument: Instrument | str, callback: Callable[[IndexPrice], object]
+    ) -> Subscription:
+        """Deliver the index price under a market."""
+        found, number, market = self._target(instrument)
+        check_callback(callback)
+        if found.kind is InstrumentKind.SPOT:
+            consumer = Consumer(EventKind.INDEX_PRICE, number, callback)
+            channel = Channel(ChannelKind.SPOT_MARKET_STATS, market)
+            return self._add(f"index price {found.id}", (channel,), consumer)
+
+        def from_mark(event: MarkPrice) -> None:
+            if event.index is not None:
+                callback(
+                    IndexPrice(
+                        event.instrument,
+                        index=event.index,
+                        ts_event=event.ts_event,
+                        ts_init=event.ts_init,
+                    )
+                )
+
+        consumer = Consumer(EventKind.MARK_PRICE, number, from_mark)
+        channel = Channel(ChannelKind.MARKET_STATS, market)
+        return self._add(f"index price {found.id}", (channel,), consumer)
+
+    def subscribe_tickers(
+        self, instrument: Instrument | str | None, callback: Callable[[Ticker], object]
+    ) -> Subscription:
+        """Deliver statistics of the day, of a market or of all."""
+        label, channels, number = self._stats_target("tickers", instrument)
+        return self._add(label, channels, self._consumer(EventKind.TICKER, number, callback))
+
+    def subscribe_market_stats(
+        self, instrument: Instrument | str | None, callback: StatsCallback
+    ) -> Subscription:
+        """Deliver all the venue says about a market at once: prices, open interest, funding."""
+        check_callback(callback)
+        label, channels, number = self._stats_target("market stats", instrument)
+        return self._add_stats(label, channels, number, callback)
+
+    def subscribe_instrument_status(
+        self, instrument: Instrument | str | None, callback: Callable[[InstrumentStatus], object]
+    ) -> Subscription:
+        """Tell when an instrument's trading status changes; silent about the first load."""
+        check_callback(callback)
+        found = None if instrument is None else self.instrument(instrument)
+        return self._add_status(found, callback)
+
+    def subscribe_height(self, callback: Callable[[int, int], object]) -> Subscription:
+        """Tell the venue's block height: `callback(height, ts_event)`."""
+        check_callback(callback)
+        return self._add_height(callback)
+
+    # ---- the same, iterated over --------------------------------------------------------------
+
+    def quotes(
+        self,
+        instrument: Instrument | str,
+        *,
+        capacity: int = 4096,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[Quote]:
+        """Iterate over `subscribe_quotes`."""
+        return iterate(self.subscribe_quotes, capacity, overflow, instrument)
+
+    def trades(
+        self,
+        instrument: Instrument | str,
+        *,
+        include_history: bool = False,
+        capacity: int = 4096,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[Trade]:
+        """Iterate over `subscribe_trades`."""
+        return iterate(
+            self.subscribe_trades,
+            capacity,
+            overflow,
+            instrument,
+            include_history=include_history,
+        )
+
+    def book_deltas(
+        self,
+        instrument: Instrument | str,
+        *,
+        capacity: int = 4096,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[BookUpdate | DataDropped]:
+        """Iterate over `subscribe_book_deltas`; a `DataDropped` stands where some are missing."""
+        marker = self._dropped_marker(f"book deltas {self.instrument(instrument).id}")
+        return iterate(
+            self.subscribe_book_deltas, capacity, overflow, instrument, gap_marker=marker
+        )
+
+    def book_snapshots(
+        self,
+        instrument: Instrument | str,
+        *,
+        levels: int = 20,
+        capacity: int = 1024,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[BookUpdate]:
+        """Iterate over `subscribe_book_snapshots`."""
+        return iterate(
+            self.subscribe_book_snapshots, capacity, overflow, instrument, levels=levels
+        )
+
+    def candles(
+        self,
+        instrument: Instrument | str,
+        interval: str,
+        *,
+        closed_only: bool = True,
+        source: str = "trade",
+        capacity: int = 1024,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[Bar]:
+        """Iterate over `subscribe_candles`."""
+        return iterate(
+            self.subscribe_candles,
+            capacity,
+            overflow,
+            instrument,
+            interval,
+            closed_only=closed_only,
+            source=source,
+        )
+
+    def mark_prices(
+        self,
+        instrument: Instrument | str | None,
+        *,
+        capacity: int = 1024,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[MarkPrice]:
+        """Iterate over `subscribe_mark_price`."""
+        return iterate(self.subscribe_mark_price, capacity, overflow, instrument)
+
+    def index_prices(
+        self,
+        instrument: Instrument | str,
+        *,
+        capacity: int = 1024,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[IndexPrice]:
+        """Iterate over `subscribe_index_price`."""
+        return iterate(self.subscribe_index_price, capacity, overflow, instrument)
+
+    def liquidations(
+        self,
+        instrument: Instrument | str,
+        *,
+        capacity: int = 1024,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[Liquidation]:
+        """Iterate over `subscribe_liquidations`."""
+        return iterate(self.subscribe_liquidations, capacity, overflow, instrument)
+
+    def tickers(
+        self,
+        instrument: Instrument | str | None,
+        *,
+        capacity: int = 4096,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[Ticker]:
+        """Iterate over `subscribe_tickers`."""
+        return iterate(self.subscribe_tickers, capacity, overflow, instrument)
+
+    def market_stats(
+        self,
+        instrument: Instrument | str | None,
+        *,
+        capacity: int = 4096,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[MarketStats]:
+        """Iterate over `subscribe_market_stats`."""
+        return iterate(self.subscribe_market_stats, capacity, overflow, instrument)
+
+    # ---- helpers ------------------------------------------------------------------------------
+
+    def _target(self, instrument: Instrument | str) -> tuple[Instrument, int, str]:
+        """Return the instrument, its dense number and its market as text."""
+        found = self.instrument(instrument)
+        return found, self._number(found), wire_name(found)
+
+    def _stats_target(
+        self, what: str, instrument: Instrument | str | None
+    ) -> tuple[str, tuple[Channel, ...], int]:
+        if instrument is None:
+            kinds = (ChannelKind.MARKET_STATS, ChannelKind.SPOT_MARKET_STATS)
+            return f"{what} of all", tuple(Channel(kind, ALL) for kind in kinds), EVERY_SYMBOL
+        found, number, market = self._target(instrument)
+        is_spot = found.kind is InstrumentKind.SPOT
+        kind = ChannelKind.SPOT_MARKET_STATS if is_spot else ChannelKind.MARKET_STATS
+        return f"{what} {found.id}", (Channel(kind, market),), number
+
+    @staticmethod
+    def _consumer(kind: EventKind, number: int, callback: Callable[[Any], object]) -> Consumer:
+        check_callback(callback)
+        return Consumer(kind, number, callback)
+
+
+class _NewTrades:
+    """Lets each trade pass once, and of the history what was missed."""
+
+    __slots__ = ("_floor", "_history", "_newest", "_refused", "_seen")
+
+    def __init__(self, *, include_history: bool, include_non_market: bool) -> None:
+        self._history = include_history
+        self._refused = 0 if include_non_market else EventFlag.NOT_MARKET
+        self._seen = BoundedDedup(TRADES_KEPT)
+        self._newest = -1
+        self._floor = -1  # trades of the history above it were missed; -1: none were
+
+    def __call__(self, trade: Trade) -> bool:
+        number = trade.trade_id
+        if self._seen.insert(number):
+            return False
+        if number > self._newest:
+            self._newest = number
+        if trade.flags & EventFlag.HISTORY and not self._history and not 0 <= self._floor < number:
+            return False
+        return not trade.flags & self._refused
+
+    def on_lost(self) -> None:
+        """The connection is gone: what comes in the next history above this is new."""
+        self._floor = self._newest
+
+
+def book_snapshot(book: ChainedBook, levels: int | None) -> BookUpdate:
+    """Return the best levels of a book as an event."""
+    return BookUpdate(
+        book.instrument,
+        book.levels(BookSide.BID, levels),
+        book.levels(BookSide.ASK, levels),
+        is_snapshot=True,
+        first_seq=book.last_seq,
+        last_seq=book.last_seq,
+        ts_event=book.ts_event,
+        ts_init=book.ts_init,
+        flags=0 if levels is None else EventFlag.PARTIAL,
+    )

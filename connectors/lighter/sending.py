@@ -1,0 +1,589 @@
+"""Transactions on their way: nonce, signature, order of sending, answer, outcome.
+
+Each transaction of a key takes its place in one line. When its turn comes it gets its nonce, is
+signed and goes out; over the WebSocket in the same call, over HTTP holding the line until the
+reply is in. Every one ends in exactly one of these, told to the owner:
+
+==============  ==========================================================================
+`accepted`      the API node queued it; nothing is executed yet
+`refused`       a code of the venue says that it was not
+`not_sent`      it never left
+`unknown`       it may have been executed: reconcile, never send it again
+==============  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from ..errors import (
+    AuthenticationError,
+    ClientError,
+    ConnectorError,
+    UnknownOutcome,
+    VenueError,
+)
+from ..execution.inflight import InFlight, Matched, Pending, same_hash
+from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
+from ..execution.sequence import LineFull, OrderedSender
+from ..net.backoff import Backoff, BackoffPolicy
+from ..net.clock import NS_PER_S, Clock, to_ns
+from ..net.ratelimit import RateLimiter
+from ..net.session import Session
+from ..net.tasks import OwnedTasks
+from .config import Config
+from .orders import Plan
+from .rest import LighterRest, SendResult, quota
+from .wire import SEND_LANE, Frame, sendtx_frame, settles_transaction
+
+__all__ = ["Command", "Kind", "Refusal", "SendOwner", "Sender", "TxSigner", "is_rate_limit"]
+
+log = logging.getLogger("connectors.lighter")
+
+SEND_KEY = "sendtx"
+SUCCESS_CODES = frozenset({0, 200})
+NONCE_CODES = frozenset({21104, 21105})
+BARE_ERROR_WINDOW_S = 1.0
+NONCE_PAUSE = "nonce"
+LINK_PAUSE = "link"
+TURN_TIMEOUT_S = 30.0
+LIMIT_TIMEOUT_S = 5.0
+KEPT_HASHES = 10_000
+REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
+MS = 1_000_000
+
+
+class Signed(Protocol):
+    """What a signer makes."""
+
+    @property
+    def tx_type(self) -> int: ...
+    @property
+    def tx_info(self) -> str: ...
+    @property
+    def tx_hash(self) -> str: ...
+
+
+class TxSigner(Protocol):
+    """What is needed of `connectors.lighter.Signer`."""
+
+    def sign(self, tx_type: int, fields: Any, attributes: Any = None, /) -> Signed: ...
+    def sign_batch(self, entries: Any, /) -> Sequence[Signed]: ...
+    def auth_token(self, deadline_s: int, /) -> str: ...
+
+
+class Kind(Enum):
+    """What a transaction does to an order."""
+
+    CREATE = "create"
+    MODIFY = "modify"
+    CANCEL = "cancel"
+    OTHER = "other"
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """One transaction, and whom it is for.
+
+    Attributes
+    ----------
+    kind, plan :
+        What it does.
+    subject : Any
+        The owner's: the order it is about.
+    expires_ms : int
+        When the venue drops it, set when it is signed.
+    nonce, tx_hash :
+        Set when it is signed.
+    """
+
+    kind: Kind
+    plan: Plan
+    subject: Any = None
+    expires_ms: int = 0
+    nonce: Nonce | None = None
+    tx_hash: str = ""
+    on_done: Callable[[Command, object], None] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the venue did not take a transaction."""
+
+    code: int | str
+    message: str
+
+    @property
+    def text(self) -> str:
+        """The reason as events carry it."""
+        return f"venue rejected sendTx (code={self.code}): {self.message}"
+
+
+class SendOwner(Protocol):
+    """Whom a sender tells what became of a transaction; everything synchronously."""
+
+    def tx_sent(self, command: Command) -> None:
+        """The bytes are about to be written."""
+
+    def tx_accepted(self, command: Command, result: SendResult | None) -> None:
+        """The API node queued it."""
+
+    def tx_refused(self, command: Command, refusal: Refusal) -> None:
+        """It was not executed and will not be."""
+
+    def tx_not_sent(self, command: Command, error: Exception) -> None:
+        """It never left."""
+
+    def tx_unknown(self, command: Command, why: str) -> None:
+        """It may have been executed."""
+
+    def send_problem(self, message: str, code: int | str | None) -> None:
+        """Something about sending that belongs to no single transaction."""
+
+
+class Sender:
+    """The pipeline of one key.
+
+    Parameters
+    ----------
+    owner : SendOwner
+    config, signer, rest, tasks, clock :
+        What it works with; `tasks` owns what goes on in the background.
+    """
+
+    def __init__(
+        self,
+        owner: SendOwner,
+        *,
+        config: Config,
+        signer: TxSigner,
+        rest: LighterRest,
+        tasks: OwnedTasks,
+        clock: Clock,
+    ) -> None:
+        self._owner = owner
+        self._config = config
+        self._signer = signer
+        self._rest = rest
+        self._tasks = tasks
+        self._clock = clock
+        self.limiter = RateLimiter({SEND_KEY: quota(config.limits.sendtx_per_min)}, clock=clock)
+        self.ordered = OrderedSender(
+            tasks, limiter=self.limiter, keys=(SEND_KEY,), limit_timeout_s=LIMIT_TIMEOUT_S
+        )
+        self.nonces = CountingNonces(window=config.nonce_window)
+        self.inflight: InFlight[Command] = InFlight(
+            settles=settles_transaction, window_ns=to_ns(BARE_ERROR_WINDOW_S)
+        )
+        self.volume_quota_remaining: int | None = None
+        self._session: Session | None = None
+        self._sent: OrderedDict[str, Command] = OrderedDict()  # by hash, newest last
+        self._ids = itertools.count(1)
+        self._refreshing: asyncio.Task[None] | None = None
+        self._nonce_event = asyncio.Event()  # set when there may be news of the nonce
+        self._filling: asyncio.Task[int] | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+        self._pool = config.signing_pool
+        self._lifetime_ms = int(config.tx_lifetime_s * 1_000)
+        self._ack_timeout_ns = to_ns(config.ack_timeout_s)
+
+    # -- the connection ----------------------------------------------------------------
+
+    def attach(self, session: Session) -> None:
+        """Send on this session; everything is held until `resume`."""
+        self._session = session
+        self.ordered.line.pause(LINK_PAUSE)
+
+    def resume(self) -> None:
+        """The connection may be used; what needs a nonce waits until that is known."""
+        self._tend_nonces()
+        self.ordered.line.resume(LINK_PAUSE)
+        self._tend_nonces()
+        self._fill_pool()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether transactions leave at once, but for nonces and limits."""
+        return self._session is not None and LINK_PAUSE not in self.ordered.line.pauses
+
+    def hold(self) -> None:
+        """Start nothing more on this connection; what is sent may still be answered."""
+        self.ordered.line.pause(LINK_PAUSE)
+
+    def connection_lost(self, epoch: int, why: str) -> None:
+        """Settle what was on its way: sent is unknown, waiting is not sent."""
+        self.ordered.line.pause(LINK_PAUSE)
+        for pending in self.inflight.connection_lost(epoch):
+            self._doubt(pending.item, why)
+        self.ordered.line.drop_waiting()
+        self.nonces.reset()
+        self._tend_nonces()
+
+    def close(self, why: str) -> None:
+        """End: like a lost connection, and nothing goes on."""
+        self.ordered.line.pause(LINK_PAUSE)
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        for pending in self.inflight.clear():
+            self._doubt(pending.item, why)
+        self.ordered.line.drop_waiting()
+        self._session = None
+
+    # -- sending over the WebSocket ----------------------------------------------------
+
+    def send(self, command: Command) -> None:
+        """Send one transaction in its turn, in this very call if nothing is in the way."""
+        if self.ordered.line.is_free and self.limiter.try_acquire(SEND_KEY):
+            try:
+                self._write(command)
+            except Exception as error:  # noqa: BLE001 - told to the owner
+                self._not_sent(command, error)
+            return
+        try:
+            self.ordered.send(
+                lambda: self._write(command),
+                on_error=lambda error: self._not_sent(command, error),
+            )
+        except LineFull as error:
+            self._not_sent(command, error)
+
+    def _write(self, command: Command) -> None:
+        session = self._session
+        if session is None:
+            raise ClientError("not connected: nothing was sent")
+        signed = self._sign(command)
+        nonce = command.nonce
+        assert nonce is not None
+        request_id = f"t{next(self._ids)}"
+        pending = self.inflight.add(
+            Pending(
+                command,
+                id=request_id,
+                hashes=(signed.tx_hash,),
+                lane=SEND_LANE,
+                epoch=session.epoch,
+                sent_at_ns=self._clock.monotonic_ns(),
+                timeout_ns=self._ack_timeout_ns,
+            )
+        )
+        try:
+            session.send(sendtx_frame(signed.tx_type, signed.tx_info, request_id))
+        except ConnectorError:
+            self.inflight.remove(pending)
+            self._give_back([command])
+            raise
+        self._remember(command)
+        self._owner.tx_sent(command)
+        self._watch()
+        if self._pool:
+            self._fill_pool()
+
+    def _sign(self, command: Command) -> Signed:
+        """Give the transaction its nonce and signature; a nonce is not lost to an error."""
+        try:
+            nonce = self.nonces.allocate()
+        except NonceWindowFull:
+            self._ask_nonce()
+            raise
+        try:
+            signed = self._signer.sign(*self._complete(command, nonce))
+        except BaseException:
+            self._give_back([command])
+            raise
+        command.tx_hash = same_hash(signed.tx_hash)
+        return signed
+
+    def _allocate(self, count: int) -> list[Nonce]:
+        try:
+            return self.nonces.allocate_many(count)
+        except NonceWindowFull:
+            self._ask_nonce()
+            raise
+
+    def _complete(self, command: Command, nonce: Nonce) -> tuple[int, dict[str, Any], Any]:
+        command.nonce = nonce
+        command.expires_ms = self._clock.wall_ns() // MS + self._lifetime_ms
+        plan = command.plan
+        fields = plan.fields
+        fields["Nonce"] = nonce.value
+        fields["ExpiredAt"] = command.expires_ms
+        return plan.tx_type, fields, plan.attributes
+
+    def _give_back(self, commands: Sequence[Command]) -> None:
+        for command in reversed(commands):
+            if command.nonce is not None:
+                self.nonces.not_sent(command.nonce)
+                command.nonce = None
+        self._tend_nonces()
+
+    def _remember(self, command: Command) -> None:
+        sent = self._sent
+        sent[command.tx_hash] = command
+        if len(sent) > KEPT_HASHES:
+            sent.popitem(last=False)
+
+    def find(self, tx_hash: str) -> Command | None:
+        """Return the transaction of a hash, one of the last ten thousand."""
+        return self._sent.get(same_hash(tx_hash))
+
+    # -- sending over HTTP -------------------------------------------------------------
+
+    async def post(self, commands: Sequence[Command]) -> SendResult | None:
+        """Send one transaction, or several as a batch, and wait for the reply.
+
+        The owner is told of every one of them. Returns the reply, None if there was none.
+
+        Raises
+        ------
+        VenueError, UnknownOutcome, ClientError, TransportError, AuthenticationError
+            What became of them, after the owner was told.
+        """
+        try:
+            async with self.ordered.turn(timeout_s=TURN_TIMEOUT_S, cost=len(commands)):
+                return await self._post(commands)
+        except BaseException as error:
+            never_signed = [command for command in commands if not command.tx_hash]
+            shown = _as_error(error)
+            for command in never_signed:
+                self._not_sent(command, shown)
+            if isinstance(error, TimeoutError) and shown is not error:
+                raise shown from None
+            raise
+        finally:
+            self._tend_nonces()
+
+    async def _nonce_known(self) -> None:
+        """Wait, holding the turn, until nonces can be given out; ClientError if not in time."""
+        if not self.nonces.wants_refresh:
+            return
+        self._tend_nonces()
+        async with asyncio.timeout(TURN_TIMEOUT_S):
+            while self.nonces.wants_refresh:
+                if LINK_PAUSE in self.ordered.line.pauses:
+                    raise ClientError("the connection was lost before this was sent")
+                self._nonce_event.clear()
+                await self._nonce_event.wait()
+
+    async def _post(self, commands: Sequence[Command]) -> SendResult | None:
+        await self._nonce_known()
+        signed = self._sign_all(commands)
+        for command, one in zip(commands, signed, strict=True):
+            command.tx_hash = same_hash(one.tx_hash)
+            self._remember(command)
+            self._owner.tx_sent(command)
+        try:
+            if len(signed) == 1:
+                result = await self._rest.send_tx(signed[0].tx_type, signed[0].tx_info)
+            else:
+                result = await self._rest.send_tx_batch(
+                    [one.tx_type for one in signed], [one.tx_info for one in signed]
+                )
+        except (VenueError, AuthenticationError) as error:
+            self._refuse_all(commands, error)
+            raise
+        except UnknownOutcome as error:
+            for command in commands:
+                self._doubt(command, str(error))
+            raise
+        except BaseException as error:
+            # Cancelled in the middle, or never written.
+            is_open = not isinstance(error, ConnectorError)
+            for command in reversed(commands):
+                if is_open:
+                    self._doubt(command, "the client was closed while it was under way")
+                elif command.nonce is not None:
+                    self.nonces.not_sent(command.nonce)
+                    self._not_sent(command, _as_error(error))
+            raise
+        self._note_quota(result.volume_quota_remaining)
+        for command in commands:
+            self._accept(command, result)
+        return result
+
+    def _sign_all(self, commands: Sequence[Command]) -> Sequence[Signed]:
+        nonces = self._allocate(len(commands))
+        for command, nonce in zip(commands, nonces, strict=True):
+            command.nonce = nonce
+        try:
+            entries = [self._complete(c, n) for c, n in zip(commands, nonces, strict=True)]
+            return self._signer.sign_batch(entries)
+        except BaseException:
+            self._give_back(commands)
+            raise
+
+    def _refuse_all(
+        self, commands: Sequence[Command], error: VenueError | AuthenticationError
+    ) -> None:
+        """A refused request: no member of it was queued, the newest nonce goes back first."""
+        if isinstance(error, VenueError):
+            refusal = Refusal(error.code, error.message)
+        else:
+            refusal = Refusal(error.code or "http", str(error))
+        for command in reversed(commands):
+            self._return_nonce(command, refusal)
+        for command in commands:
+            self._owner.tx_refused(command, refusal)
+
+    # -- answers -----------------------------------------------------------------------
+
+    def on_answer(self, frame: Frame, epoch: int) -> bool:
+        """Take an answer or error frame; False if it belongs to no transaction."""
+        match = self.inflight.match(frame.answer(epoch), self._clock.monotonic_ns())
+        pending = match.pending
+        self._note_quota(frame.quota_remaining)
+        if pending is None:
+            if frame.code in NONCE_CODES and match.how is Matched.TOO_LATE:
+                # Nobody can say whose it is, but our count is wrong.
+                self.nonces.suspect()
+                self._tend_nonces()
+            return match.how not in (Matched.NOT_AN_ANSWER, Matched.NOTHING_PENDING)
+        command = pending.item
+        if frame.code in SUCCESS_CODES:
+            self._accept(command, None)
+        else:
+            refusal = Refusal(frame.code or 0, frame.message)
+            self._return_nonce(command, refusal)
+            self._owner.tx_refused(command, refusal)
+        self._tend_nonces()
+        return True
+
+    def _accept(self, command: Command, result: SendResult | None) -> None:
+        if command.nonce is not None:
+            self.nonces.accepted(command.nonce)
+        self._owner.tx_accepted(command, result)
+        self._finish(command, result)
+
+    def _return_nonce(self, command: Command, refusal: Refusal) -> None:
+        if command.nonce is not None:
+            self.nonces.refused(command.nonce, resync=refusal.code in NONCE_CODES)
+        self._sent.pop(command.tx_hash, None)
+        self._finish(command, refusal)
+
+    def _doubt(self, command: Command, why: str) -> None:
+        if command.nonce is not None:
+            self.nonces.unknown(command.nonce)
+        self._owner.tx_unknown(command, why)
+        self._finish(command, UnknownOutcome(why))
+
+    def _not_sent(self, command: Command, error: Exception) -> None:
+        self._owner.tx_not_sent(command, error)
+        self._finish(command, error)
+
+    def _finish(self, command: Command, outcome: object) -> None:
+        if command.on_done is not None:
+            command.on_done(command, outcome)
+
+    def _note_quota(self, remaining: int | None) -> None:
+        if remaining is not None:
+            self.volume_quota_remaining = remaining
+
+    def observed(self, nonce: int) -> None:
+        """The venue's log shows that a nonce of our key was used."""
+        self.nonces.observed(nonce)
+
+    # -- transactions nobody answers ---------------------------------------------------
+
+    def _watch(self) -> None:
+        """Look again when the oldest answer is overdue."""
+        if self._sweep is None:
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.call_later(self._config.ack_timeout_s, self._look)
+
+    def _look(self) -> None:
+        self._sweep = None
+        now_ns = self._clock.monotonic_ns()
+        for pending in self.inflight.expire(now_ns):
+            waited_s = (now_ns - pending.sent_at_ns) / NS_PER_S
+            self._doubt(pending.item, f"no answer within {waited_s:.1f} s")
+        self._tend_nonces()
+        deadline_ns = self.inflight.next_deadline_ns()
+        if deadline_ns is not None:
+            delay_s = max(0.001, (deadline_ns - now_ns) / NS_PER_S)
+            self._sweep = asyncio.get_running_loop().call_later(delay_s, self._look)
+
+    # -- nonces ------------------------------------------------------------------------
+
+    def _tend_nonces(self) -> None:
+        """Hold the line while the venue's count has to be asked for, and ask it once."""
+        line = self.ordered.line
+        self._nonce_event.set()
+        if not self.nonces.wants_refresh:
+            if NONCE_PAUSE in line.pauses:
+                line.resume(NONCE_PAUSE)
+            return
+        line.pause(NONCE_PAUSE)
+        if self.nonces.refresh_due and LINK_PAUSE not in line.pauses:
+            self._ask_nonce()
+
+    def _ask_nonce(self) -> None:
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self._tasks.spawn(self._refresh_until_known(), "nonce")
+
+    async def _refresh_until_known(self) -> None:
+        backoff = Backoff(REFRESH_BACKOFF, random.Random())
+        while True:
+            await asyncio.sleep(backoff.next_delay_s())
+            try:
+                await self.refresh_nonce()
+            except ConnectorError as error:
+                log.warning("venue=LIGHTER next nonce not known: %s", error)
+                continue
+            if not self.nonces.refresh_due:
+                break
+        self._refreshing = None
+        self._tend_nonces()
+
+    async def refresh_nonce(self) -> None:
+        """Ask the venue for the next nonce once."""
+        token = self.nonces.begin_refresh()
+        if token is None:
+            return
+        try:
+            venue_next = await self._rest.next_nonce()
+        except BaseException:
+            self.nonces.fail_refresh(token)
+            raise
+        found = self.nonces.finish_refresh(token, venue_next)
+        self._tend_nonces()
+        if found is not None and found.foreign:
+            self._owner.send_problem(
+                f"{found.foreign} nonce(s) of this key were used by somebody else: "
+                "one key per process",
+                None,
+            )
+
+    # -- signatures ahead --------------------------------------------------------------
+
+    def _fill_pool(self) -> None:
+        """Fill the signer's pool in the background, where it is asked for."""
+        precompute = getattr(self._signer, "precompute", None)
+        if not self._pool or precompute is None:
+            return
+        if getattr(self._signer, "pool_size", 0) * 2 > self._pool:
+            return
+        if self._filling is None or self._filling.done():
+            self._filling = self._tasks.spawn(asyncio.to_thread(precompute), "signing-pool")
+
+
+def _as_error(error: BaseException) -> Exception:
+    if isinstance(error, ConnectorError):
+        return error
+    if isinstance(error, TimeoutError):
+        return ClientError(f"no turn to send within {TURN_TIMEOUT_S:g} s: nothing was sent")
+    if isinstance(error, Exception):
+        return error
+    return ClientError("the client was closed before this was sent")
+
+
+def is_rate_limit(refusal: Refusal) -> bool:
+    """Tell whether a refusal asks to slow down."""
+    return refusal.code in (23000, 429, 405)

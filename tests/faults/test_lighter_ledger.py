@@ -1,0 +1,63 @@
+"""The short form of `lighter_ledger.py`, and that it notices what it is there for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from unittest.mock import patch
+
+import pytest
+
+from connectors.execution.dispatch import OrderDispatch
+from connectors.execution.fills import SeenFills
+from connectors.lighter.outcomes import Outcomes
+from connectors.lighter.recovery import Recovery
+from faults.lighter_ledger import Plan, run_ledger
+
+SHORT = Plan(drops=15, fills=250, seed=int(os.environ.get("LEDGER_SEED", "7")), bots=3, limit_s=60)
+
+
+def test_no_fill_is_lost_repeated_or_misbooked_over_disconnects() -> None:
+    result = asyncio.run(run_ledger(SHORT))
+    assert result.violations == [], f"seed {SHORT.seed}"
+    assert result.drops >= SHORT.drops
+    assert result.fills >= SHORT.fills
+
+
+async def _no_catch_up(self: Recovery) -> None:
+    """Forget the trades of the gap."""
+
+
+def _rejects(self: Outcomes, command: object, why: str) -> None:
+    self.tx_refused(command, _Refused())  # type: ignore[arg-type]
+
+
+class _Refused:
+    code = 0
+    message = text = "taken for refused"
+
+
+@pytest.mark.slow
+def test_the_ledger_notices_losses_and_wrong_ends() -> None:
+    """A client that forgets gaps and takes unknown for refused fails it."""
+    with (
+        patch.object(Recovery, "catch_up", _no_catch_up),
+        patch.object(OrderDispatch, "_note_filled", lambda self, order, report: None),
+        patch.object(Outcomes, "tx_unknown", _rejects),
+    ):
+        said = _said(Plan(drops=30, fills=300, seed=7, bots=3, settle_s=3, limit_s=30))
+    assert "lost: " in said
+    assert "ended as ['OrderRejected'], at the venue" in said
+    assert "position by fills" in said
+
+
+@pytest.mark.slow
+def test_the_ledger_notices_repeats() -> None:
+    """What is read again after every gap repeats the fills of a client that does not know them."""
+    with patch.object(SeenFills, "is_new", lambda self, key: True):
+        said = _said(Plan(drops=6, fills=60, seed=7, bots=2, settle_s=2, limit_s=30))
+    assert "twice: " in said
+
+
+def _said(plan: Plan) -> str:
+    return "\n".join(asyncio.run(run_ledger(plan)).violations)

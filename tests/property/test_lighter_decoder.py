@@ -1,0 +1,299 @@
+"""The compiled Lighter decoder against json and Decimal: every shape of frame, and broken ones."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import pathlib
+import random
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oracle.lighter_frames import Unsure, decode
+from oracle.lighter_rig import Rig
+
+DATA = pathlib.Path(__file__).parents[1] / "data" / "lighter"
+SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data" / "lighter"
+FRAMES = {
+    name: frame
+    for name, frame in json.loads((DATA / "public_frames.json").read_text()).items()
+    if name not in ("note", "details")
+}
+RIG = Rig()
+EXAMPLES = settings(max_examples=150, deadline=None)
+
+
+def text_of(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def same(data: bytes) -> None:
+    got = RIG.decode(data)
+    with contextlib.suppress(Unsure):
+        assert got == decode(data), data
+
+
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("stage", ["subscribed", "update"])
+def test_every_shape_we_know(name, stage):
+    frame = {**FRAMES[name], "type": f"{stage}/{FRAMES[name]['type'].partition('/')[2]}"}
+    same(text_of(frame))
+    same(json.dumps(frame, indent=3).encode())
+    assert RIG.seen
+    assert RIG.seen[0][0] not in ("problem", "control", "venue")
+
+
+def test_the_recorded_frames():
+    paths = sorted(SHARED.glob("ws_*.json"))
+    if not paths:
+        pytest.skip("the recorded frames are not here")
+    for path in paths:
+        same(path.read_bytes())
+        same(text_of(json.loads(path.read_text(), parse_float=_Bare)))
+
+
+class _Bare(float):
+    """A float that is written as it was read."""
+
+    def __new__(cls, text):
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    def __repr__(self):
+        return self.text
+
+
+# ---- variations of the known shapes -------------------------------------------------------------
+
+NUMBERS = st.one_of(
+    st.decimals("0", "99999.99", places=2).map(str),
+    st.decimals("-10", "10", places=6).map(str),
+    st.sampled_from([
+        "", "0", "0.00", "-0", "1", "00", "01.5", ".5", "5.", "1e3", "+1", " 1", "1 ", "abc",
+        "9223372036854775807", "9223372036854775808", "0.000000000000000000", "1.10000000000000000",
+        "0.0000000000000000001", "92233720368547758.07", "922337203685477580.8", "NaN", "12\\u0035",
+    ]),
+    st.integers(-(10**20), 10**20),
+    st.integers(0, 10**13),
+    st.sampled_from([None, True, False, [], {}, [1], {"a": 1}, 1.5, -1e-07, 1e30, 1e-30, 0.1]),
+).map(copy.deepcopy)  # fmt: skip
+
+
+@st.composite
+def changed_frames(draw):
+    """A known frame with values, keys and order changed somewhere."""
+    frame = json.loads(json.dumps(draw(st.sampled_from(list(FRAMES.values())))))
+    for _ in range(draw(st.integers(0, 3))):
+        holder = _holder(frame, draw)
+        if isinstance(holder, list):
+            action = draw(st.sampled_from(["drop", "double", "append"]))
+            if action == "append" or not holder:
+                holder.append(draw(NUMBERS))
+            elif action == "drop":
+                holder.pop()
+            else:
+                holder.append(holder[-1])
+            continue
+        if not holder:
+            holder["price"] = draw(NUMBERS)
+            continue
+        key = draw(st.sampled_from(sorted(holder)))
+        action = draw(st.sampled_from(["value", "value", "value", "drop", "rename", "add"]))
+        if action == "value":
+            holder[key] = draw(NUMBERS)
+        elif action == "drop":
+            del holder[key]
+        elif action == "rename":
+            holder[draw(st.sampled_from(["price", "size", "t", "status", "0", "9", "x"]))] = (
+                holder.pop(key)
+            )
+        else:
+            holder["extra_" + key] = draw(NUMBERS)
+    return _shuffled(frame, draw(st.randoms())) if draw(st.booleans()) else frame
+
+
+def _holder(value, draw):
+    """Some object or list inside a frame."""
+    while True:
+        inner = [
+            each
+            for each in (value.values() if isinstance(value, dict) else value)
+            if isinstance(each, (dict, list))
+        ]
+        if not inner or draw(st.integers(0, 3)) == 0:
+            return value
+        value = inner[draw(st.integers(0, len(inner) - 1))]
+
+
+def _shuffled(value, rng: random.Random):
+    if isinstance(value, list):
+        return [_shuffled(each, rng) for each in value]
+    if isinstance(value, dict):
+        items = [(key, _shuffled(each, rng)) for key, each in value.items()]
+        rng.shuffle(items)
+        return dict(items)
+    return value
+
+
+@EXAMPLES
+@given(changed_frames())
+def test_values_keys_and_order_at_random(frame):
+    same(text_of(frame))
+
+
+@EXAMPLES
+@given(changed_frames(), st.randoms())
+def test_blanks_and_escapes_anywhere(frame, rng):
+    text = json.dumps(frame, indent=rng.choice([None, 1, 3]))
+    # Escape some letters of keys and words: the same JSON.
+    out, inside, skip = [], False, 0
+    for at, c in enumerate(text):
+        if skip:
+            skip -= 1
+        elif c == "\\":
+            skip = 1
+        elif c == '"':
+            inside = not inside
+        elif inside and c.isalpha() and text[at - 1] != "\\" and rng.random() < 0.02:
+            c = f"\\u{ord(c):04x}"
+        out.append(c)
+    same("".join(out).encode())
+
+
+@EXAMPLES
+@given(st.sampled_from(list(FRAMES.values())), st.data())
+def test_cut_off_anywhere_it_is_a_problem_and_nothing_else(frame, data):
+    whole = text_of(frame)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    assert RIG.decode(whole[:at]) == [("problem",)]
+
+
+@EXAMPLES
+@given(st.sampled_from(list(FRAMES.values())), st.data())
+def test_bytes_changed_at_random_give_what_a_json_parser_gives(frame, data):
+    whole = bytearray(text_of(frame))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(whole) - 1))
+        whole[at] = data.draw(st.sampled_from(b'{}[]",:0123456789.-eEntf \\x'))
+    try:
+        bytes(whole).decode()
+    except UnicodeDecodeError:
+        return
+    if len({*_keys(bytes(whole))}) != len([*_keys(bytes(whole))]):
+        return  # equal keys: tested by themselves
+    same(bytes(whole))
+
+
+def _keys(data: bytes):
+    """The keys of every object, with where they stand."""
+    found = []
+
+    def pairs(items):
+        names = [name for name, _ in items]
+        found.extend((id(items), name) for name in names)
+        return dict(items)
+
+    try:
+        json.loads(data, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return []
+    return found
+
+
+def test_the_last_of_equal_keys_counts_also_those_that_say_what_it_is():
+    book = text_of(FRAMES["order_book"]["order_book"]).decode()
+    empty = '{"nonce":5,"asks":[],"bids":[],"begin_nonce":4}'
+    for text in (
+        f'{{"channel":"order_book:1","order_book":{book},"channel":"order_book:0",'
+        f'"type":"update/order_book"}}',
+        f'{{"channel":"order_book:0","order_book":{empty},"order_book":{book},'
+        f'"type":"subscribed/order_book"}}',
+        f'{{"channel":"ticker:0","ticker":{{}},"order_book":{empty},"channel":"order_book:0",'
+        f'"type":"update/order_book"}}',
+        f'{{"type":"update/trade","channel":"order_book:0","trades":[],"order_book":{empty},'
+        f'"type":"update/order_book"}}',
+        f'{{"type":"update/account_all_trades","trades":[],"type":"update/order_book",'
+        f'"order_book":{book},"channel":"order_book:0"}}',
+    ):
+        same(text.encode())
+        assert RIG.seen[0][0] == "book", text
+
+
+def test_x_38_ids_as_text_win_over_numbers_that_were_rounded():
+    frame = json.loads(json.dumps(FRAMES["account_all_orders"]))
+    (row,) = frame["orders"]["0"]
+    for number in (281476929510112, 2.81476929510112e14, 10**30, "x", None, [1]):
+        row["order_index"] = number
+        row["client_order_index"] = number
+        same(text_of(frame))
+        ((_, _, rows, problems),) = RIG.seen
+        assert (rows[0][:2], problems) == ((281476929510110, 42), 0)
+    trades = json.loads(json.dumps(FRAMES["account_all_trades"]))
+    (trade,) = trades["trades"]["0"]
+    trade["bid_id"] = trade["trade_id"] = 5.62947905631053e14
+    same(text_of(trades))
+    ((_, _, rows, problems),) = RIG.seen
+    assert (rows[0][0], rows[0][5], problems) == (19209006902, 562947905631053, 0)
+
+
+def test_x_37_words_that_are_not_known_are_kept_and_neutral():
+    frame = json.loads(json.dumps(FRAMES["account_all_orders"]))
+    (row,) = frame["orders"]["0"]
+    row |= {"status": "canceled-boredom", "type": "iceberg", "time_in_force": "Unknown"}
+    same(text_of(frame))
+    ((_, _, rows, problems),) = RIG.seen
+    assert rows[0][11:15] == ("canceled-boredom", -1, "iceberg", "Unknown")
+    assert problems == 0
+
+
+def test_x_36_lists_that_are_null_or_missing_are_empty_but_positions_must_be_there():
+    for name, member in (("account_all_orders", "orders"), ("account_all_trades", "trades")):
+        for value in ({member: None}, {}, {member: []}, {member: {}}, {member: {"0": None}}):
+            frame = {k: v for k, v in FRAMES[name].items() if k != member} | value
+            same(text_of(frame))
+            assert RIG.seen == [("rows", name, (), 0)]
+    frame = {k: v for k, v in FRAMES["account_all_positions"].items() if k != "positions"}
+    same(text_of(frame))
+    assert RIG.seen == [("problem",)]
+
+
+@pytest.mark.parametrize("change", [{"position": "-1.5000"}, {"sign": 0}, {"sign": "x"}])
+def test_l_35_a_bad_position_takes_no_other_with_it(change):
+    frame = json.loads(json.dumps(FRAMES["account_all_positions"]))
+    good = frame["positions"]["0"]
+    frame["positions"]["1"] = {**good, "market_id": 1, **change}
+    same(text_of(frame))
+    (what, _, rows, problems), *rest = RIG.seen
+    assert (what, [row[0] for row in rows], problems) == ("rows", [0], 1)
+    assert rest == [("row problem",)]
+
+
+def test_numbers_of_every_length_in_a_level():
+    for places in range(19):
+        for digits in range(1, 19):
+            if places > digits:
+                continue
+            text = "7" * digits
+            price = text if not places else f"{text[:-places] or '0'}.{text[-places:]}"
+            frame = json.loads(json.dumps(FRAMES["order_book"]))
+            frame["order_book"]["bids"] = [{"price": price, "size": "1.0000"}]
+            same(text_of(frame))
+            got = RIG.seen[-1]
+            if got[0] == "book":
+                assert got[3][0][0] == Decimal(price)
+
+
+@EXAMPLES
+@given(st.binary(max_size=200))
+def test_rubbish(data):
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        RIG.decode(data)  # the feed never hands such text on; it must only be survived
+        return
+    same(data)

@@ -1,0 +1,103 @@
+"""The trading half of the demo tells the truth: a ledger that is wrong fails it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from connectors._cli import demo_trading
+from connectors._cli.demo_trading import TradingDemo
+from connectors._cli.screen import open_screen
+from connectors._cli.simulator import SimulatorAdmin, SimulatorProcess
+from connectors.model import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderFilled,
+    PositionStatusReport,
+)
+
+
+async def play(monkeypatch, spoil=None):
+    """Play it in this process, briefly; return the claims that did not hold, and the demo.
+
+    `spoil(event)` returns the events that the ledger is told in place of one.
+    """
+    monkeypatch.setattr(demo_trading, "STEADY_S", 0.4)
+    monkeypatch.setattr(demo_trading, "WAIT_S", 3.0)
+    async with (
+        SimulatorProcess("lighter", "--seed", "3", "--rate", "100") as simulator,
+        SimulatorAdmin(simulator.http_url) as admin,
+    ):
+        with open_screen(plain=True, out=io.StringIO()) as screen:
+            demo = TradingDemo(admin, simulator.ready, screen)
+            if spoil is not None:
+                tell = demo.ledger.on_event
+
+                def told(event):
+                    for each in spoil(event):
+                        tell(each)
+
+                demo.venue._on_event = told
+            async with demo.venue, demo.data:
+                await demo.play()
+            return {check.claim: check.evidence for check in demo.checks if not check.held}, demo
+
+
+def test_everything_it_shows_happened(monkeypatch, run):
+    failed, demo = run(play(monkeypatch), timeout_s=30)
+    assert failed == {}
+    assert len(demo.checks) == 7
+    assert demo.ledger.fills
+    assert sum(line.updates for line in demo.ledger.lines.values()) > 0
+    assert len(demo.lost_ns) == len(demo.back_ns) == 1
+    assert "with a nonce made ahead" in demo.summary()[0]
+
+
+def first_of(kind, instead):
+    """Return a `spoil` that replaces the first event of a kind."""
+    done = []
+
+    def spoil(event):
+        if isinstance(event, kind) and not done:
+            done.append(event)
+            return instead(event)
+        return (event,)
+
+    return spoil
+
+
+FILLS = "no fill was lost, repeated or different"
+ORDERS = "every order ended once, and as the simulator says"
+POSITION = "the position follows from the fills and is the simulator's"
+
+
+@pytest.mark.parametrize(
+    ("kind", "instead", "claims"),
+    [
+        pytest.param(OrderFilled, lambda e: (), {FILLS, ORDERS, POSITION}, id="a lost fill"),
+        pytest.param(OrderFilled, lambda e: (e, e), {FILLS}, id="a repeated fill"),
+        pytest.param(
+            OrderFilled,
+            lambda e: (replace(e, last_price=e.last_price + Decimal("0.01")),),
+            {FILLS},
+            id="another price",
+        ),
+        pytest.param(OrderAccepted, lambda e: (e, e), {ORDERS}, id="accepted twice"),
+        pytest.param(OrderCanceled, lambda e: (e, e), {ORDERS}, id="ended twice"),
+    ],
+)
+def test_a_wrong_ledger_fails_the_demo(monkeypatch, run, kind, instead, claims):
+    spoil = first_of(kind, instead)
+    failed, _ = run(play(monkeypatch, spoil), timeout_s=30)
+    assert claims <= failed.keys(), failed
+
+
+def test_a_position_that_is_not_told_fails_the_demo(monkeypatch, run):
+    def spoil(event):
+        return () if isinstance(event, PositionStatusReport) else (event,)
+
+    failed, demo = run(play(monkeypatch, spoil), timeout_s=30)
+    assert demo.ledger.signed_position == 0 or POSITION in failed

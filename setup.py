@@ -12,6 +12,7 @@ CONNECTORS_BUILD_ONLY=a,b    compile just these modules (while working on one of
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -44,6 +45,9 @@ if SANITIZE:
     lflags += sanitizers
 if switch("NATIVE"):
     cflags.append("-march=native")
+
+# Compilers run side by side. Translating does so only where a process can simply be forked.
+CORES = os.cpu_count() or 1
 
 macros: list[tuple[str, str | None]] = []
 if TRACE:
@@ -97,12 +101,14 @@ setup(
         "connectors._speedups": ["*.pyi", "*.pxd", "csrc/*.h", "csrc/*/*.h"],
     },
     include_package_data=False,
+    options={"build_ext": {"parallel": CORES}},
     ext_modules=cythonize(
         extensions(),
         include_path=[show_under_import_name()],
         # Coverage maps lines only when the generated C lies beside its .pyx.
         build_dir=None if TRACE else "build/cython",
         annotate=switch("ANNOTATE"),
+        nthreads=CORES if sys.platform == "linux" else 0,
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,

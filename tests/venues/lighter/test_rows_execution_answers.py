@@ -381,3 +381,24 @@ def test_orders_behind_a_batch_of_unknown_outcome(run: Any) -> None:
             assert rig.of(OrderRejected) == []
 
     run(scenario())
+
+
+def test_nonce_window_used_up(run: Any) -> None:
+    """Section 8.2: denied with the nonce in the reason; answers make room again."""
+
+    async def scenario() -> None:
+        async with trading(nonce_window=2, ack_timeout_s=0.3) as rig:
+            rig.sim.faults.hold_acks(2)
+            first = [buy(), buy()]
+            for order in first:
+                rig.client.submit_order(order)
+            third = buy()
+            rig.client.submit_order(third)
+            assert "nonce" in rig.of(OrderDenied, third)[0].reason
+            rig.sim.faults.release_acks()
+            await until(lambda: _pending(rig) == [])
+            rig.client.submit_order(buy())
+            sends = await rig.sent(3)
+            assert [sent.infos[0]["Nonce"] for sent in sends] == [9999, 10000, 10001]
+
+    run(scenario())

@@ -72,6 +72,7 @@ def test_x_21_tokens_are_renewed(run: Any) -> None:
             first = {item.channel: item.auth for item in rig.sim.record.subscribes}
             assert rig.client._stream is not None
             rig.client._stream.rotate()
+            rig.push(rig.trade_frame(41, trade_id=1, trade_id_str="1"))  # of the old subscription
             await rig.subscribes(3)  # refused as subscribed already: ended and asked for anew
             for channel in STREAMS:
                 assert rig.sim.record.subscribed(channel)[-1].auth != first[channel]

@@ -943,11 +943,14 @@ cdef class LighterDecoder(Decoder):
         c.err.code = 0
         c.err.at = p
         c.number = -2
+        cdef bint sound
         tw_lg_begin(&f, p, 0)
-        if self.read(&f, &c) and TW_UNLIKELY(f.again):
-            # Something behind the data has another opinion of what it is.
+        sound = self.read(&f, &c)
+        if TW_UNLIKELY(f.again or not sound and f.taken):
+            # Something behind the data has, or may have, another opinion of what it is.
             self.frame = None
             self.failed = None
+            c.err.code = 0
             c.number = -2
             tw_lg_begin(&f, p, 1)
             self.read(&f, &c)
@@ -1567,7 +1570,11 @@ cdef class LighterDecoder(Decoder):
         if kind == LG_TRADE:
             self.deliver_trades(f, c)
         elif kind == LG_HEIGHT:
-            if f.height >= 0 and self._on_height is not None:
+            if f.height < 0:
+                c.err.code = TW_MISSING
+                c.err.at = c.end - 1
+                return self.problem(c)
+            if self._on_height is not None:
                 self._on_height(f.height, tw_lg_ns(f.timestamp))
         elif kind == LG_CANDLE or kind == LG_MARK_CANDLE:
             self.deliver_candles(f, c)

@@ -433,9 +433,7 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
         case LG_K_TIMESTAMP: p = tw_lg_int(p, end, &f->timestamp, err); break;
         case LG_K_LAST_UPDATED: p = tw_lg_int(p, end, &f->last_updated, err); break;
         case LG_K_NONCE: p = tw_lg_int(p, end, &f->nonce, err); break;
-        case LG_K_HEIGHT:
-            p = *p == '{' || *p == '[' ? tw_skip(p, end, err) : tw_lg_int(p, end, &f->height, err);
-            break;
+        case LG_K_HEIGHT: p = tw_lg_weak_int(p, end, &f->height, err); break;
         case LG_K_BOOK: case LG_K_TICKER: case LG_K_TRADES: case LG_K_LIQUIDATIONS:
         case LG_K_CANDLES: case LG_K_STATS: case LG_K_SPOT_STATS: case LG_K_ORDERS:
         case LG_K_POSITIONS:

@@ -149,6 +149,7 @@ class PrivateStream:
         self._config = config
         self._tokens = tokens
         self._account = str(account_index)
+        self._account_index = account_index
         self._clock = clock
         self._tasks = OwnedTasks("lighter/private")
         self._channels: dict[str, bool] = {}  # wanted -> confirmed, in the order asked for
@@ -364,11 +365,12 @@ class PrivateStream:
     def on_rows(self, frame: AccountFrame) -> None:
         """Take rows of a busy stream."""
         stream = frame.type.partition("/")[2]
-        self._confirm(frame.channel)
-        if stream in GATE_STREAMS and str(frame.account_index) != self._account:
+        if frame.account_index != self._account_index and stream in GATE_STREAMS:
             self.foreign_channels += 1
         self._owner.on_rows(stream, frame)
-        self._open_gate(stream)
+        if self._missing or frame.is_snapshot:
+            self._confirm(frame.channel)
+            self._open_gate(stream)
 
     def on_frame(self, frame: Frame) -> None:
         """Take any other frame."""
@@ -395,7 +397,8 @@ class PrivateStream:
 
     def _on_stream(self, frame: Frame) -> None:
         channel = frame.body.get("channel")
-        self._confirm(channel)
+        if frame.is_snapshot or self._missing:  # an update may be of an older subscription
+            self._confirm(channel)
         if frame.stream in GATE_STREAMS and isinstance(channel, str):
             named = channel_name(channel).rpartition("/")[2]
             if named != self._account:

@@ -402,6 +402,7 @@ class Sender:
                     self._doubt(command, "the client was closed while it was under way")
                 elif command.nonce is not None:
                     self.nonces.not_sent(command.nonce)
+                    self._tend_nonces()
                     self._not_sent(command, _as_error(error))
             raise
         self._note_quota(result.volume_quota_remaining)
@@ -430,8 +431,10 @@ class Sender:
             refusal = Refusal(error.code or "http", str(error))
         for command in reversed(commands):
             self._return_nonce(command, refusal)
+        self._tend_nonces()
         for command in commands:
             self._owner.tx_refused(command, refusal)
+            self._finish(command, refusal)
 
     # -- answers -----------------------------------------------------------------------
 
@@ -452,7 +455,9 @@ class Sender:
         else:
             refusal = Refusal(frame.code or 0, frame.message)
             self._return_nonce(command, refusal)
+            self._tend_nonces()  # before the owner is told, who may send in the same call
             self._owner.tx_refused(command, refusal)
+            self._finish(command, refusal)
         self._tend_nonces()
         return True
 
@@ -466,11 +471,11 @@ class Sender:
         if command.nonce is not None:
             self.nonces.refused(command.nonce, resync=refusal.code in NONCE_CODES)
         self._sent.pop(command.tx_hash, None)
-        self._finish(command, refusal)
 
     def _doubt(self, command: Command, why: str) -> None:
         if command.nonce is not None:
             self.nonces.unknown(command.nonce)
+            self._tend_nonces()
         self._owner.tx_unknown(command, why)
         self._finish(command, UnknownOutcome(why))
 

@@ -7,6 +7,7 @@ event, or `[("problem",)]`. Only frames of markets in MARKETS give events.
 from __future__ import annotations
 
 import json
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -97,8 +98,9 @@ def required(row: dict[str, Any], name: str) -> Decimal:
 
 def identity(row: dict[str, Any], text: str, number: str) -> int:
     """Ids: the text wins over the number, which may be rounded and is then left out."""
-    if row.get(text) not in (None, ""):
-        return whole(row, text, -1)
+    found = whole(row, text, -1)
+    if found >= 0:
+        return found
     try:
         return whole(row, number, -1)
     except Bad:
@@ -162,7 +164,9 @@ def _decode(frame: dict[str, Any]) -> list[tuple[Any, ...]]:
         return _candles(frame, market, resolution, what)
     if what == "height":
         height = whole(frame, "height", -1)
-        return [("height", height, ns(whole(frame, "timestamp")))] if height >= 0 else []
+        if height < 0:
+            raise Bad("height")
+        return [("height", height, ns(whole(frame, "timestamp")))]
     return _stats(frame, what, market)
 
 
@@ -334,11 +338,9 @@ def _float(row: dict[str, Any], name: str) -> Decimal | None:
         return None
     if isinstance(value, (bool, list, dict)):
         raise Bad(name)
-    try:
-        number = Decimal(value)
-        json.loads(value) if isinstance(value, str) else None
-    except (ArithmeticError, ValueError):
-        raise Bad(name) from None
+    if isinstance(value, str) and not JSON_NUMBER.fullmatch(value):
+        raise Bad(name)
+    number = Decimal(value)
     sign, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int):
         raise Bad(name)
@@ -393,6 +395,7 @@ def _candles(
     return [*events, *[("row problem",)] * problems]
 
 
+JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 STATS = (
     "index_price", "mark_price", "mid_price", "last_trade_price", "open_interest",
     "open_interest_limit", "funding_rate", "current_funding_rate", "funding_clamp_small",

@@ -83,7 +83,7 @@ TXS = st.lists(
 
 
 @pytest.mark.parametrize("precheck", [True, False])
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(txs=TXS)
 def test_refused_or_carried_out(
     txs: list[tuple[int, int, dict[str, Any]]], *, precheck: bool

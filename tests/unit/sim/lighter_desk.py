@@ -90,8 +90,8 @@ class Desk:
         }
 
     def newest(self, account: int = 1001) -> Order:
-        found = [o for o in self.exchange.orders.values() if o.account.index == account]
-        return found[-1]
+        newest_first = reversed(self.exchange.orders.values())
+        return next(order for order in newest_first if order.account.index == account)
 
     def position(self, account: int = 1001, market: int = 0) -> int:
         return self.exchange.accounts[account].size_in(self.exchange.markets[market])

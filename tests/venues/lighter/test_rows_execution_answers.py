@@ -336,3 +336,69 @@ def test_x_53_volume_quota_used_up(run: Any) -> None:
             assert "slow down" in rig.of(OrderDenied, denied)[0].reason
 
     run(scenario())
+
+
+def test_order_sent_from_within_the_refusal(run: Any) -> None:
+    """A bot that answers a refusal by the next order: it waits for the nonce and is not lost."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            rig.sim.faults.shift_nonce(12345, 5, 3)
+            again: list[Any] = []
+
+            def on_event(event: Any) -> None:
+                rig.events.append(event)
+                if isinstance(event, OrderRejected) and not again:
+                    again.append(buy())
+                    rig.client.submit_order(again[0])
+
+            rig.client._on_event = on_event
+            rig.client.submit_order(buy())
+            sends = await rig.sent(2)
+            await until(lambda: sends[1].code == 200)
+            assert sends[1].infos[0]["Nonce"] == 10002
+            assert rig.names == ["OrderSubmitted", "OrderRejected", "OrderSubmitted"]
+
+    run(scenario())
+
+
+def test_orders_behind_a_batch_of_unknown_outcome(run: Any) -> None:
+    """They wait for the venue's count instead of failing for want of it."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            rig.sim.faults.next_reply("sendTxBatch", status=502, body="<html>", admit=True)
+            hold = rig.sim.faults.hold("sendTxBatch")
+            rig.client.submit_order_list([buy(), buy(price="2300.00")])
+            async with asyncio.timeout(5):
+                await hold.reached.wait()
+            late = buy(price="2301.00")
+            rig.client.submit_order(late)
+            hold.release()
+            sends = await rig.sent(2)
+            await until(lambda: sends[1].code == 200)
+            assert sends[1].infos[0]["Nonce"] == 10001
+            assert rig.of(OrderRejected) == []
+
+    run(scenario())
+
+
+def test_nonce_window_used_up(run: Any) -> None:
+    """Section 8.2: denied with the nonce in the reason; answers make room again."""
+
+    async def scenario() -> None:
+        async with trading(nonce_window=2, ack_timeout_s=0.3) as rig:
+            rig.sim.faults.hold_acks(2)
+            first = [buy(), buy()]
+            for order in first:
+                rig.client.submit_order(order)
+            third = buy()
+            rig.client.submit_order(third)
+            assert "nonce" in rig.of(OrderDenied, third)[0].reason
+            rig.sim.faults.release_acks()
+            await until(lambda: _pending(rig) == [])
+            rig.client.submit_order(buy())
+            sends = await rig.sent(3)
+            assert [sent.infos[0]["Nonce"] for sent in sends] == [9999, 10000, 10001]
+
+    run(scenario())

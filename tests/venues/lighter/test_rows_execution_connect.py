@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 import time
 from typing import Any
@@ -21,7 +22,13 @@ from venues.lighter.trading_rig import (
     until,
 )
 
-from connectors.errors import ClientError, ConfigError, RequestTimeout, VenueError
+from connectors.errors import (
+    ClientError,
+    ConfigError,
+    ConnectorError,
+    RequestTimeout,
+    VenueError,
+)
 from connectors.lighter.config import Config, Credentials, Environment
 from connectors.lighter.tokens import Rotation, Tokens
 from connectors.model import OrderAccepted
@@ -65,6 +72,7 @@ def test_x_21_tokens_are_renewed(run: Any) -> None:
             first = {item.channel: item.auth for item in rig.sim.record.subscribes}
             assert rig.client._stream is not None
             rig.client._stream.rotate()
+            rig.push(rig.trade_frame(41, trade_id=1, trade_id_str="1"))  # of the old subscription
             await rig.subscribes(3)  # refused as subscribed already: ended and asked for anew
             for channel in STREAMS:
                 assert rig.sim.record.subscribed(channel)[-1].auth != first[channel]
@@ -187,6 +195,29 @@ def test_secret_is_never_shown() -> None:
         assert PRIVATE_KEY[:16] not in text
     with pytest.raises(TypeError):
         pickle.dumps(config.credentials)
+
+
+def test_no_secret_in_any_log(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Key and tokens stay out of the logs at every level, also when things fail."""
+    caplog.set_level(logging.DEBUG)
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            rig.sim.faults.next_ack(code=21120, message="invalid signature")
+            rig.client.submit_order(buy())
+            await until(lambda: len(rig.order_events) == 2)
+            rig.sim.faults.next_reply("accountActiveOrders", status=403, body={"message": "no"})
+            with pytest.raises(ConnectorError):
+                await rig.client.generate_order_status_reports("ETH-PERP")
+            rig.sim.faults.abort()
+            await rig.reconnected()
+            said = [caplog.text, repr(rig.client), *map(repr, rig.status)]
+            tokens = {str(item.auth) for item in rig.sim.record.subscribes}
+            for text in said:
+                assert PRIVATE_KEY not in text
+                assert not any(token in text for token in tokens)
+
+    run(scenario(), 20)
 
 
 def test_environments() -> None:

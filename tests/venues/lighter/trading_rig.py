@@ -20,7 +20,6 @@ from connectors.model import (
     Order,
     OrderAccepted,
     OrderEvent,
-    OrderStatusReport,
     OrderSubmitted,
     Side,
     limit_order,
@@ -28,7 +27,7 @@ from connectors.model import (
 from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator, start
 
-__all__ = ["ACCOUNT", "KEY", "PRIVATE_KEY", "Rig", "at_rest", "quiet", "trading", "until"]
+__all__ = ["ACCOUNT", "KEY", "PRIVATE_KEY", "Rig", "quiet", "trading", "until"]
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "lighter"
 TEMPLATES: dict[str, Any] = json.loads((DATA / "seed_templates.json").read_text())
@@ -232,10 +231,6 @@ def buy(size: str = "0.0050", price: str = "2361.31", **more: Any) -> Order:
 
 def sell(size: str = "0.0050", price: str = "2361.31", **more: Any) -> Order:
     return limit_order("ETH-PERP", Side.SELL, size=size, price=price, **more)
-
-
-def at_rest(report: OrderStatusReport) -> str:
-    return str(report.status)
 
 
 def settings(sim: Simulator | None, **changes: Any) -> Config:

@@ -3,7 +3,7 @@
 The official signer is the library inside `lighter-sdk`, asked through the same C entry points and
 with the same reading and freeing of strings as its Python package does. It runs in a process of its
 own (it is a Go program that takes over signals), a turn in every round, timed there call by call.
-`make lighter-sdk` fetches it; without it only our own rows are shown.
+`make bench` installs it; without it only our own rows are shown.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _against(
 ) -> Group:
     """Time our cases and the official library turn by turn; µs of CPU for each call."""
     if theirs is None:
-        note = "; ".join(filter(None, [note, "no official signer: `make lighter-sdk` fetches it"]))
+        note = "; ".join(filter(None, [note, "lighter-sdk is not installed"]))
         return time_cases(title, cases, plan, unit="µs", note=note)
     repeats = [max(1, round(plan.turn_s / max(_cpu(case, 1), 1e-7))) for case in cases]
     names = [case.name for case in cases] + [WORKER, MAIN]

@@ -336,13 +336,11 @@ class TradingDemo:
 
     def summary(self) -> list[str]:
         """Return what is printed of this half besides its checks."""
-        signed = getattr(self.venue._signer.stats, "signed", 0)
-        hits = getattr(self.venue._signer.stats, "pool_hits", 0)
+        stats = self.venue.signer_stats
+        signed, hits = (stats.signed, stats.pool_hits) if stats is not None else (0, 0)
         calls = ", ".join(
             f"p{100 * fraction:g} {microseconds(ns)}"
-            for fraction, ns in zip(
-                PERCENTILES, self.calls.percentiles(PERCENTILES), strict=False
-            )
+            for fraction, ns in zip(PERCENTILES, self.calls.percentiles(PERCENTILES), strict=False)
         )
         return [
             f"  {signed} transactions signed, {hits} with a nonce made ahead; "

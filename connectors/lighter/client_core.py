@@ -47,6 +47,7 @@ from .recovery import Recovery
 from .reports import Reporter
 from .rest import LighterRest
 from .sending import Sender, TxSigner
+from .signing import Signer, SignerStats
 from .tokens import Tokens
 from .wire import Frame
 
@@ -165,6 +166,12 @@ class ClientCore:
     def has_credentials(self) -> bool:
         """Whether orders can be signed at all."""
         return self._signer is not None
+
+    @property
+    def signer_stats(self) -> SignerStats | None:
+        """Counters of our own signer; None without one, or with one that keeps none."""
+        stats = getattr(self._signer, "stats", None)
+        return stats if isinstance(stats, SignerStats) else None
 
     # -- what the parts need -----------------------------------------------------------
 
@@ -347,8 +354,6 @@ def _make_signer(config: Config) -> TxSigner | None:
     credentials = config.credentials
     if credentials is None:
         return None
-    from .signing import Signer
-
     return Signer(
         credentials.api_secret,
         credentials.account_index,

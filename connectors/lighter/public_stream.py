@@ -24,7 +24,14 @@ from .control import ChannelOutcome, Control, Method
 from .limits import STREAM_LIMITS
 from .wire import PONG, ControlKind, parse
 
-__all__ = ["CONTROL_KEY", "CONTROL_QUOTA", "PublicStream", "StreamOwner", "control_limiter", "stream_policy"]
+__all__ = [
+    "CONTROL_KEY",
+    "CONTROL_QUOTA",
+    "PublicStream",
+    "StreamOwner",
+    "control_limiter",
+    "stream_policy",
+]
 
 log = logging.getLogger("connectors.lighter")
 

@@ -12,7 +12,9 @@ kept away from the tests' process. It decides ExpiredAt itself.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -250,8 +252,11 @@ def serve(path: str) -> None:
 
 
 def find() -> Path | None:
-    """The library: where `make lighter-sdk` puts it, or under LIGHTER_SDK."""
-    for folder in (os.environ.get("LIGHTER_SDK"), ROOT / "build" / "lighter-sdk"):
+    """The library inside the installed `lighter-sdk`, or under LIGHTER_SDK; None if there is none."""
+    folders = [os.environ.get("LIGHTER_SDK")]
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        folders.append(str(importlib.metadata.distribution("lighter-sdk").locate_file("")))
+    for folder in folders:
         if folder and (Path(folder) / LIBRARY).is_file():
             return Path(folder) / LIBRARY
     return None

@@ -1,7 +1,7 @@
 """Random Lighter transactions against the oracle, and against the venue's own signer.
 
 CONNECTORS_LIGHTER_ORDERS sets how many orders are signed and verified; `make verify-signer` does
-10 000. The venue's library is looked for where `make lighter-sdk` puts it.
+10 000. The venue's library is that of the installed lighter-sdk.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def test_a_changed_bit_is_noticed(signer: lighter.Signer) -> None:
 def official() -> Iterator[lighter_official.Official]:
     path = lighter_official.find()
     if path is None:
-        pytest.skip("no official signer: `make lighter-sdk` fetches it")
+        pytest.skip("the official signer is not installed: lighter-sdk")
     with lighter_official.Official(path) as library:
         yield library
 

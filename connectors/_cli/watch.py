@@ -130,9 +130,7 @@ class Watch:
     def _note(self, text: str) -> None:
         self._notes.append(f"{time.strftime('%H:%M:%S')} {text}")
 
-    async def run(
-        self, clients: Sequence[Served], screen: Screen, seconds: float | None
-    ) -> None:
+    async def run(self, clients: Sequence[Served], screen: Screen, seconds: float | None) -> None:
         """Subscribe, then show what comes until `seconds` have passed, or for ever."""
         subscriptions = [
             subscription

@@ -79,8 +79,7 @@ def futures_only(product: Product | str) -> Product:
         raise ConfigError(f"unknown product {product!r}: one of {names}") from None
     if member not in (Product.USDM, Product.COINM):
         raise ConfigError(
-            "BinanceFuturesWebSocketClient requires UsdM or CoinM product type, "
-            f"was {member.label}"
+            f"BinanceFuturesWebSocketClient requires UsdM or CoinM product type, was {member.label}"
         )
     return member
 

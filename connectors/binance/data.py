@@ -598,9 +598,7 @@ class DataClient(MarketFeeds):
     def _task_died(self, name: str, error: BaseException) -> None:
         self._error(f"task {name} died: {error}", error=error)
 
-    def _error(
-        self, message: str, *, where: str = "", error: BaseException | None = None
-    ) -> None:
+    def _error(self, message: str, *, where: str = "", error: BaseException | None = None) -> None:
         self._emit(
             ErrorEvent(
                 venue=VENUE, ts_init=time.time_ns(), message=message, where=where, error=error

@@ -116,8 +116,10 @@ class MarketFeeds(ABC):
         channel = "aggTrade" if aggregate else "trade"
         label, stream, number = self._target("trades", instrument, channel)
         wanted = EventFlag.AGGREGATE if aggregate else 0
-        mask = EventFlag.AGGREGATE if include_non_market else (
-            EventFlag.AGGREGATE | EventFlag.NOT_MARKET
+        mask = (
+            EventFlag.AGGREGATE
+            if include_non_market
+            else (EventFlag.AGGREGATE | EventFlag.NOT_MARKET)
         )
         consumer = self._consumer(EventKind.TRADE, number, callback)
         consumer.wants = lambda trade: trade.flags & mask == wanted
@@ -314,9 +316,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[Trade]:
         """Iterate over `subscribe_trades`."""
-        return iterate(
-            self.subscribe_trades, capacity, overflow, instrument, aggregate=aggregate
-        )
+        return iterate(self.subscribe_trades, capacity, overflow, instrument, aggregate=aggregate)
 
     def book_deltas(
         self,

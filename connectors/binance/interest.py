@@ -215,9 +215,7 @@ class Interest:
     async def _apply(self) -> None:
         pool = self.pool
         wanted = [
-            name
-            for name in self._wanted
-            if name not in self._refused and name not in self._paused
+            name for name in self._wanted if name not in self._refused and name not in self._paused
         ]
         keep = set(wanted) - self._renewed
         self._renewed.clear()

@@ -184,9 +184,7 @@ class Slot:
             self._drop(name)
         if reply.code == _TOO_MANY:
             self.limit = max(len(self.streams), 1)
-        return [
-            StreamOutcome(name, Outcome.REFUSED, reply.code, _text(reply)) for name in current
-        ]
+        return [StreamOutcome(name, Outcome.REFUSED, reply.code, _text(reply)) for name in current]
 
     def _drop(self, name: str) -> None:
         self.state.forget(name)

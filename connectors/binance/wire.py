@@ -64,9 +64,7 @@ Method: TypeAlias = Literal[
 # ---- commands ---------------------------------------------------------------------------------
 
 
-def encode_command(
-    method: Method, params: Sequence[object] | None, request_id: RequestId
-) -> bytes:
+def encode_command(method: Method, params: Sequence[object] | None, request_id: RequestId) -> bytes:
     """Return the wire text of one command; `params` None leaves the key out."""
     if params is None:
         return orjson.dumps({"method": method, "id": request_id})

@@ -220,9 +220,7 @@ class BookSync:
         self._in_flight = True
         return self.epoch
 
-    def on_snapshot(
-        self, epoch: int, snapshot: BookUpdate, *, depth: int | None = None
-    ) -> None:
+    def on_snapshot(self, epoch: int, snapshot: BookUpdate, *, depth: int | None = None) -> None:
         """Take a snapshot; one of an older epoch is thrown away (BN-B-16).
 
         `depth` is how many levels a side it has at most: a side with fewer is complete, the

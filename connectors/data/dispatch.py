@@ -158,15 +158,11 @@ class Dispatch:
             target = self._with_first(kind, number, target)
         self.router.route(kind, number, target)
 
-    def _target(
-        self, consumers: list[Consumer], kind: EventKind
-    ) -> Callback | EventHandler | None:
+    def _target(self, consumers: list[Consumer], kind: EventKind) -> Callback | EventHandler | None:
         if not consumers:
             return None
         mixed = len({each.stream for each in consumers}) > 1
-        filters = [
-            None if each.optional_filter and not mixed else each.wants for each in consumers
-        ]
+        filters = [None if each.optional_filter and not mixed else each.wants for each in consumers]
         if len(consumers) == 1 and filters[0] is None:
             return consumers[0].native or consumers[0].callback
         calls = tuple(

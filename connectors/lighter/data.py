@@ -315,9 +315,7 @@ class DataClient(MarketFeeds):
         number: int = self._symbols.find(wire_name(instrument))
         return number
 
-    def _add(
-        self, label: str, channels: tuple[Channel, ...], *consumers: Consumer
-    ) -> Subscription:
+    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
         subscription = self._make(label, channels)
         for consumer in consumers:
             consumer.stream = channels[0].name
@@ -662,9 +660,7 @@ class DataClient(MarketFeeds):
 
     # ---- events without a place in the router -------------------------------------------------
 
-    def _on_empty_side(
-        self, instrument: InstrumentBase, has_bid: bool, has_ask: bool
-    ) -> None:
+    def _on_empty_side(self, instrument: InstrumentBase, has_bid: bool, has_ask: bool) -> None:
         assert isinstance(instrument, Instrument)
         for _, callback in tuple(self._empty_sides.get(self._number(instrument), ())):
             try:

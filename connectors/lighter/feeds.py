@@ -67,9 +67,7 @@ class MarketFeeds(ABC):
         """Return the dense number of an instrument."""
 
     @abstractmethod
-    def _add(
-        self, label: str, channels: tuple[Channel, ...], *consumers: Consumer
-    ) -> Subscription:
+    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
         """Begin to deliver channels."""
 
     @abstractmethod
@@ -385,9 +383,7 @@ class MarketFeeds(ABC):
         overflow: Overflow = Overflow.DROP_OLDEST,
     ) -> EventFeed[BookUpdate]:
         """Iterate over `subscribe_book_snapshots`."""
-        return iterate(
-            self.subscribe_book_snapshots, capacity, overflow, instrument, levels=levels
-        )
+        return iterate(self.subscribe_book_snapshots, capacity, overflow, instrument, levels=levels)
 
     def candles(
         self,

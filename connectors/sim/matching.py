@@ -396,9 +396,7 @@ class MatchingEngine:
             self._listener.on_accepted(order)
             self._match_and_rest(book, order)
 
-    def cancel(
-        self, market: str, order_id: int, reason: DoneReason = DoneReason.CANCELED
-    ) -> bool:
+    def cancel(self, market: str, order_id: int, reason: DoneReason = DoneReason.CANCELED) -> bool:
         """Take a resting order out of the book; False if there is none with this id."""
         book = self._books[market]
         order = book.order(order_id)
@@ -543,9 +541,7 @@ class MatchingEngine:
             if maker_used_up:
                 self._unqueue(book, level, maker)
             trade_id = self.next_trade_id(market)
-            listener.on_fill(
-                market, taker, maker, level.price_ticks, size, trade_id, taker.ts_ns
-            )
+            listener.on_fill(market, taker, maker, level.price_ticks, size, trade_id, taker.ts_ns)
             if maker_used_up:
                 self._end(maker, DoneReason.FILLED)
 

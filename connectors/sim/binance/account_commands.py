@@ -425,9 +425,7 @@ class AccountCommands:
         if dual_side == account.dual_side:
             raise ApiError(-4059, "No need to change position side.")
         if account.open_orders or any(algo.open for algo in account.algo_orders.values()):
-            raise ApiError(
-                -4067, "Position side cannot be changed if there exists open orders."
-            )
+            raise ApiError(-4067, "Position side cannot be changed if there exists open orders.")
         if any(account.active()):
             raise ApiError(-4068, "Position side cannot be changed if there exists position.")
         account.dual_side = dual_side

@@ -149,9 +149,7 @@ class Maker:
             self._engine.cancel(order.market, order.order_id)
         else:
             size = order.filled_lots + self._lots()
-            self._engine.replace(
-                order.market, order.order_id, price_ticks=price, size_lots=size
-            )
+            self._engine.replace(order.market, order.order_id, price_ticks=price, size_lots=size)
 
     def _tidy(self) -> None:
         """Forget quotes that are gone, cancel the farthest ones too many, fill the far end."""
@@ -169,4 +167,3 @@ class Maker:
                 far -= side * tick
                 if far > 0:
                     self._quote(side, far)
-

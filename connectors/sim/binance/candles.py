@@ -64,9 +64,7 @@ class Candle:
     taker_value: int = 0
     trades: int = 0
 
-    def add(
-        self, price: int, lots: int, value: int, trade_id: int, *, taker_buys: bool
-    ) -> None:
+    def add(self, price: int, lots: int, value: int, trade_id: int, *, taker_buys: bool) -> None:
         if self.trades == 0:
             self.first_id = trade_id
             self.open = self.high = self.low = price

@@ -56,9 +56,7 @@ class Commands:
         """Place up to five orders, each succeeding or failing alone (BN-R-18)."""
         return self._batch(account, product, params, self.place)
 
-    def _new_order(
-        self, account: Account, product: Product, params: Params
-    ) -> tuple[Order, bool]:
+    def _new_order(self, account: Account, product: Product, params: Params) -> tuple[Order, bool]:
         kind = params.text("type")
         if kind is None:
             raise missing("type")

@@ -458,5 +458,3 @@ class TradingConnection(Connection):
         for reply in self.session.poll():
             self.send(reply)
         super().check(now_ns)
-
-

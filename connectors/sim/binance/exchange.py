@@ -279,16 +279,12 @@ class Exchange(EngineListener):
     def replace(self, order: Order, *, price: int, size: int) -> None:
         """Change price and size of a resting order (BN-R-15, BN-R-16)."""
         order.modifications += 1
-        self.engine.replace(
-            order.rules.symbol, order.order_id, price_ticks=price, size_lots=size
-        )
+        self.engine.replace(order.rules.symbol, order.order_id, price_ticks=price, size_lots=size)
         self.settle()
 
     def cancel_all(self, account: Account, symbol: str) -> int:
         """Cancel the open orders of a symbol, conditional ones not included (BN-R-21)."""
-        count = sum(
-            self.engine.cancel(symbol, order.order_id) for order in account.open_of(symbol)
-        )
+        count = sum(self.engine.cancel(symbol, order.order_id) for order in account.open_of(symbol))
         self.settle()
         return count
 

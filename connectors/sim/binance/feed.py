@@ -420,4 +420,3 @@ class Feed:
                 whole.merge(candle)
             folded.append(whole)
         return [*reversed(hours), *folded]
-

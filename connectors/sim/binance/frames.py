@@ -51,9 +51,7 @@ class Frame:
 def levels_text(rules: SymbolRules, levels: Iterable[tuple[int, int]]) -> str:
     """Return levels as the inside of a JSON array."""
     price, qty = rules.price_precision, rules.quantity_precision
-    return ",".join(
-        f'["{fixed_text(p, price)}","{fixed_text(q, qty)}"]' for p, q in levels
-    )
+    return ",".join(f'["{fixed_text(p, price)}","{fixed_text(q, qty)}"]' for p, q in levels)
 
 
 def book_ticker(feed: Feed, event_ms: int) -> str:
@@ -142,9 +140,7 @@ def mark_price(feed: Feed, event_ms: int) -> str:
 
 
 def index_price(pair: str, index_e8: int, event_ms: int) -> str:
-    return (
-        f'{{"e":"indexPriceUpdate","E":{event_ms},"i":"{pair}","p":"{fixed_text(index_e8, 8)}"}}'
-    )
+    return f'{{"e":"indexPriceUpdate","E":{event_ms},"i":"{pair}","p":"{fixed_text(index_e8, 8)}"}}'
 
 
 def kline(feed: Feed, interval: str, candle: Candle, event_ms: int, *, closed: bool) -> str:
@@ -179,9 +175,7 @@ def price_kline(
     closed: bool,
 ) -> str:  # fmt: skip
     """Return a mark or index price kline: prices with 8 decimals, no volume, n = samples."""
-    o, c, h, low = (
-        fixed_text(x, 8) for x in (candle.open, candle.close, candle.high, candle.low)
-    )
+    o, c, h, low = (fixed_text(x, 8) for x in (candle.open, candle.close, candle.high, candle.low))
     return (
         f'{{"e":"{event}","E":{event_ms},"ps":"{pair}","k":{{"t":{candle.open_ms},'
         f'"T":{candle.close_ms},"s":"{symbol}","i":"{interval}","f":{candle.first_id},'
@@ -274,14 +268,11 @@ def trading_session(event_ms: int) -> str:
     """Return the session of the stock market; the simulated one never closes."""
     hour = 3_600_000
     start = event_ms // (8 * hour) * 8 * hour
-    return (
-        f'{{"e":"EquityUpdate","E":{event_ms},"t":{start},"T":{start + 8 * hour},"S":"REGULAR"}}'
-    )
+    return f'{{"e":"EquityUpdate","E":{event_ms},"t":{start},"T":{start + 8 * hour},"S":"REGULAR"}}'
 
 
 def array(items: Iterable[str]) -> str:
     return f"[{','.join(items)}]"
-
 
 
 def _bool(value: bool) -> str:

@@ -68,9 +68,7 @@ class LoadGenerator:
         unknown = set(chosen) - builders.keys()
         if unknown:
             raise ValueError(f"load mode has no {sorted(unknown)}, only {sorted(builders)}")
-        self._sources = [
-            builders[kind](feed) for feed in feeds if feed.usdm for kind in chosen
-        ]
+        self._sources = [builders[kind](feed) for feed in feeds if feed.usdm for kind in chosen]
         self._turn = 0
         self._credit = 0.0
         self._last_ns = clock.elapsed_ns()

@@ -25,9 +25,7 @@ __all__ = [
 WEEK_MS = 7 * 24 * 60 * 60 * 1000
 
 
-def find_order(
-    account: Account, rules: SymbolRules, params: Params, unknown: ApiError
-) -> Order:
+def find_order(account: Account, rules: SymbolRules, params: Params, unknown: ApiError) -> Order:
     """Return the order a request names; the id wins over the client id (BN-R-15)."""
     order_id = params.integer("orderId")
     client_id = params.text("origClientOrderId")

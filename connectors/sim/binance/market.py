@@ -78,9 +78,7 @@ class Market(EngineListener):
         # Ids of a busy contract are beyond 32 bits, as at the venue.
         first_trade_id = source.randrange(10**6, 10**7) * (1 + int(contract.activity * 100))
         book = self.engine.add_market(contract.symbol, first_trade_id=first_trade_id)
-        feed = Feed(
-            contract, book, seed=self._seed, now_ms=now_ms, first_trade_id=first_trade_id
-        )
+        feed = Feed(contract, book, seed=self._seed, now_ms=now_ms, first_trade_id=first_trade_id)
         feed.next_funding_ms = (now_ms // FUNDING_MS + 1) * FUNDING_MS
         self.feeds[contract.symbol] = self.by_name[feed.name] = feed
         maker = Maker(

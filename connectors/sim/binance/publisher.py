@@ -287,9 +287,7 @@ class Publisher:
                 self._hub.publish(text, frames.array(items))
         for text, (name, feed) in self._each("index"):
             if name.period_ms == period_ms:
-                self._hub.publish(
-                    text, frames.index_price(feed.rules.pair, feed.index_e8, now_ms)
-                )
+                self._hub.publish(text, frames.index_price(feed.rules.pair, feed.index_e8, now_ms))
         text = "!markPrice@arr@1s" if period_ms == 1_000 else "!markPrice@arr"
         if text in self._hub.channels:
             items = (frames.mark_price(feed, now_ms) for feed in self._market.feeds.values())

@@ -130,9 +130,7 @@ class PublicRest:
             "fundingRate": _Route(self._funding_rate),
             "fundingInfo": _Route(self._funding_info),
             "ticker/24hr": _Route(self._day),
-            "ticker/price": _Route(
-                self._price, prefixes=("/fapi/v1", "/fapi/v2", "/dapi/v1")
-            ),
+            "ticker/price": _Route(self._price, prefixes=("/fapi/v1", "/fapi/v2", "/dapi/v1")),
             "ticker/bookTicker": _Route(self._book),
             "openInterest": _Route(self._open_interest),
             "indexInfo": _Route(self._index_info, prefixes=usdm),
@@ -446,4 +444,3 @@ def _agg_item(feed: Feed, item: AggTrade) -> dict[str, Any]:
     if feed.usdm:
         row["nq"] = qty
     return row | {"f": item.first_id, "l": item.last_id, "T": item.ts_ms, "m": item.buyer_is_maker}
-

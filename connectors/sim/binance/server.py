@@ -430,9 +430,7 @@ class Simulator:
         return response
 
     def _http(self, request: web.BaseRequest, response: Response) -> web.Response:
-        answer = web.Response(
-            status=response.status, body=response.body, headers=response.headers
-        )
+        answer = web.Response(status=response.status, body=response.body, headers=response.headers)
         accepts = request.headers.get("Accept-Encoding", "")
         if "gzip" in accepts and len(response.body) >= GZIP_FROM_BYTES:
             answer.enable_compression(web.ContentCoding.gzip)

@@ -272,7 +272,5 @@ def _filters(rules: SymbolRules) -> list[dict[str, Any]]:
          "multiplierDown": f"{rules.multiplier_down:.4f}", "multiplierDecimal": "4"}
     )  # fmt: skip
     if rules.product is Product.USDM:
-        filters.append(
-            {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"}
-        )
+        filters.append({"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"})
     return filters

@@ -67,9 +67,7 @@ def check_timestamp(timestamp: str | None, recv_window: str | None, now_ms: int)
         raise missing("timestamp")
     sent = int(timestamp)
     if sent >= now_ms + 1000:
-        raise ApiError(
-            -1021, "Timestamp for this request was 1000ms ahead of the server's time."
-        )
+        raise ApiError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     if now_ms - sent > window:
         raise ApiError(-1021, "Timestamp for this request is outside of the recvWindow.")
 
@@ -153,9 +151,7 @@ class TradingRest:
             raise ApiError(-2014, "API-key format invalid.", status=401)
         known = self.exchange.keys.get(api_key)
         if known is None:
-            raise ApiError(
-                -2015, "Invalid API-key, IP, or permissions for action.", status=401
-            )
+            raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
         key, account = known
         form = parse_form(query, body)
         if security is Security.SIGNED:

@@ -262,4 +262,3 @@ def algo_event(algo: AlgoOrder, now_ms: int) -> Event:
     body["ia"] = algo.activated
     event["o"] = body
     return event
-

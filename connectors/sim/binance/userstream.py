@@ -102,11 +102,7 @@ class UserStream:
             raise _unavailable()
         found = self._by_owner.get((account.name, product))
         now = self._clock_ms()
-        if (
-            _take(self.key_faults, "put_unknown")
-            or found is None
-            or found.expires_ms <= now
-        ):
+        if _take(self.key_faults, "put_unknown") or found is None or found.expires_ms <= now:
             raise ApiError(-1125, "This listenKey does not exist.")
         found.expires_ms = now + KEY_LIFE_MS
         return found.key

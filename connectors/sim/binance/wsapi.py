@@ -192,9 +192,7 @@ class TradingWs:
             raise missing("apiKey")
         known = self._exchange.keys.get(api_key)
         if known is None:
-            raise ApiError(
-                -2015, "Invalid API-key, IP, or permissions for action.", status=401
-            )
+            raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
         key, account = known
         if method.startswith("userDataStream."):  # BN-U-05: the key alone
             return account, api_key

@@ -57,9 +57,7 @@ class Admission:
         """Check and queue transactions. Raises Refused and then has changed nothing."""
         self.run_due()  # what was accepted before is on its books by now
         exchange = self.exchange
-        txs = [
-            TxParser.parse(tx_type, info) for tx_type, info in zip(types, infos, strict=False)
-        ]
+        txs = [TxParser.parse(tx_type, info) for tx_type, info in zip(types, infos, strict=False)]
         owners = [self._owner(tx) for tx in txs]
         now_ms = exchange.clock.now_ms()
         for tx in txs:

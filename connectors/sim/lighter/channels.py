@@ -44,9 +44,7 @@ class Channel:
     private: bool = False
 
 
-def parse_channel(
-    text: str, markets: Container[int], accounts: Container[int]
-) -> Channel | None:
+def parse_channel(text: str, markets: Container[int], accounts: Container[int]) -> Channel | None:
     """Return the channel of a client's text; None if there is no such channel."""
     kind, *rest = text.replace(":", "/").split("/")
     numbers = [int(part) if part.isascii() and part.isdigit() else None for part in rest]

@@ -449,9 +449,7 @@ class Exchange(EngineListener):
         account = order.account
         return account.taker_fee if is_taker else account.maker_fee
 
-    def _book_fill(
-        self, order: Order, ticks: int, lots: int, quote: int, *, is_taker: bool
-    ) -> int:
+    def _book_fill(self, order: Order, ticks: int, lots: int, quote: int, *, is_taker: bool) -> int:
         """Move money and position of one side; return the profit it realised."""
         account, market = order.account, order.market
         earned = (account.volume + quote) // QUOTA_STEP - account.volume // QUOTA_STEP

@@ -122,9 +122,7 @@ class Execution:
         check_group(grouping, wanted)
         with_parent = grouping != OCO
         for number, fields in enumerate(wanted):
-            market = check_create(
-                self.exchange, account, fields, child=with_parent and number > 0
-            )
+            market = check_create(self.exchange, account, fields, child=with_parent and number > 0)
             check_margin(account, market, fields)
         orders = [
             self._order(account, market, fields, tx, digest, child=with_parent and number > 0)

@@ -299,9 +299,7 @@ class Faults:
         for one in chosen:
             self._sim.later(close_in_ms, lambda one=one: one.close(1001, "restart"))  # type: ignore[misc]
 
-    def push(
-        self, frame: Any, *, connection: int | None = None, channel: str | None = None
-    ) -> int:
+    def push(self, frame: Any, *, connection: int | None = None, channel: str | None = None) -> int:
         """Send a frame (object, text or bytes) as it is; return how many got it.
 
         To everybody, or one connection, or those who follow a channel (the venue's spelling).

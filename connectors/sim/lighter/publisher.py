@@ -196,9 +196,7 @@ class Publisher:
     def _first_account_orders(self, channel: Channel) -> dict[str, Any]:
         return self._first_account_all_orders(channel)
 
-    def _orders_frame(
-        self, word: str, channel: Channel, orders: Iterable[Order]
-    ) -> dict[str, Any]:
+    def _orders_frame(self, word: str, channel: Channel, orders: Iterable[Order]) -> dict[str, Any]:
         rows: dict[str, list[orjson.Fragment]] = {}
         for order in orders:
             if channel.market in (None, order.market.market_id):

@@ -10,7 +10,6 @@ from typing import Any
 __all__ = ["FrameRecord", "Record", "Request", "SentTx", "Subscribe"]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """One REST request; `endpoint` is the path behind `/api/v1/`."""
@@ -80,9 +79,7 @@ class Record:
     def sends(self, kind: str | None = None, transport: str | None = None) -> list[SentTx]:
         """Return the sends of a kind and transport, oldest first."""
         return [
-            tx
-            for tx in self.txs
-            if kind in (None, tx.kind) and transport in (None, tx.transport)
+            tx for tx in self.txs if kind in (None, tx.kind) and transport in (None, tx.transport)
         ]
 
     def subscribed(self, channel: str) -> list[Subscribe]:

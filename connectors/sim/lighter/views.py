@@ -153,9 +153,7 @@ def ticker(market: Market, book: Book) -> dict[str, Any]:
     sides: dict[str, dict[str, str]] = {}
     for name, side in (("a", Side.SELL), ("b", Side.BUY)):
         best = book.levels(side, 1)
-        sides[name] = (
-            book_levels(market, best)[0] if best else {"price": "", "size": ""}
-        )
+        sides[name] = book_levels(market, best)[0] if best else {"price": "", "size": ""}
     return {"s": market.symbol, **sides, "last_updated_at": market.changed_us}
 
 

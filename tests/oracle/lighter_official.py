@@ -252,7 +252,7 @@ def serve(path: str) -> None:
 
 
 def find() -> Path | None:
-    """The library inside the installed `lighter-sdk`, or under LIGHTER_SDK; None if there is none."""
+    """The library inside the installed `lighter-sdk`, or under LIGHTER_SDK, if there is one."""
     folders = [os.environ.get("LIGHTER_SDK")]
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         folders.append(str(importlib.metadata.distribution("lighter-sdk").locate_file("")))

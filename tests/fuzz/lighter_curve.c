@@ -1,7 +1,7 @@
 /* Decoding, encoding, adding and multiplying points, against chord and tangent on the ordinary curve.
  *
  * Input: an encoding, 40 bytes; a scalar, 40 bytes. */
-#include "lighter.h"
+#include "lighter_signer.h"
 
 /* The last bits of a scalar decide whether the slow multiplication is worth its time. */
 enum { RARELY = 31 };

@@ -1,5 +1,5 @@
 /* Goldilocks and Poseidon2, against remainders by division. Input: words of eight bytes. */
-#include "lighter.h"
+#include "lighter_signer.h"
 
 enum { MOST = 34 };
 

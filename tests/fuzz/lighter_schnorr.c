@@ -2,7 +2,7 @@
  *
  * Input: which bit of the signature to break, 2 bytes; private key, secret of the nonce and message, 40
  * bytes each. */
-#include "lighter.h"
+#include "lighter_signer.h"
 
 enum { RARELY = 13 }; /* as in lighter_curve.c */
 

@@ -1,6 +1,6 @@
 /* What the targets of the Lighter signer share: the code compiled two ways, and fields from bytes. */
-#ifndef FUZZ_LIGHTER_H
-#define FUZZ_LIGHTER_H
+#ifndef FUZZ_LIGHTER_SIGNER_H
+#define FUZZ_LIGHTER_SIGNER_H
 
 #include "fuzz.h"
 

@@ -2,11 +2,16 @@
 #
 #   PYTHON=python3.12   another interpreter          DEV=1   an editable install
 #   ARGS="-k books -x"  arguments for pytest, the demo or the benchmarks
+#   TEST_WORKERS=0      all tests in one process, for a debugger
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := VENV="$(VENV)" .ci/venv
 FUZZ_SECONDS ?= 60
+# Most tests wait for timers and sockets more than they compute. Files stay whole, so that a
+# module's simulator or compiled example is made once.
+TEST_WORKERS ?= 3
+PYTEST = PYTHONSAFEPATH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 SOAK_DROPS ?= 1000
 
 .DEFAULT_GOAL := help
@@ -38,15 +43,15 @@ demo:
 # Without PYTHONSAFEPATH the checkout would hide the installed package from subprocesses.
 test:
 	@$(READY) test
-	@PYTHONSAFEPATH=1 $(BIN)/python -m pytest -m "not pythons" $(ARGS)
+	@$(PYTEST) -m "not pythons" $(ARGS)
 
 test-fast:
 	@$(READY) test
-	@PYTHONSAFEPATH=1 $(BIN)/python -m pytest -m "not slow and not pythons" $(ARGS)
+	@$(PYTEST) -m "not slow and not pythons" $(ARGS)
 
 test-pythons:
 	@$(READY) test
-	@PYTHONSAFEPATH=1 $(BIN)/python -m pytest -m pythons tests/packaging $(ARGS)
+	@$(PYTEST) --dist load -m pythons tests/packaging $(ARGS)
 
 bench:
 	@$(READY) bench

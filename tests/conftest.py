@@ -86,6 +86,21 @@ def run_coroutine(
     return result
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep each file, and all that uses the built packages, with one worker (`make test`)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "packaging" if file.startswith("tests/packaging/") else file
+
+    if config.getvalue("dist") == "loadfile":
+        return ByFile(config, log)
+    return None
+
+
 @pytest.fixture
 def run() -> Callable[..., Any]:
     """Give `run(coro, timeout_s=10.0, loop="asyncio")`: bounded, on a fresh loop, leak-checked."""

@@ -69,6 +69,7 @@ __all__ = ["DataClient"]
 log = logging.getLogger("connectors.binance")
 
 CONTRACT_INFO = "!contractInfo"
+ALL_LIQUIDATIONS = "!forceOrder@arr"
 REFRESH_DEBOUNCE_S = 1.0
 OFF_GRID_REFRESH_S = 60.0
 CLOCK_EVERY_S = 600.0  # BN-R-03
@@ -148,6 +149,7 @@ class DataClient(MarketFeeds):
         self._overlaps = 0
         self._connections: dict[str, ConnectionState] = {}
         self._open = False
+        self._life = asyncio.Lock()  # connect and close, one at a time
         self.callback_errors = 0
         self.instrument_refreshes = 0
 
@@ -214,8 +216,11 @@ class DataClient(MarketFeeds):
         TransportError, VenueError
             The venue could not be asked; nothing is left open.
         """
-        if self._open:
-            return
+        async with self._life:
+            if not self._open:
+                await self._connect()
+
+    async def _connect(self) -> None:
         try:
             await self._load_first()
         except BaseException:
@@ -232,7 +237,14 @@ class DataClient(MarketFeeds):
             self._interest_of(CONTRACT_INFO).add((CONTRACT_INFO,), self._housekeeping)
 
     async def close(self) -> None:
-        """End all subscriptions, connections and tasks, each within its bound. Idempotent."""
+        """End all subscriptions, connections and tasks, each within its bound. Idempotent.
+
+        A `connect` under way ends first; one called meanwhile waits.
+        """
+        async with self._life:
+            await self._close()
+
+    async def _close(self) -> None:
         self._open = False
         for subscription in list(self._ends):
             subscription.cancel()
@@ -365,7 +377,7 @@ class DataClient(MarketFeeds):
         consumer.stream = stream
         self._dispatch.add(consumer)
         self._ends[subscription] = lambda: self._dispatch.remove(consumer)
-        if stream.endswith(("@forceOrder", "!forceOrder@arr")):
+        if stream.endswith(("@forceOrder", ALL_LIQUIDATIONS)):
             self._suspend_liquidations(interest)
         return subscription
 
@@ -443,13 +455,13 @@ class DataClient(MarketFeeds):
             interest = self._interest_of(stream)
             for name in interest.remove(subscription):
                 self._watchdog.forget(name)
-            if stream.endswith(("@forceOrder", "!forceOrder@arr")):
+            if stream.endswith(("@forceOrder", ALL_LIQUIDATIONS)):
                 self._suspend_liquidations(interest)
 
     def _suspend_liquidations(self, interest: Interest) -> None:
         """The stream of all liquidations has priority over those of symbols (BN-MD-15)."""
         singles = [name for name in interest.names if name.endswith("@forceOrder")]
-        if "!forceOrder@arr" in interest:
+        if ALL_LIQUIDATIONS in interest and not interest.is_refused(ALL_LIQUIDATIONS):
             interest.pause(singles)
         else:
             interest.resume(singles)
@@ -510,6 +522,8 @@ class DataClient(MarketFeeds):
                 stream = parse(event.stream, self.product)
                 number = self._symbols.find((stream.symbol or "").upper())
                 self._watchdog.confirmed(stream, number)
+            if event.stream == ALL_LIQUIDATIONS:
+                self._suspend_liquidations(interest)
             if event.stream == CONTRACT_INFO:
                 return
         elif isinstance(event, ConnectionStatus):
@@ -531,21 +545,22 @@ class DataClient(MarketFeeds):
         self._books.on_lost(symbols)
 
     def _on_cold(self, name: str, payload: bytes, stream: str | None) -> None:
-        event = parse_cold_event(payload) if name else None
-        if isinstance(event, ContractInfo):
-            self._on_contract_info(event)
-        if self._on_venue_event is not None:
-            self._on_venue_event(
-                event
-                if event is not None
-                else VenueEvent(
-                    venue=VENUE,
-                    ts_init=time.time_ns(),
-                    name=name or "unknown",
-                    payload=payload,
-                    stream=stream,
-                )
-            )
+        known = parse_cold_event(payload) if name else None
+        if isinstance(known, ContractInfo):
+            self._on_contract_info(known)
+        if self._on_venue_event is None:
+            return
+        event = known or VenueEvent(
+            venue=VENUE,
+            ts_init=time.time_ns(),
+            name=name or "unknown",
+            payload=payload,
+            stream=stream,
+        )
+        try:
+            self._on_venue_event(event)
+        except Exception as error:  # noqa: BLE001 - the user's, and none of the frame's
+            self._callback_failed(error, -1, event)
 
     def _on_contract_info(self, info: ContractInfo) -> None:
         if info.symbol_type not in (None, self.product.symbol_type):

@@ -67,6 +67,10 @@ class Interest:
         """Whether the venue has confirmed a stream."""
         return name in self._active
 
+    def is_refused(self, name: str) -> bool:
+        """Whether the venue has refused a stream for good."""
+        return name in self._refused
+
     def add(self, names: Iterable[str], subscription: Subscription) -> None:
         """Want streams for a subscription.
 

@@ -77,7 +77,7 @@ class Rotation:
                 await new.close()
                 self._end_overlap()
                 raise
-            if not confirmed:
+            if not confirmed or old not in pool._connections:  # replaced meanwhile, as lost
                 await new.close()
                 self._end_overlap()
                 return False
@@ -154,6 +154,9 @@ class Rotation:
             except BaseException:
                 await new.close()
                 raise
+            if dead not in pool._connections:  # a rotation was faster
+                await new.close()
+                return
             pool._connections[slot.index] = new
             new.use(slot)
             slot.on_connected()

@@ -60,7 +60,7 @@ class FirstData:
         self.forget(name)
         timer = asyncio.get_running_loop().call_later(self._timeout_s, self._silent, name)
         self._waiting[name] = (kind, number, timer)
-        self._dispatch.on_first(kind, number, lambda: self._came(name))
+        self._dispatch.on_first(kind, number, lambda: self._came(kind, number))
 
     def forget(self, name: str) -> None:
         """Wait for it no more."""
@@ -68,20 +68,27 @@ class FirstData:
         if entry is not None:
             kind, number, timer = entry
             timer.cancel()
-            self._dispatch.forget_first(kind, number)
+            self._let_go(kind, number)
 
     def close(self) -> None:
         """Wait for nothing any more."""
         for name in list(self._waiting):
             self.forget(name)
 
-    def _came(self, name: str) -> None:
-        entry = self._waiting.pop(name, None)
-        if entry is not None:
-            entry[2].cancel()
+    def _names(self, kind: EventKind, number: int) -> list[str]:
+        """Streams of different speeds bring the same events: `markPrice` and `markPrice@1s`."""
+        return [name for name, entry in self._waiting.items() if entry[:2] == (kind, number)]
+
+    def _let_go(self, kind: EventKind, number: int) -> None:
+        if not self._names(kind, number):
+            self._dispatch.forget_first(kind, number)
+
+    def _came(self, kind: EventKind, number: int) -> None:
+        for name in self._names(kind, number):
+            self._waiting.pop(name)[2].cancel()
 
     def _silent(self, name: str) -> None:
         kind, number, _ = self._waiting.pop(name)
-        self._dispatch.forget_first(kind, number)
+        self._let_go(kind, number)
         assert self._timeout_s is not None
         self._on_silent(name, self._timeout_s)

@@ -79,8 +79,10 @@ FRAMES: Mapping[str, float] = {
     "unknown_keys": 2,
     "shuffled_keys": 2,
 }
+# Not "silent": a subscription acknowledged and never carried out cannot be told from a quiet
+# market where trades are concerned (BN-C-09), so there is no right state to compare with.
+# Tests of their own cover it for the streams that always talk.
 BAD_ACKS: Mapping[str, float] = {
-    "silent": 0.5,
     "early_data": 2,
     "lost_ack": 1,
     "late_ack": 2,

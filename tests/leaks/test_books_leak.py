@@ -16,7 +16,8 @@ from connectors.model import DataDropped, Trade
 from connectors.net.attempts import AttemptBudget
 from connectors.net.ratelimit import Quota
 from connectors.sim.binance.server import start
-from faults.support import Holdings, until
+from faults.support import until
+from faults.support_holdings import Holdings
 
 BTC = "BTCUSDT"
 PLENTY = (Quota(1000, 1.0),)

@@ -276,10 +276,10 @@ def cost_ns(keys):
     best = float("inf")
     for _ in range(3):
         dedup.clear()
-        start = time.perf_counter_ns()
+        start = time.thread_time_ns()  # of this thread alone: the machine may be busy
         for key in keys:
             dedup.insert(key)
-        best = min(best, (time.perf_counter_ns() - start) / len(keys))
+        best = min(best, (time.thread_time_ns() - start) / len(keys))
     return best
 
 
@@ -297,7 +297,10 @@ CHOSEN_KEYS = {
 
 @pytest.mark.parametrize("make", CHOSEN_KEYS.values(), ids=CHOSEN_KEYS)
 def test_chosen_keys_cost_about_what_random_ones_do(make):
-    """With colliding slots 20 000 inserts would take 10 000 steps each instead of about two."""
+    """With colliding slots 20 000 inserts would take 10 000 steps each instead of about two.
+
+    So this is no measurement: the bound lies far from both.
+    """
     count = 20_000
     keys = [make(i) for i in range(count)]
     rng = random.Random(1)
@@ -308,7 +311,7 @@ def test_chosen_keys_cost_about_what_random_ones_do(make):
         ordinary = [(key, 7) for key in ordinary]
     elif big:
         ordinary = [2**100 + key for key in ordinary]
-    assert cost_ns(keys) < 20 * cost_ns(ordinary)
+    assert cost_ns(keys) < 100 * cost_ns(ordinary)
 
 
 def test_bytes_and_text_compare_without_a_warning():

@@ -612,6 +612,21 @@ def test_bn_md_15_all_liquidations_have_priority(run):
     run(main())
 
 
+def test_bn_md_15_a_refusal_of_all_liquidations_gives_the_single_ones_back(run):
+    async def main():
+        async with simulator() as sim, client(sim) as data:
+            (market,) = [pool for pool in data.pools if "market" in pool.url]
+            one = data.subscribe_liquidations(BTC, print)
+            await one.active()
+            sim.faults.apply({"fault": "control", "action": "error", "count": 1})
+            wide = data.subscribe_liquidations(None, print)
+            await until(lambda: wide.state is StreamState.REFUSED)
+            await until(lambda: "btcusdt@forceOrder" in market.stream_names)
+            await one.active()
+
+    run(main())
+
+
 def test_bn_md_08_09_each_closed_bar_once(run):
     base = next(f for f in FRAMES if f["id"] == "kline_no_trades")["frame"]
 
@@ -662,6 +677,39 @@ def test_a_callback_that_raises_is_reported_and_stops_nothing(run):
     run(main())
 
 
+def test_a_venue_event_callback_that_raises_is_not_the_frames_fault(run):
+    async def main():
+        statuses = []
+
+        def bad(event):
+            raise RuntimeError("mine")
+
+        async with (
+            simulator() as sim,
+            client(sim, on_status=statuses.append, on_venue_event=bad) as data,
+        ):
+            await data.subscribe_trades(BTC, print).active()
+            frame = json.dumps({"e": "somethingNew", "E": 1})
+            sim.faults.apply({"fault": "frame", "text": frame, "stream": "btcusdt@aggTrade"})
+            await until(lambda: data.callback_errors)
+            assert any(isinstance(e, ErrorEvent) and "mine" in e.message for e in statuses)
+            assert sum(pool.frame_problems for pool in data.pools) == 0
+
+    run(main())
+
+
+def test_connect_and_close_at_the_same_time_take_turns(run):
+    async def main():
+        async with simulator() as sim, client(sim) as data:
+            await data.subscribe_trades(BTC, print).active()
+            await asyncio.gather(data.close(), data.connect(), data.connect())
+            await data.subscribe_trades(BTC, print).active()
+            await asyncio.gather(data.connect(), data.close())
+            assert not data.is_active
+
+    run(main())
+
+
 # ---- watching ---------------------------------------------------------------------------------
 
 
@@ -678,6 +726,23 @@ def test_bn_c_09_a_confirmed_stream_that_says_nothing_is_reported(run):
             await until(lambda: any(isinstance(e, StreamSilent) for e in statuses))
             silent = [e.stream for e in statuses if isinstance(e, StreamSilent)]
             assert silent == ["btcusdt@markPrice@1s"]
+
+    run(main())
+
+
+def test_bn_c_09_two_speeds_of_one_stream_are_both_served_by_what_either_sends(run):
+    async def main():
+        statuses, got = [], []
+        async with (
+            simulator() as sim,
+            client(sim, on_status=statuses.append, first_data_timeout_s=1.5) as data,
+        ):
+            slow = data.subscribe_mark_price(BTC, got.append, every_s=3)
+            fast = data.subscribe_mark_price(BTC, got.append)
+            await asyncio.gather(slow.active(), fast.active())
+            await until(lambda: got)
+            await asyncio.sleep(1.6)
+            assert not any(isinstance(e, StreamSilent) for e in statuses)
 
     run(main())
 

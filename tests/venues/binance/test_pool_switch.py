@@ -60,3 +60,26 @@ def test_bn_s_35_connect_while_close_is_still_at_work(run):
             assert pool.subscription_count == 1
 
     run(main())
+
+
+def test_bn_s_86_a_connection_lost_and_replaced_while_it_rotates(run, monkeypatch):
+    """Whichever is first, the pool ends with one connection that serves every stream."""
+
+    async def main():
+        async with stage() as (_sim, pool):
+            await (await pool.subscribe(["btcusdt@aggTrade"])).wait()
+            (old,) = pool._connections
+            rotation = asyncio.create_task(pool._rotation.rotate(old))
+            await asyncio.gather(pool._rotation.replace(old), pool._rotation.replace(old))
+            await rotation
+            (left,) = pool._connections
+            assert left is not old
+            async with asyncio.timeout(5):
+                while pool.subscription_count != 1:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+            assert left.is_active
+            assert old.slot is not None
+            await old.close()
+
+    monkeypatch.setattr("connectors.binance.rotation.OVERLAP_TAIL_S", 0.0)
+    run(main())

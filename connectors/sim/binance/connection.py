@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
+from ..wsframes import CLOSE, PING, PONG, TEXT, close_payload, encode
 from .control import ControlSession, Reply, error_reply
-from .frames import CLOSE, PING, PONG, TEXT, Frame, close_payload, encode
+from .frames import Frame
 from .shaping import Shaper, Shaping
 from .types import Product, UserFrame
 from .wsapi import TradingWs

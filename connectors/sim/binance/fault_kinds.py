@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from ..wsframes import BINARY, PING, TEXT
 from .connection import Connection, StreamConnection
 from .control import Reply, error_reply
 from .fault_spec import ControlFault, HandshakeFault, HttpFault, Spec
-from .frames import BINARY, PING, TEXT, Frame
+from .frames import Frame
 from .order_faults import OrderFault
 from .rest_public import SnapshotFault
 from .shaping import Shaping

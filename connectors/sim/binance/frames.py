@@ -7,44 +7,17 @@ shared by every connection that gets it.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ..wsframes import encode
 from .types import SymbolRules, fixed_text
 
 if TYPE_CHECKING:
     from .candles import Candle, DayStats
     from .feed import AggTrade, Feed, Trade
 
-__all__ = [
-    "BINARY",
-    "CLOSE",
-    "CONTINUATION",
-    "PING",
-    "PONG",
-    "TEXT",
-    "Frame",
-    "close_payload",
-    "encode",
-]
-
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-
-
-def encode(payload: bytes, opcode: int = TEXT, *, fin: bool = True) -> bytes:
-    """Return a websocket frame as a server sends it: unmasked, no extension bits."""
-    first = opcode | (0x80 if fin else 0)
-    size = len(payload)
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 65_536:
-        return struct.pack("!BBH", first, 126, size) + payload
-    return struct.pack("!BBQ", first, 127, size) + payload
-
-
-def close_payload(code: int, reason: str = "") -> bytes:
-    return struct.pack("!H", code) + reason.encode()[:123]
+__all__ = ["Frame"]
 
 
 class Frame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .clock import SimClock
+from ..clock import SimClock
 from .config import SimConfig
 from .types import ApiError, Cost
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from .clock import SimClock
+from ..clock import SimClock
 from .feed import Feed
 from .frames import Frame, levels_text
 from .streams import Hub

@@ -10,10 +10,10 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
+from ..clock import SimClock
 from ..matching import EngineListener, EngineOrder, MatchingEngine, Side
 from .bots import Maker
 from .candles import Series
-from .clock import SimClock
 from .feed import Feed
 from .publisher import Publisher
 from .streams import Hub

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ..clock import SimClock
 from . import frames
-from .clock import SimClock
 from .feed import Diff, Feed
 from .names import StreamName
 from .streams import Channel, Hub

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..clock import SimClock
 from .candles import Candle, bucket_ms, next_bucket_ms
-from .clock import SimClock
 from .feed import Feed
 from .market import Market
 from .names import INTERVALS

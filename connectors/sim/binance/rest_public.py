@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from .clock import SimClock
+from ..clock import SimClock
 from .feed import AggTrade, BookView, Feed, Trade
 from .frames import levels_text
 from .limits import Limits

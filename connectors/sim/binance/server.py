@@ -23,9 +23,9 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 from aiohttp import web
 
+from ..clock import SimClock
 from ..matching import ListenerGroup, MatchingEngine
 from .admin import Admin
-from .clock import SimClock
 from .config import SimConfig
 from .connection import Connection, StreamConnection, TradingConnection
 from .exchange import Exchange

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from .frames import CONTINUATION, PING, TEXT, encode
+from ..wsframes import CONTINUATION, PING, TEXT, encode
 
 __all__ = ["Shaper", "Shaping"]
 

@@ -22,12 +22,12 @@ import aiohttp
 import pytest
 from venues.binance.sim_client import Client, connected, fault, get, listen_key, running, trade
 
-from connectors.sim.binance.clock import SimClock
 from connectors.sim.binance.config import SimConfig
 from connectors.sim.binance.control import ControlSession
 from connectors.sim.binance.limits import Limits
 from connectors.sim.binance.server import parse_stream_path
 from connectors.sim.binance.types import ApiError, Cost, Product
+from connectors.sim.clock import SimClock
 
 DATA = Path(__file__).parents[2] / "data" / "binance"
 

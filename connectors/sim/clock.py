@@ -11,7 +11,7 @@ class SimClock:
     """Time as the venue tells it.
 
     `now_ns` is the wall clock of the venue: it carries `offset_ns`, which a clock fault may step
-    in either direction (BN-M-39). `elapsed_ns` only ever grows; timers hang on it.
+    in either direction. `elapsed_ns` only ever grows; timers hang on it.
 
     Parameters
     ----------

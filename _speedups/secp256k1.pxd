@@ -14,4 +14,4 @@ cdef extern from "secp256k1/library.h" nogil:
     int sk_generator_mul(const sk_library *library, uint8_t *xy, const uint8_t *secret)
 
 # Lives as long as the process.
-cdef const sk_library *library() noexcept
+cdef const sk_library *library() noexcept nogil

@@ -86,7 +86,7 @@ def _load():
 _kept = _load()
 
 
-cdef const sk_library *library() noexcept:
+cdef const sk_library *library() noexcept nogil:
     return &_library
 
 

@@ -56,6 +56,11 @@ def seeds() -> dict[str, list[bytes]]:
         "levels": [bytes([i * 9]) + text.encode() for i, text in enumerate(LEVELS)],
         "binance": binance,
         "book": [bytes((i * step + i // 4) % 256 for i in range(64)) for step in (1, 3, 37, 67, 9)],
+        "hyperliquid": [
+            bytes([kind, room, count]) + bytes((i * step + i // 7) % 256 for i in range(90))
+            for kind in range(6)
+            for room, count, step in ((0, 1, 3), (40, 17, 37), (255, 5, 89))
+        ],
         "utf8": [
             *(text.encode() for text in TEXTS),
             b"\xc0\x80",

@@ -18,7 +18,10 @@ from .errors import ConnectorError
 
 __all__ = ["SIMULATORS", "WATCHABLE", "main"]
 
-SIMULATORS = {"binance": "connectors.sim.binance.main"}
+SIMULATORS = {
+    "binance": "connectors.sim.binance.main",
+    "hyperliquid": "connectors.sim.hyperliquid.main",
+}
 WATCHABLE = ("binance",)
 STANDS_ON = ("picows", "uvloop", "orjson", "numpy", "aiohttp", "pycryptodome", "coincurve")
 

@@ -15,7 +15,7 @@ PYTEST = PYTHONSAFEPATH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist load
 SOAK_DROPS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak autobahn lighter-sdk verify-signer clean
+.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak autobahn lighter-sdk hyperliquid-sdk verify-signer clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
@@ -29,6 +29,7 @@ help:
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
 	@echo "make lighter-sdk   the official Lighter signer, for \`make test\` and \`make bench\` to use"
+	@echo "make hyperliquid-sdk  the official Hyperliquid SDK, for the same"
 	@echo "make verify-signer 10 000 Lighter orders and 1 000 000 nonces, more than \`make test\` checks"
 	@echo "make build         just .venv with the package in it"
 	@echo "make clean         remove .venv and everything built"
@@ -90,6 +91,10 @@ autobahn:
 lighter-sdk:
 	@$(READY)
 	@PIP=$(BIN)/pip bash .ci/lighter-sdk
+
+hyperliquid-sdk:
+	@$(READY)
+	@PYTHON=$(BIN)/python bash .ci/hyperliquid-sdk
 
 verify-signer:
 	@$(READY) test

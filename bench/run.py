@@ -26,6 +26,7 @@ QUESTIONS = {
     "ticks": "decimal text to whole ticks",
     "dedup": "have I seen this id before?",
     "book": "an update applied to an order book",
+    "hyperliquid_sign": "a Hyperliquid action signed",
     "flood": "CPU for each message of a flood, from the socket to the callback",
     "paced": "latency of single messages, from the sender to the callback",
     "imports": "time and memory of an import",

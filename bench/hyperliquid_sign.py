@@ -2,7 +2,8 @@
 
 The official SDK runs in a process and an environment of its own (`make hyperliquid-sdk`), with
 coincurve and as it is installed by default; every round it has its turn like everybody else.
-Without it, only what is left is measured. The floor is libsecp256k1's own signature of a ready digest.
+Without it, only what is left is measured. The floor is libsecp256k1's own signature of a ready
+digest.
 
 What is signed is compared first: everyone must give the same hash and signature.
 """

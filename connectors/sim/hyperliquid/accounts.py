@@ -204,7 +204,7 @@ class Account:
             if order.is_buy and market.quote.name == token:
                 held += market.notional(order.px, order.open_lots)
             elif not order.is_buy and market.base.name == token:
-                held += order.open_lots * 10 ** (8 - market.sz_decimals)
+                held += market.base_amount(order.open_lots)
         return held
 
     def available(self, token: str) -> int:

@@ -176,7 +176,7 @@ class Commands:
         by_position = grouping == "positionTpsl"
         wire: Mapping[str, Any] = {"a": 0}
         try:
-            orders = []
+            orders: list[Order] = []
             for wire in wires:
                 order = read_order(
                     exchange, account, wire, builder=builder, position_tpsl=by_position

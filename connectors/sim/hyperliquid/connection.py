@@ -74,7 +74,8 @@ class Connection:
                 message = await ws.receive()
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     data = message.data
-                    self._on_text(data if isinstance(data, str) else data.decode("utf-8", "replace"))
+                    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+                    self._on_text(text)
                 elif message.type is WSMsgType.PING:
                     self._queue(encode(bytes(message.data), PONG))
                 elif message.type is WSMsgType.PONG:

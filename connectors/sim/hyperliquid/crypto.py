@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -136,7 +137,7 @@ def recover(hashed: bytes, signature: tuple[int, int, int]) -> str | None:
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((recovery_id,))
     try:
         key = PublicKey.from_signature_and_message(raw, hashed, hasher=None)
-    except Exception:  # coincurve raises plain Exception for a point that is not on the curve
+    except Exception:  # noqa: BLE001 - what coincurve raises for a point that is not on the curve
         return None
     return _address(key)
 
@@ -151,6 +152,6 @@ def address_of_key(private_key: str) -> str:
     return _address(PrivateKey(secret).public_key)
 
 
-def random_key(source: Any) -> str:
+def random_key(source: random.Random) -> str:
     """Return a private key drawn from a `random.Random`."""
     return "0x" + source.randrange(1, ORDER).to_bytes(32, "big").hex()

@@ -424,7 +424,7 @@ class Exchange(EngineListener):
         self.changed.setdefault(market, [])
 
     def _reduce_limit(self, order: EngineOrder) -> int:
-        lots = order.tag.account.lots(order.market)
+        lots: int = order.tag.account.lots(order.market)
         return max(-lots * int(order.side), 0)
 
     # -- settling ----------------------------------------------------------------------------
@@ -654,7 +654,7 @@ def _spot_need(order: Order) -> int:
     market = order.market
     if order.is_buy:
         return market.notional(order.px, order.open_lots)
-    return order.open_lots * 10 ** (8 - market.sz_decimals)
+    return market.base_amount(order.open_lots)
 
 
 def _tid(buyer_oid: int, seller_oid: int) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["fill_row"]
 
 MILLION = 10**6
-FEE_UNIT = 10 ** (MONEY - 6)  # fees in USDC have six decimals
+FEE_UNIT = 100  # fees in USDC have six decimals
 BUILDER_UNIT = 10**5  # builder fees are in tenths of a basis point
 
 
@@ -88,7 +88,7 @@ def _spot(
     assert market.base is not None
     assert market.quote is not None
     base, quote = market.base.name, market.quote.name
-    amount = lots * 10 ** (MONEY - market.sz_decimals)
+    amount = market.base_amount(lots)
     start = show(account.spot.get(base, 0), MONEY)
     rate = 0 if account.house else (config.spot_taker_fee if crossed else config.spot_maker_fee)
     if order.is_buy:

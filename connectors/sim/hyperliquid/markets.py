@@ -15,6 +15,7 @@ FIGURES = 5
 ALWAYS_VALID_ABOVE = 10**FIGURES
 DEXES = ("", "test", "xyz")
 SPOT_OFFSET = 10_000
+PERP_UNIT = 100  # money per tick and lot of a perp: 10^-6 in 10^-8
 DEPLOYER = "0x5e89b26d8d66da9888c835c9bfcc2aa51813e152"
 
 
@@ -82,7 +83,12 @@ class Market:
 
     def notional(self, px: int, lots: int) -> int:
         """Return price times size as money."""
-        return px * lots if self.is_spot else px * lots * 10 ** (MONEY - 6)
+        return px * lots if self.is_spot else px * lots * PERP_UNIT
+
+    def base_amount(self, lots: int) -> int:
+        """Return a size of a spot pair as an amount of its base token, in 10^-8."""
+        unit: int = 10 ** (MONEY - self.sz_decimals)
+        return lots * unit
 
     def read_price(self, text: str) -> int | None:
         """Return a canonical price on the grid of section 6.2 in ticks, None if it is off it."""
@@ -106,7 +112,8 @@ class Market:
     def step(self, px: int) -> int:
         """Return the distance between valid prices around `px`, in ticks."""
         figures = len(str(px))
-        return min(max(10 ** (figures - FIGURES), 1), 10**self.px_decimals)
+        coarse: int = 10 ** max(figures - FIGURES, 0)
+        return min(coarse, 10**self.px_decimals)
 
     def price(self, px: int) -> str:
         return show(px, self.px_decimals)

@@ -288,9 +288,9 @@ class Simulator:
         if outcome is not None and outcome.slot is not None:
             if outcome.slot.lost:
                 return self._cut(request)
-            turn = asyncio.get_running_loop().create_future()
-            outcome.slot.then(lambda: turn.cancelled() or turn.set_result(None))
-            await turn
+            turn = asyncio.Event()
+            outcome.slot.then(turn.set)
+            await turn.wait()
         if fault is not None:
             if fault.delay_s:
                 await asyncio.sleep(fault.delay_s)

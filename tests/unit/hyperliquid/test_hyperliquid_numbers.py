@@ -33,8 +33,8 @@ def test_number_text(value: Any, text: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "", " ", "1 ", " 1", "1_000", "abc", "1.2.3", "0x10", "1,5", "½", "\u0661", "NaN", "Infinity",
-        "-inf", "1e41", "1e-41", "1e999999999", 10**41, Decimal("NaN"), Decimal("sNaN"),
+        "", " ", "1 ", " 1", "1_000", "abc", "1.2.3", "0x10", "1,5", "½", "\u0661", "NaN",
+        "Infinity", "-inf", "1e41", "1e-41", "1e999999999", 10**41, Decimal("NaN"), Decimal("sNaN"),
         Decimal("-Infinity"), Decimal("1E+1000000"), math.nan, math.inf, -math.inf, 0.1 + 1e-9,
         None, True, b"1", 1j, [1],
     ],

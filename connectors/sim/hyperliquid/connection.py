@@ -63,6 +63,10 @@ class Connection:
         self._closing = False
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def closing(self) -> bool:
+        return self._closing
+
     # -- life --------------------------------------------------------------------------------
 
     async def serve(self, ws: web.WebSocketResponse) -> None:
@@ -227,25 +231,21 @@ class Connection:
     def _post_action(self, number: int, payload: Any) -> None:
         sim = self.sim
         fault = sim.faults.take_reply("post")
-        if fault is not None and not fault.execute:
-            if not fault.lose:
-                sim.later(
-                    fault.delay_s * 1_000,
-                    lambda: self._reply(number, fault.as_type, fault.payload),
-                )
-            return
-        outcome = sim.submit(payload, "ws")
-        if outcome.status == 422:
-            return self._reply(number, "error", f"422 Unprocessable Entity: {outcome.answer}")
-        if outcome.status == 429:
-            return self._reply(number, "error", "429 Too Many Requests")
-        kind, answer = "action", outcome.answer
+        kind, answer, slot = "action", None, None
+        if fault is None or fault.execute:
+            outcome = sim.submit(payload, "ws")
+            slot, answer = outcome.slot, outcome.answer
+            if outcome.status == 422:
+                kind, answer = "error", f"422 Unprocessable Entity: {outcome.answer}"
+            elif outcome.status == 429:
+                kind, answer = "error", "429 Too Many Requests"
+        delay_ms = 0.0
         if fault is not None:
             if fault.lose:
-                return None
+                return
             if fault.payload is not None:
                 kind, answer = fault.as_type, fault.payload
-        delay_ms = 0.0 if fault is None else fault.delay_s * 1_000
+            delay_ms = fault.delay_s * 1_000
 
         def leave() -> None:
             if delay_ms:
@@ -253,11 +253,10 @@ class Connection:
             else:
                 self._reply(number, kind, answer)
 
-        if outcome.slot is None:
+        if slot is None:
             leave()
-        elif not outcome.slot.lost:
-            outcome.slot.then(leave)
-        return None
+        elif not slot.lost:
+            slot.then(leave)
 
     def _reply(self, number: int, kind: str, payload: Any) -> None:
         self.posts = max(self.posts - 1, 0)

@@ -112,8 +112,8 @@ class Market:
     def step(self, px: int) -> int:
         """Return the distance between valid prices around `px`, in ticks."""
         figures = len(str(px))
-        coarse: int = 10 ** max(figures - FIGURES, 0)
-        return min(coarse, 10**self.px_decimals)
+        coarse: int = 10 ** min(max(figures - FIGURES, 0), self.px_decimals)
+        return coarse
 
     def price(self, px: int) -> str:
         return show(px, self.px_decimals)

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from coincurve import PrivateKey
+
 from connectors.sim.hyperliquid.config import AccountSetup, SimConfig
 from connectors.sim.hyperliquid.crypto import address_of_key
 from connectors.sim.hyperliquid.server import Simulator, start
@@ -180,6 +181,12 @@ class Venue:
             for subscription in subscriptions:
                 await listener.subscribe(**subscription)
             yield listener
+
+    async def all_gone(self) -> None:
+        """Wait until the simulator has noticed that every socket ended."""
+        async with asyncio.timeout(3):
+            while self.sim.connections:  # noqa: ASYNC110 - the simulator tells nobody
+                await asyncio.sleep(0.01)
 
     async def admin(self, path, body=None):
         url = f"{self.sim.http_url}/_sim/{path}"

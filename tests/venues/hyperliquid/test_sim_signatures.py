@@ -1,4 +1,4 @@
-"""Whose signature it is, and whether it may still be used (15.2 Signature, Nonces, expiresAfter)."""
+"""Whose signature it is, and whether it may still be used (15.2 Signature, Nonces)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import pathlib
 
 import pytest
+from venues.hyperliquid.sim_wallet import BTC, KEYS, START_MS, Wallet, limit, venue
+
 from connectors.sim.hyperliquid.config import AccountSetup
 from connectors.sim.hyperliquid.crypto import ORDER, address_of_key, pack
 from connectors.sim.hyperliquid.errors import Malformed
 from connectors.sim.hyperliquid.signing import action_hash, read_envelope
-from venues.hyperliquid.sim_wallet import BTC, KEYS, START_MS, Wallet, limit, venue
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "hyperliquid"
 VECTORS = json.loads((DATA / "signing_vectors.json").read_text())
@@ -157,7 +158,8 @@ def test_unknown_fields_are_unprocessable(run):
                 body = {**at.me.l1(ORDER_ACTION), "action": action}
                 status, text = await at.me.raw("/exchange", body)
                 assert (status, "Failed to deserialize" in text) == (422, True), action
-            for signature in ({}, {"r": "0x", "s": "0x1", "v": 27}, {"r": "0x1", "s": "0x1", "v": 5}):
+            bad = ({}, {"r": "0x", "s": "0x1", "v": 27}, {"r": "0x1", "s": "0x1", "v": 5})
+            for signature in bad:
                 body = {**at.me.l1(ORDER_ACTION), "signature": signature}
                 assert (await at.me.raw("/exchange", body))[0] == 422
             async with at.session.post(at.sim.http_url + "/exchange", data=b"{") as response:

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes that grow. They begin in memory the caller lends and move to the heap when that is full. */
+/* Bytes that grow. They begin in memory the caller lends, at least one byte of it, and move to the heap
+ * when that is full. */
 typedef struct {
     uint8_t *start;
     size_t size, room;

@@ -115,6 +115,7 @@ class Account:
     live: dict[int, Order] = field(default_factory=dict)
     by_cloid: dict[str, Order] = field(default_factory=dict)
     history: dict[int, Order] = field(default_factory=dict)
+    last_named: dict[str, Order] = field(default_factory=dict)
     fills: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT))
     fundings: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT))
     ledger: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -144,10 +145,15 @@ class Account:
         """Keep an order for `orderStatus` and `historicalOrders`; the oldest ended one goes."""
         history = self.history
         history[order.oid] = order
+        if order.cloid is not None:
+            self.last_named[order.cloid] = order
         if len(history) > 2 * KEPT:
-            for oid in [oid for oid, old in history.items() if not old.is_live][:KEPT]:
-                if oid != order.oid:
-                    del history[oid]
+            for old in [old for old in history.values() if not old.is_live][:KEPT]:
+                if old is order:
+                    continue
+                del history[old.oid]
+                if old.cloid is not None and self.last_named.get(old.cloid) is old:
+                    del self.last_named[old.cloid]
 
     # -- margin ------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ class Admission:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._commands = Commands(exchange)
+        self.commands = Commands(exchange)
 
     def submit(self, body: Any) -> Outcome:
         """Check a post and carry it out."""
@@ -50,7 +50,7 @@ class Admission:
         account: Account | None = None
         try:
             account = self._admit(envelope)
-            done = self._commands.run(account, envelope.action)
+            done = self.commands.run(account, envelope.action)
         except ActionError as error:
             if account is not None:
                 self._exchange.settle()

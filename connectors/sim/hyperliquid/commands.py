@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..matching import Side
 from .accounts import USD
+from .checks import precheck
 from .errors import ActionError, OrderError
 from .orders import Order
 from .rules import read_order
@@ -15,10 +15,9 @@ from .transfers import Transfers
 
 if TYPE_CHECKING:
     from .accounts import Account
-    from .config import SimConfig
     from .exchange import Exchange
 
-__all__ = ["Commands", "Done", "ReplySlot", "weight_of"]
+__all__ = ["Commands", "Done", "ModifyPlan", "ReplySlot", "weight_of"]
 
 MISSING = "Order was never placed, already canceled, or filled."
 GONE = "Cannot modify canceled or filled order"
@@ -51,6 +50,15 @@ class ReplySlot:
             action()
 
 
+@dataclass(frozen=True, slots=True)
+class ModifyPlan:
+    """How one modify is seen: see `SimConfig.modify_sequence`, `modify_split`, `modify_gap_ms`."""
+
+    sequence: tuple[str, ...]
+    split: bool
+    gap_ms: float
+
+
 @dataclass(slots=True)
 class Done:
     """An action carried out: its answer, and where the reply waits if not to leave at once."""
@@ -81,6 +89,7 @@ class Commands:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._transfers = Transfers(exchange)
+        self._plans: list[ModifyPlan] = []
         self._known: dict[str, Callable[[Account, Mapping[str, Any]], dict[str, Any]]] = {
             "order": self._order,
             "cancel": self._cancel,
@@ -272,7 +281,7 @@ class Commands:
             if config.strict_modify and not always:
                 self._check_strict(order)
             try:
-                exchange.precheck(order, replacing=old)
+                precheck(exchange, order, replacing=old)
             except OrderError as error:
                 if config.modify_refused == "gone":
                     exchange.cancel(old)
@@ -286,7 +295,7 @@ class Commands:
     def _check_strict(self, order: Order) -> None:
         """Refuse what may only be modified with `a` (7.6)."""
         crosses = self._exchange.engine.book(order.market.coin).would_take(
-            _side(order), order.px
+            order.engine_side, order.px
         )
         if order.trigger is not None or not (
             order.tif == "Alo" or (order.tif == "Gtc" and not crosses)
@@ -305,7 +314,20 @@ class Commands:
         exchange.place(order)
         exchange.settle()
         seen, account.outbox[mark:] = account.outbox[mark:], []
-        account.outbox += arrange(seen, old.oid, order.oid, exchange.config)
+        account.outbox += arrange(seen, old.oid, order.oid, self._next_plan())
+
+    def script_modifies(self, plan: ModifyPlan, count: int) -> None:
+        """Let the next modifies be seen this way instead of as configured."""
+        self._plans += [plan] * count
+
+    def clear_script(self) -> None:
+        self._plans.clear()
+
+    def _next_plan(self) -> ModifyPlan:
+        if self._plans:
+            return self._plans.pop(0)
+        config = self._exchange.config
+        return ModifyPlan(config.modify_sequence, config.modify_split, config.modify_gap_ms)
 
     # -- settings ----------------------------------------------------------------------------
 
@@ -399,8 +421,8 @@ def placed(order: Order) -> dict[str, Any]:
     return {"resting": {"oid": order.oid, **named}}
 
 
-def arrange(seen: list[Any], old_oid: int, new_oid: int, config: SimConfig) -> list[Any]:
-    """Put what a user sees of a modify into the configured sequence.
+def arrange(seen: list[Any], old_oid: int, new_oid: int, plan: ModifyPlan) -> list[Any]:
+    """Put what a user sees of a modify into the planned sequence.
 
     Returns outbox items; ("wait", ms) and ("break",) end a group of frames, ("reply",) is where
     the answer goes.
@@ -418,7 +440,7 @@ def arrange(seen: list[Any], old_oid: int, new_oid: int, config: SimConfig) -> l
         else:
             rest.append(item)
     out: list[Any] = []
-    for name in config.modify_sequence:
+    for name in plan.sequence:
         if name == "reply":
             if out:
                 out.append(("reply", None, 0))
@@ -426,12 +448,12 @@ def arrange(seen: list[Any], old_oid: int, new_oid: int, config: SimConfig) -> l
         if not steps[name]:
             continue
         before = out[-1][0] if out else ""
-        if config.modify_gap_ms and out:
-            out.append(("wait", config.modify_gap_ms, 0))
-        elif config.modify_split or before in ("fill", "reply"):
+        if plan.gap_ms and out:
+            out.append(("wait", plan.gap_ms, 0))
+        elif plan.split or before in ("fill", "reply"):
             out.append(("break", None, 0))
         out += steps[name]
-    if "reply" not in config.modify_sequence:
+    if "reply" not in plan.sequence:
         out.append(("lost", None, 0))
     return out + rest
 
@@ -443,7 +465,3 @@ def _post_only(action: Mapping[str, Any]) -> bool:
     if action["type"] == "modify":
         wires.append(action["order"])
     return all(wire["t"].get("limit", {}).get("tif") == "Alo" for wire in wires)
-
-
-def _side(order: Order) -> Side:
-    return Side.BUY if order.is_buy else Side.SELL

@@ -56,6 +56,8 @@ class Connection:
         self.close_after_next = False
         self.frozen = False
         self.write_mode: WriteMode = "normal"
+        self.slow_ms = 0.0
+        self._stalled = False
         self._last_sent_ns = sim.clock.elapsed_ns()
         self._transport = transport
         self._out: list[bytes] = []
@@ -270,7 +272,13 @@ class Connection:
         self.send(orjson.dumps(frame))
 
     def send(self, payload: bytes) -> None:
-        """Send a text frame."""
+        """Send a text frame, later on a slow connection."""
+        if self.slow_ms:
+            self.sim.later(self.slow_ms, lambda: self._send(payload))
+        else:
+            self._send(payload)
+
+    def _send(self, payload: bytes) -> None:
         self.sent.append(payload)
         if self.write_mode == "fragment" and len(payload) > 1:
             half = len(payload) // 2
@@ -294,7 +302,7 @@ class Connection:
         self._flushing = False
         if self.frozen or self._transport.is_closing():
             self._out.clear()
-        elif self._out:
+        elif self._out and not self._stalled:
             if self._transport.get_write_buffer_size() > self.sim.config.slow_consumer_bytes:
                 self.abort()
                 return
@@ -338,6 +346,15 @@ class Connection:
             with contextlib.suppress(OSError, ValueError):  # closed by now
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
+
+    def stall(self) -> None:
+        """Keep what is sent back until `resume`."""
+        self._flush()
+        self._stalled = True
+
+    def resume(self) -> None:
+        self._stalled = False
+        self._flush()
 
     def freeze(self) -> None:
         """Leave the socket open and dead: nothing is read any more, nothing sent."""

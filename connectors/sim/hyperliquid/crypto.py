@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from coincurve import PrivateKey, PublicKey
@@ -57,12 +57,12 @@ def _pack(value: Any, out: bytearray) -> None:
         out.append(0xC3 if value else 0xC2)
     elif isinstance(value, int):
         _pack_int(value, out)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         _head(len(value), out, (0x80, 15), (0xDE, 2), (0xDF, 4))
         for key, item in value.items():
             _pack(key, out)
             _pack(item, out)
-    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+    elif isinstance(value, list | tuple):
         _head(len(value), out, (0x90, 15), (0xDC, 2), (0xDD, 4))
         for item in value:
             _pack(item, out)

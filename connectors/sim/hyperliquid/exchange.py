@@ -22,12 +22,14 @@ from ..matching import (
     TimeInForce,
 )
 from .accounts import Account, Agent, NonceSet
+from .checks import check_funds, precheck
 from .config import SimConfig, generated_accounts
 from .crypto import address_of_key
 from .errors import ActionError, OrderError
 from .fills import fill_row
+from .liquidation import liquidate_the_broke
 from .markets import Market, make_markets
-from .numbers import MONEY, money, signed
+from .numbers import signed
 from .orders import Order, Trigger
 from .twaps import Twaps
 
@@ -164,6 +166,10 @@ class Exchange(EngineListener):
         self._oid += 1
         return self._oid
 
+    def new_event_id(self) -> int:
+        self._hashes += 1
+        return self._hashes
+
     def new_hash(self) -> str:
         self._hashes += 1
         text = f"{self.config.seed}/{self._hashes}"
@@ -171,70 +177,6 @@ class Exchange(EngineListener):
         return self.action_hash
 
     # -- placing -----------------------------------------------------------------------------
-
-    def precheck(self, order: Order, replacing: Order | None = None) -> None:
-        """Refuse what would be refused on entry. Raises OrderError; changes nothing."""
-        account, market = order.account, order.market
-        if order.cloid is not None:
-            other = account.by_cloid.get(order.cloid)
-            if other is not None and other is not replacing:
-                raise OrderError("Order has a client order id that is in use already.")
-        if order.reduce_only and not market.is_spot and order.trigger is None:
-            side = 1 if order.is_buy else -1
-            if account.lots(market.coin) * side >= 0:
-                text = "Reduce only order would increase position."
-                raise OrderError(text, "reduceOnlyRejected")
-        if order.trigger is not None:
-            if order.trigger.fires(market.mark, is_buy=order.is_buy):
-                raise OrderError("Invalid TP/SL price.", "badTriggerPxRejected")
-            return
-        book = self.engine.book(market.coin)
-        takes = book.would_take(_side(order), order.px)
-        if order.tif == "Alo" and takes:
-            raise OrderError(self._crossing_text(market), "badAloPxRejected")
-        if order.tif in ("Ioc", "FrontendMarket") and not takes:
-            if order.tif == "FrontendMarket":
-                text = "No liquidity available for market order."
-                raise OrderError(text, "marketOrderNoLiquidityRejected")
-            text = "Order could not immediately match against any resting orders."
-            raise OrderError(text, "iocCancelRejected")
-        if not account.house:
-            self._check_funds(order, replacing)
-
-    def _crossing_text(self, market: Market) -> str:
-        book = self.engine.book(market.coin)
-        bid, ask = (
-            "-" if px is None else market.price(px) for px in (book.best_bid, book.best_ask)
-        )
-        return f"Post only order would have immediately matched, bbo was {bid}@{ask}."
-
-    def _check_funds(self, order: Order, replacing: Order | None) -> None:
-        account, market = order.account, order.market
-        freed = replacing if replacing is not None and replacing.resting else None
-        if market.is_spot:
-            assert market.base is not None
-            assert market.quote is not None
-            token = market.quote.name if order.is_buy else market.base.name
-            have = account.available(token)
-            need = _spot_need(order)
-            if freed is not None and freed.market is market and freed.is_buy == order.is_buy:
-                have += _spot_need(freed)
-            if need > have:
-                text = "Order has insufficient spot balance to trade"
-                raise OrderError(text, "insufficientSpotBalanceRejected")
-            return
-        lots = account.lots(market.coin)
-        closing = max(-lots * (1 if order.is_buy else -1), 0)
-        opening = max(order.lots - closing, 0)
-        if order.reduce_only or not opening:
-            return
-        leverage, _ = account.leverage_of(market)
-        have = account.free(self.markets)
-        if freed is not None and not freed.reduce_only and not freed.market.is_spot:
-            held, _ = account.leverage_of(freed.market)
-            have += freed.market.notional(freed.px, freed.open_lots) // held
-        if market.notional(order.px, opening) // leverage > have:
-            raise OrderError("Insufficient margin to place order.", "perpMarginRejected")
 
     def place(self, order: Order) -> None:
         """Arm, match or rest a new order.
@@ -245,7 +187,7 @@ class Exchange(EngineListener):
             It is refused; if it has a status it is in the history as such.
         """
         try:
-            self.precheck(order)
+            precheck(self, order)
             self._enter(order)
         except OrderError as error:
             self.refuse(order, error)
@@ -275,7 +217,7 @@ class Exchange(EngineListener):
             self.adopt(order)
             self.arm(order)
             return
-        self._match(order)
+        self.match(order)
         if order.state == "new":  # nothing matched after all, or a limit moved meanwhile
             text = "Order could not immediately match against any resting orders."
             raise OrderError(text, "iocCancelRejected")
@@ -291,14 +233,14 @@ class Exchange(EngineListener):
         child.state = "waiting"
         self.adopt(child)
 
-    def _match(self, order: Order) -> None:
+    def match(self, order: Order) -> None:
         """Send an order through the book and show how it came out."""
         market = order.market
         immediate = order.tif in ("Ioc", "FrontendMarket") or (
             order.triggered and order.trigger is not None and order.trigger.is_market
         )
         engine_order = EngineOrder(
-            order.oid, market.coin, _side(order), order.open_lots, order.px,
+            order.oid, market.coin, order.engine_side, order.open_lots, order.px,
             TimeInForce.IOC if immediate else TimeInForce.GTC,
             owner=None if order.account.house else order.account.address,
             post_only=order.tif == "Alo",
@@ -443,7 +385,7 @@ class Exchange(EngineListener):
                 fired = [coin for coin in coins if self._fire(coin)]
                 if not fired and not self._after:
                     if moved:
-                        self._liquidate_the_broke()
+                        liquidate_the_broke(self)
                     if not self._after:
                         return
         finally:
@@ -468,7 +410,7 @@ class Exchange(EngineListener):
         if px is not None:
             market.mark = px
         self.changed.setdefault(market.coin, [])
-        self._liquidate_the_broke()
+        liquidate_the_broke(self)
         self.settle()
 
     def _fire(self, coin: str) -> bool:
@@ -505,75 +447,15 @@ class Exchange(EngineListener):
         self.new_hash()
         try:
             if not order.reduce_only:
-                self._check_funds(order, None)
+                check_funds(self, order)
         except OrderError as error:
             self.finish(order, error.status or "rejected")
             return
         order.state = "armed"
-        self._match(order)
+        self.match(order)
         if order.state == "armed":
             no_match = order.trigger is not None and order.trigger.is_market
             self.finish(order, "marketOrderNoLiquidityRejected" if no_match else "canceled")
-
-    # -- liquidation and funding -------------------------------------------------------------
-
-    def _liquidate_the_broke(self) -> None:
-        for account in list(self.accounts.values()):
-            if account.house or not any(p.lots for p in account.positions.values()):
-                continue
-            if account.value(self.markets) < account.maintenance(self.markets):
-                self.liquidate(account)
-
-    def liquidate(self, account: Account, coin: str | None = None) -> None:
-        """Close positions against the book; what the book cannot take goes to the house."""
-        value = account.value(self.markets)
-        for order in list(account.live.values()):
-            if order.is_live:
-                self.cancel(order, "liquidatedCanceled")
-        total = 0
-        for market, position in list(account.open_positions(self.markets)):
-            if coin is not None and market.coin != coin:
-                continue
-            total += market.notional(market.mark, abs(position.lots))
-            self._close_out(account, market)
-        self._hashes += 1
-        event = {
-            "lid": self._hashes,
-            "liquidator": self.house.address,
-            "liquidated_user": account.address,
-            "liquidated_ntl_pos": money(total),
-            "liquidated_account_value": money(value),
-        }
-        self.tell(account, "event", {"liquidation": event})
-
-    def _close_out(self, account: Account, market: Market) -> None:
-        self.new_hash()
-        lots = account.lots(market.coin)
-        details = {
-            "liquidatedUser": account.address,
-            "markPx": market.price(market.mark),
-            "method": "market",
-        }
-        bound = 10**15 if lots < 0 else 1
-        order = self.make(account, market, is_buy=lots < 0, px=bound, lots=abs(lots), tif="Ioc")
-        order.liquidation = details
-        self._match(order)
-        rest = account.lots(market.coin)
-        if rest:
-            other = self.make(
-                self.house, market, is_buy=rest > 0, px=market.mark, lots=abs(rest), tif="Gtc"
-            )
-            left = self.make(
-                account, market, is_buy=rest < 0, px=market.mark, lots=abs(rest), tif="Ioc"
-            )
-            left.liquidation = {**details, "method": "backstop"}
-            pair = [
-                EngineOrder(one.oid, market.coin, _side(one), one.lots, one.px, tag=one)
-                for one in (left, other)
-            ]
-            self.on_fill(market.coin, pair[0], pair[1], market.mark, abs(rest), 0, 0)
-            self.adopt(left)
-            self.finish(left, "filled")
 
     def make(
         self, account: Account, market: Market, *, is_buy: bool, px: int, lots: int, tif: str,
@@ -585,31 +467,6 @@ class Exchange(EngineListener):
             self.new_oid(), account, market, is_buy, px, lots, reduce_only, tif, now_ms,
             trigger=trigger, status_ms=now_ms,
         )  # fmt: skip
-
-    def pay_funding(self, market: Market, rate: str | None = None) -> None:
-        """Let longs pay shorts (or the other way round) for an hour."""
-        scaled = signed(rate if rate is not None else market.funding_rate)
-        now_ms = self.clock.now_ms()
-        for account in self.accounts.values():
-            lots = account.lots(market.coin)
-            if not lots:
-                continue
-            value = market.notional(market.mark, abs(lots)) * (1 if lots > 0 else -1)
-            paid = value * scaled // 10**MONEY
-            account.usd -= paid
-            account.position(market.coin).funding += paid
-            row = {
-                "time": now_ms,
-                "coin": market.coin,
-                "usdc": money(-paid),
-                "szi": market.size(lots),
-                "fundingRate": rate if rate is not None else market.funding_rate,
-                "nSamples": None,
-            }
-            if not account.house:
-                account.fundings.append(row)
-                self.tell(account, "event", {"funding": row})
-                self.tell(account, "funding", row)
 
     # -- time --------------------------------------------------------------------------------
 
@@ -637,10 +494,6 @@ class Exchange(EngineListener):
         return market
 
 
-def _side(order: Order) -> Side:
-    return Side.BUY if order.is_buy else Side.SELL
-
-
 def _full(order: Order, reason: DoneReason | None) -> bool:
     return order.open_lots <= 0 or reason is DoneReason.FILLED
 
@@ -648,13 +501,6 @@ def _full(order: Order, reason: DoneReason | None) -> bool:
 def _if_live(order: Order, follow: Callable[[Order], None]) -> None:
     if order.is_live:
         follow(order)
-
-
-def _spot_need(order: Order) -> int:
-    market = order.market
-    if order.is_buy:
-        return market.notional(order.px, order.open_lots)
-    return market.base_amount(order.open_lots)
 
 
 def _tid(buyer_oid: int, seller_oid: int) -> int:

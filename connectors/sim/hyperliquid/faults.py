@@ -7,12 +7,14 @@ NAME is a method listed in `KINDS` and the rest are its arguments.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from .commands import ModifyPlan
+from .config import MODIFY_STEPS
 from .taps import TAP_ACTIONS, Tap
 
 if TYPE_CHECKING:
@@ -108,6 +110,10 @@ class Faults:
         for tap in list(self._sim.publisher.taps):
             self.release(tap)
         self._sim.clock.offset_ns = 0
+        self._sim.admission.commands.clear_script()
+        for connection in self._sim.connections.values():
+            connection.slow_ms = 0.0
+            connection.resume()
         for account in self._sim.exchange.accounts.values():
             account.frozen_budget = False
 
@@ -148,6 +154,27 @@ class Faults:
         self._replies.append(reply)
         return reply
 
+    def next_modify(
+        self,
+        sequence: Sequence[str] | None = None,
+        *,
+        split: bool | None = None,
+        gap_ms: float | None = None,
+        count: int = 1,
+    ) -> None:
+        """Let the next modifies be seen in this sequence of open, canceled, fills, reply."""
+        config = self._sim.config
+        steps = config.modify_sequence if sequence is None else tuple(sequence)
+        for name in steps:
+            if name not in MODIFY_STEPS:
+                raise ValueError(f"unknown step {name!r}, known: {', '.join(MODIFY_STEPS)}")
+        plan = ModifyPlan(
+            steps,
+            config.modify_split if split is None else split,
+            config.modify_gap_ms if gap_ms is None else gap_ms,
+        )
+        self._sim.admission.commands.script_modifies(plan, count)
+
     def remove_reply(self, reply: Reply) -> None:
         """Take a standing reply off."""
         if reply in self._replies:
@@ -180,6 +207,23 @@ class Faults:
         """Leave the socket open and dead."""
         for chosen in self._chosen(connection):
             chosen.freeze()
+
+    def stall(self, connection: int | None = None, ms: float | None = None) -> None:
+        """Send nothing, for so long or until `resume`; then everything at once."""
+        for chosen in self._chosen(connection):
+            chosen.stall()
+            if ms is not None:
+                self._sim.later(ms, chosen.resume)
+
+    def resume(self, connection: int | None = None) -> None:
+        """End a stall."""
+        for chosen in self._chosen(connection):
+            chosen.resume()
+
+    def slow(self, delay_ms: float, connection: int | None = None) -> None:
+        """Let every frame come so much later; 0 ends it."""
+        for chosen in self._chosen(connection):
+            chosen.slow_ms = delay_ms
 
     def write_mode(self, mode: str, connection: int | None = None) -> None:
         """Write frames `normal`, `split` over TCP writes, or in websocket `fragment`s."""
@@ -279,8 +323,8 @@ class Faults:
 
 KINDS = (
     "abort", "cancel_order", "clear", "clock_offset", "close", "close_after_next_frame", "error",
-    "exhaust_budget", "freeze", "next_reply", "post_only_window", "prune_agent", "push",
-    "release_all", "replay", "tap", "write_mode",
+    "exhaust_budget", "freeze", "next_modify", "next_reply", "post_only_window",
+    "prune_agent", "push", "release_all", "replay", "resume", "slow", "stall", "tap", "write_mode",
 )  # fmt: skip
 
 

@@ -208,9 +208,7 @@ class Info:
         if account is not None and isinstance(oid, int):
             order = account.history.get(oid)
         elif account is not None and isinstance(oid, str):
-            order = account.by_cloid.get(oid) or next(
-                (o for o in reversed(account.history.values()) if o.cloid == oid), None
-            )
+            order = account.by_cloid.get(oid) or account.last_named.get(oid)
         elif not isinstance(oid, int | str):
             raise Malformed("oid is an integer or a cloid")
         if order is None:

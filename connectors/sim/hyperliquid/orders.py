@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..matching import Side
+
 if TYPE_CHECKING:
     from ..matching import EngineOrder
     from .accounts import Account
@@ -88,6 +90,10 @@ class Order:
         """Return the mean price of the fills in ticks, rounded to nearest."""
         unit = self.market.notional(1, 1) * self.filled_lots
         return (2 * self.filled_value + unit) // (2 * unit)
+
+    @property
+    def engine_side(self) -> Side:
+        return Side.BUY if self.is_buy else Side.SELL
 
     # -- forms -------------------------------------------------------------------------------
 

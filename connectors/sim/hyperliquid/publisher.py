@@ -13,6 +13,7 @@ from . import views
 from .candles import Candles
 from .channels import Channel
 from .info import aggregate
+from .liquidation import pay_funding
 from .markets import DEXES
 from .numbers import canonical, parse_scaled
 
@@ -337,7 +338,7 @@ class Publisher:
         for market in exchange.markets.values():
             if market.is_spot or (coin is not None and market.coin != coin):
                 continue
-            exchange.pay_funding(market, rate)
+            pay_funding(exchange, market, rate)
             row = {
                 "coin": market.coin,
                 "fundingRate": rate if rate is not None else market.funding_rate,

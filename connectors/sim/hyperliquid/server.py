@@ -25,6 +25,7 @@ from .faults import Faults, Reply
 from .house import House
 from .info import Info, base_weight, extra_weight
 from .limits import Limits
+from .liquidation import liquidate
 from .markets import Market
 from .orders import Order
 from .publisher import Publisher
@@ -235,7 +236,7 @@ class Simulator:
 
     def liquidate(self, user: str, coin: str | None = None) -> None:
         """Close an account's positions as a liquidation."""
-        self.exchange.liquidate(self.exchange.account(user), coin)
+        liquidate(self.exchange, self.exchange.account(user), coin)
         self.after_action()
 
     # -- requests ----------------------------------------------------------------------------

@@ -158,6 +158,30 @@ def test_closed_frozen_and_cut_after_a_frame(run):
     run(main())
 
 
+def test_stalled_and_slow_connections(run):
+    async def main():
+        async with venue() as at:
+            channels = mine(at.me, "orderUpdates")
+            async with at.listen(*channels) as ear, at.listen(*channels) as other:
+                number = min(at.sim.connections)
+                at.sim.faults.stall(number, ms=500)
+                oids = [await at.me.rest(ETH, True, px, "1") for px in ("2900", "2901")]
+                assert len(updates(await other.quiet())) == 2
+                with pytest.raises(TimeoutError):
+                    await ear.next(0.1)
+                await at.sim.advance(0.6)
+                assert [oid for _, oid in updates(await ear.quiet())] == oids
+                at.sim.faults.slow(300, number)
+                await at.me.cancel(ETH, *oids)
+                assert len(updates(await other.quiet())) == 2
+                with pytest.raises(TimeoutError):
+                    await ear.next(0.1)
+                await at.sim.advance(0.4)
+                assert updates([await ear.next()]) == [("canceled", oid) for oid in oids]
+
+    run(main())
+
+
 # -- replies ---------------------------------------------------------------------------------
 
 

@@ -91,6 +91,23 @@ def test_a_step_that_never_comes(run, dropped):
     run(main())
 
 
+def test_a_script_for_the_next_modify_only(run):
+    async def main():
+        async with venue() as at, at.listen(*mine(at.me, "orderUpdates")) as ear:
+            oid = await at.me.rest(ETH, True, "2900", "1")
+            script = {"fault": "next_modify", "sequence": ["canceled", "open", "reply"]}
+            assert (await at.admin("fault", script))[0] == 200
+            await ear.quiet()
+            expected = [["canceled", "open"], ["open", "canceled"]]
+            for statuses, px in zip(expected, ("2901", "2902"), strict=True):
+                oid = (await at.me.modify(oid, limit(ETH, True, px, "1")))["resting"]["oid"]
+                assert [status for status, _ in updates(await ear.quiet())] == statuses
+            script["sequence"] = ["nonsense"]
+            assert (await at.admin("fault", script))[0] == 400
+
+    run(main())
+
+
 def test_a_lost_http_reply_cuts_the_connection(run):
     import aiohttp
 

@@ -63,7 +63,7 @@ def sdk_python() -> str:
     return python
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def simulator():
     """The simulator as a user starts it, in a process of its own."""
     process = subprocess.Popen(

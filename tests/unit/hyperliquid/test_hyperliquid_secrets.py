@@ -216,6 +216,8 @@ def memory_of(pid: int) -> Iterator[bytes]:
             if "w" not in rights or "[v" in line:
                 continue
             start, end = (int(part, 16) for part in bounds.split("-"))
+            if end - start > 1 << 32:  # a sanitizer's shadow: reserved, hardly used
+                continue
             memory.seek(start)
             try:
                 yield memory.read(end - start)

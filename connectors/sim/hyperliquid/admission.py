@@ -44,7 +44,9 @@ class Admission:
         """Check a post and carry it out."""
         config = self._exchange.config
         try:
-            envelope = read_envelope(body, mainnet=config.network == "mainnet")
+            envelope = read_envelope(
+                body, mainnet=config.network == "mainnet", low_v=config.accept_low_v
+            )
         except Malformed as error:
             return Outcome(422, UNDESERIALIZABLE, refused=str(error))
         account: Account | None = None

@@ -27,6 +27,8 @@ PLAIN_TYPES = frozenset(
 )
 TYPES = USER_TYPES | COIN_TYPES | DEX_TYPES | PLAIN_TYPES
 _PARAMETERS = {"type", "coin", "user", "dex", "interval", "nSigFigs", "mantissa", "fast"}
+_TEXTS = ("type", "coin", "user", "dex", "interval")
+_FLAGS = ("fast", "aggregateByTime")
 _EXTRA = {"userFills": {"aggregateByTime"}, "userTwapSliceFills": {"aggregateByTime"}}
 
 
@@ -81,17 +83,21 @@ def parse_channel(value: Any, markets: Mapping[str, Market]) -> Channel | None:
     UnknownCoin
         There is no such coin, dex or aggregation.
     """
-    if not isinstance(value, Mapping) or value.get("type") not in TYPES:
+    if not isinstance(value, Mapping):
         return None
-    kind = value["type"]
+    if not all(isinstance(value.get(name, ""), str | None) for name in _TEXTS):
+        return None
+    if not all(isinstance(value.get(name), bool | None) for name in _FLAGS):
+        return None
+    kind = value.get("type")
+    if kind not in TYPES:
+        return None
     if value.keys() - _PARAMETERS - _EXTRA.get(kind, set()):
         raise BadParameters
     coin = user = interval = ""
     dex = None
     if kind in COIN_TYPES:
         coin = value.get("coin", "")
-        if not isinstance(coin, str):
-            return None
         if coin not in markets:
             raise UnknownCoin
     if kind in USER_TYPES:

@@ -81,6 +81,8 @@ class SimConfig:
     verify
         Whether the signer must be the wallet or an agent of an account. Off for load only: the
         first account is then everybody.
+    accept_low_v
+        Whether a signature's v may be 0 or 1 instead of 27 or 28.
     check_nonces, nonces_kept
         Nonces are unique among the highest so many of a key, and near the clock (10.1).
     block_ms
@@ -148,6 +150,7 @@ class SimConfig:
     verify: bool = True
     check_nonces: bool = True
     nonces_kept: int = 100
+    accept_low_v: bool = False
     rate_per_s: float = 50.0
     block_ms: float = 70.0
     reply_first: bool = True

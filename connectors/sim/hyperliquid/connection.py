@@ -53,7 +53,7 @@ class Connection:
         self.sent_count = 0
         self.received_count = 0
         self.posts = 0
-        self.close_after_next = False
+        self.end_after_next: Literal["", "close", "hang_up"] = ""
         self.frozen = False
         self.write_mode: WriteMode = "normal"
         self.slow_ms = 0.0
@@ -120,9 +120,11 @@ class Connection:
         try:
             self._act(text)
         finally:
-            if self.close_after_next:
-                self.close_after_next = False
+            how, self.end_after_next = self.end_after_next, ""
+            if how == "close":
                 self.close(1000, "closed by script")
+            elif how == "hang_up":
+                self.hang_up()
 
     def _act(self, text: str) -> None:
         if self.sim.limits.too_many_messages():
@@ -337,6 +339,12 @@ class Connection:
         self.close_sent = (code, reason)
         self._closing = True
         self._loop.call_later(CLOSE_GRACE_S, self._transport.close)
+
+    def hang_up(self) -> None:
+        """End the TCP connection behind what was sent, without a Close frame (1006)."""
+        self._flush()
+        self._closing = True
+        self._transport.close()
 
     def abort(self) -> None:
         """Cut the TCP connection with a reset, without a word (the client sees 1006)."""

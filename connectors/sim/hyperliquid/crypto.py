@@ -110,7 +110,7 @@ def digest(domain_separator: bytes, struct_hash: bytes) -> bytes:
     return keccak(b"\x19\x01" + domain_separator + struct_hash)
 
 
-def parse_signature(value: Any) -> tuple[int, int, int]:
+def parse_signature(value: Any, *, low_v: bool = False) -> tuple[int, int, int]:
     """Return r, s and the recovery id of `{"r","s","v"}`; hex may lack leading zeros.
 
     Raises
@@ -124,7 +124,8 @@ def parse_signature(value: Any) -> tuple[int, int, int]:
     for word in (r, s):
         if not isinstance(word, str) or not _HEX_WORD.match(word):
             raise Malformed("r and s are 0x and up to 64 hex digits")
-    if not isinstance(v, int) or isinstance(v, bool) or v not in (0, 1, 27, 28):
+    known = (0, 1, 27, 28) if low_v else (27, 28)
+    if not isinstance(v, int) or isinstance(v, bool) or v not in known:
         raise Malformed("v is 27 or 28")
     return int(r, 16), int(s, 16), v - 27 if v >= 27 else v
 

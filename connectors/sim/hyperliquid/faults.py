@@ -193,10 +193,15 @@ class Faults:
         for chosen in self._chosen(connection):
             chosen.close(code, reason)
 
-    def close_after_next_frame(self, connection: int | None = None) -> None:
-        """Handle and answer the next client frame, then close."""
+    def close_after_next_frame(
+        self, connection: int | None = None, *, silently: bool = False
+    ) -> None:
+        """Handle and answer the next client frame, then end: between a reply and its stream.
+
+        `silently` without a Close frame, so that the client sees 1006.
+        """
         for chosen in self._chosen(connection):
-            chosen.close_after_next = True
+            chosen.end_after_next = "hang_up" if silently else "close"
 
     def abort(self, connection: int | None = None) -> None:
         """Reset the TCP connection without a Close frame (1006)."""
@@ -255,6 +260,7 @@ class Faults:
         connection: int | None = None,
         delay_ms: float = 0.0,
         probability: float = 1.0,
+        after: int = 0,
     ) -> Tap:
         """Bend the next frames of the subscriptions whose types begin with `prefix`.
 
@@ -262,7 +268,7 @@ class Faults:
         """
         if action not in TAP_ACTIONS:
             raise ValueError(f"unknown action {action!r}, known: {', '.join(TAP_ACTIONS)}")
-        tap = Tap(prefix, action, count, connection, delay_ms, probability)
+        tap = Tap(prefix, action, count, connection, delay_ms, probability, after)
         self._sim.publisher.taps.append(tap)
         return tap
 

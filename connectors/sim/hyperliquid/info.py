@@ -92,7 +92,7 @@ class Info:
                 spot_meta(exchange.markets),
                 views.spot_ctxs(exchange),
             ],
-            "allMids": lambda body: views.mids(exchange, body.get("dex") or ""),
+            "allMids": lambda body: views.mids(exchange, _text(body, "dex")),
             "l2Book": self._book,
             "recentTrades": self._trades,
             "candleSnapshot": self._candles,
@@ -151,41 +151,40 @@ class Info:
     # -- public ------------------------------------------------------------------------------
 
     def _meta(self, body: Body) -> Any:
-        found = meta(self._exchange.markets, body.get("dex") or "")
+        found = meta(self._exchange.markets, _text(body, "dex"))
         if found is None:
             raise Malformed("unknown dex")
         return found
 
     def _meta_and_ctxs(self, body: Body) -> Any:
-        return [self._meta(body), views.ctxs(self._exchange, body.get("dex") or "")]
+        return [self._meta(body), views.ctxs(self._exchange, _text(body, "dex"))]
 
     def _book(self, body: Body) -> Any:
-        market = self._exchange.markets.get(body.get("coin", ""))
+        figures, mantissa = body.get("nSigFigs"), body.get("mantissa")
+        if figures not in (None, 2, 3, 4, 5) or mantissa not in (None, 1, 2, 5):
+            raise Malformed("nSigFigs is 2 to 5, mantissa 1, 2 or 5")
+        market = self._exchange.markets.get(_text(body, "coin"))
         if market is None:
             return None
-        return views.book(
-            self._exchange, market, figures=body.get("nSigFigs"), mantissa=body.get("mantissa")
-        )
+        return views.book(self._exchange, market, figures=figures, mantissa=mantissa)
 
     def _trades(self, body: Body) -> Any:
-        market = self._exchange.markets.get(body.get("coin", ""))
+        market = self._exchange.markets.get(_text(body, "coin"))
         return [] if market is None else list(market.trades)[:-11:-1]
 
     def _candles(self, body: Body) -> Any:
         request = body.get("req")
-        if not isinstance(request, Mapping) or request.get("interval") not in INTERVALS:
+        if not isinstance(request, Mapping) or _text(request, "interval") not in INTERVALS:
             raise Malformed("req needs an interval")
-        candles = self._sim.publisher.candles.get(request.get("coin", ""))
-        if candles is None:
-            return []
-        end_ms = request.get("endTime") or self._exchange.clock.now_ms()
-        return candles.range(request["interval"], request.get("startTime", 0), end_ms)
+        start_ms, end_ms = _period(request, self._exchange.clock.now_ms())
+        candles = self._sim.publisher.candles.get(_text(request, "coin"))
+        return [] if candles is None else candles.range(request["interval"], start_ms, end_ms)
 
     def _funding_history(self, body: Body) -> Any:
         start, end = _period(body, self._exchange.clock.now_ms())
         return [
             row
-            for row in self._sim.publisher.fundings.get(body.get("coin", ""), ())
+            for row in self._sim.publisher.fundings.get(_text(body, "coin"), ())
             if start <= row["time"] <= end
         ]
 
@@ -194,12 +193,12 @@ class Info:
     def _open_orders(self, account: Account | None, body: Body) -> Any:
         if account is None:
             return []
-        return views.open_orders(self._exchange, account, body.get("dex") or "")
+        return views.open_orders(self._exchange, account, _text(body, "dex"))
 
     def _frontend_open_orders(self, account: Account | None, body: Body) -> Any:
         if account is None:
             return []
-        dex = body.get("dex") or ""
+        dex = _text(body, "dex")
         return views.open_orders(self._exchange, account, dex, frontend=True)
 
     def _order_status(self, account: Account | None, body: Body) -> Any:
@@ -240,7 +239,7 @@ class Info:
     # -- accounts ----------------------------------------------------------------------------
 
     def _clearinghouse(self, account: Account | None, body: Body) -> Any:
-        dex = body.get("dex") or ""
+        dex = _text(body, "dex")
         if dex not in DEXES:
             raise Malformed("unknown dex")
         exchange = self._exchange
@@ -250,7 +249,7 @@ class Info:
         return views.balances(account or self._exchange.nobody)
 
     def _active_asset_data(self, account: Account | None, body: Body) -> Any:
-        market = self._exchange.markets.get(body.get("coin", ""))
+        market = self._exchange.markets.get(_text(body, "coin"))
         if market is None or market.is_spot:
             return None
         return views.active_asset_data(self._exchange, account or self._exchange.nobody, market)
@@ -348,6 +347,16 @@ class Info:
             return []
         start, end = _period(body, self._exchange.clock.now_ms())
         return [row for row in account.ledger if start <= row["time"] <= end]
+
+
+def _text(body: Body, name: str) -> str:
+    """Return a text of a request, empty if it lacks. Raises Malformed if it is none."""
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Malformed(f"{name} is a text")
+    return value
 
 
 def _period(body: Body, now_ms: int) -> tuple[int, int]:

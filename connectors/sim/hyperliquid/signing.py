@@ -105,7 +105,7 @@ class Envelope:
 _KEYS = {"action", "nonce", "signature", "vaultAddress", "expiresAfter", "isFrontend"}
 
 
-def read_envelope(body: Any, *, mainnet: bool) -> Envelope:
+def read_envelope(body: Any, *, mainnet: bool, low_v: bool = False) -> Envelope:
     """Read a post and recover its signer.
 
     Raises
@@ -113,7 +113,7 @@ def read_envelope(body: Any, *, mainnet: bool) -> Envelope:
     Malformed
         The venue could not read it.
     """
-    if not isinstance(body, Mapping) or body.keys() - _KEYS:
+    if not isinstance(body, Mapping) or set(body) - _KEYS:
         raise Malformed("unknown field in the envelope")
     nonce, expires = body.get("nonce"), body.get("expiresAfter")
     for value in (nonce, *(() if expires is None else (expires,))):
@@ -122,7 +122,7 @@ def read_envelope(body: Any, *, mainnet: bool) -> Envelope:
     assert isinstance(nonce, int)
     vault = body.get("vaultAddress")
     vault = None if vault is None else address(vault)
-    signature = parse_signature(body.get("signature"))
+    signature = parse_signature(body.get("signature"), low_v=low_v)
     action = body.get("action")
     kind = action.get("type") if isinstance(action, Mapping) else None
     if isinstance(kind, str) and kind in USER_SIGNED:

@@ -33,8 +33,9 @@ UNKNOWN_STATUS = "fooBarCanceled"
 class Tap:
     """Stands on the channels whose types begin with `prefix`, for the next `count` frames.
 
-    `hold` keeps them until released, `swap` lets the next two change places, `delay` lets them go
-    `delay_ms` later. With a `probability` below 1 not every frame is hit.
+    The first `after` such frames pass. `hold` keeps them until released, `swap` lets the next two
+    change places, `delay` lets them go `delay_ms` later. With a `probability` below 1 not every
+    frame is hit.
     """
 
     prefix: str
@@ -43,6 +44,7 @@ class Tap:
     connection: int | None = None
     delay_ms: float = 0.0
     probability: float = 1.0
+    after: int = 0
     held: list[tuple[Any, bytes]] = field(default_factory=list)
 
     @property
@@ -54,6 +56,9 @@ class Tap:
         if self.count <= 0 or not kind.startswith(self.prefix):
             return False
         if self.connection is not None and self.connection != connection:
+            return False
+        if self.after > 0:
+            self.after -= 1
             return False
         return self.probability >= 1 or source.random() < self.probability
 

@@ -55,6 +55,21 @@ def test_frames_dropped_doubled_swapped(run, action, expected):
     run(main())
 
 
+def test_a_fault_after_so_many_frames_and_by_chance(run):
+    async def main():
+        async with venue() as at, at.listen(*mine(at.me, "orderUpdates")) as ear:
+            at.sim.faults.tap("orderUpdates", "drop", after=2)
+            for _ in range(4):
+                await at.me.rest(ETH, True, "2900", "1")
+            assert len(await ear.quiet()) == 3
+            at.sim.faults.tap("orderUpdates", "drop", count=100, probability=0.5)
+            for _ in range(60):
+                await at.me.rest(ETH, True, "2900", "1")
+            assert 15 < len(await ear.quiet()) < 45
+
+    run(main())
+
+
 def test_frames_held_and_late(run):
     async def main():
         async with venue() as at, at.listen(*mine(at.me, "orderUpdates", "userFills")) as ear:
@@ -148,6 +163,14 @@ def test_closed_frozen_and_cut_after_a_frame(run):
                 await ear.send({"method": "ping"})
                 assert await ear.next() == {"channel": "pong"}
                 assert await ear.ended() == 1000
+            async with at.listen(*mine(at.me, "orderUpdates")) as ear:
+                at.sim.configure(block_ms=70)
+                at.sim.faults.close_after_next_frame(silently=True)
+                request = {"type": "action", "payload": at.me.l1(order_action())}
+                await ear.send({"method": "post", "id": 1, "request": request})
+                assert (await ear.next())["channel"] == "post"  # and not the order's frame
+                assert await ear.ended() in (None, 1006)
+                assert len(await at.me.info("openOrders")) == 1
             async with at.listen() as ear:
                 at.sim.faults.freeze()
                 await ear.send({"method": "ping"})

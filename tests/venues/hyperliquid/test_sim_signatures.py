@@ -185,6 +185,18 @@ def test_short_hex_is_read_and_high_s_is_nobodys(run):
     run(main())
 
 
+def test_v_may_be_0_or_1_if_asked_for(run):
+    async def main():
+        async with venue() as at:
+            body = at.me.l1({"type": "noop"})
+            body["signature"]["v"] -= 27
+            assert (await at.me.raw("/exchange", body))[0] == 422
+            at.sim.configure(accept_low_v=True)
+            assert (await at.me.send(body))["status"] == "ok"
+
+    run(main())
+
+
 def test_a_signature_for_the_other_network_is_a_strangers(run):
     async def main():
         async with venue() as at:

@@ -48,7 +48,7 @@ class NonceSet:
 
 @dataclass(slots=True, eq=False)
 class Position:
-    """A perp position; `entry` is the signed-free cost of what is open, in money."""
+    """A perp position; `entry` is what its open lots were worth when they came, in money."""
 
     lots: int = 0
     entry: int = 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 CLOSE_GRACE_S = 1.0
+KEPT_AFTER_CLOSE = 50
 UNKNOWN_COIN_MS = 100
 GREETING = b"Websocket connection established."
 WriteMode = Literal["normal", "split", "fragment"]
@@ -34,6 +35,8 @@ class Connection:
 
     Attributes
     ----------
+    sent
+        The last text frames; only a few of them are kept when the connection has ended.
     write_mode
         `split` writes every frame in two TCP writes, `fragment` in two websocket fragments.
     """
@@ -97,6 +100,7 @@ class Connection:
             self.closed_ms = self.sim.clock.now_ms()
             self._flush()
             self._closing = True
+            self.sent = deque(self.sent, maxlen=KEPT_AFTER_CLOSE)
             for channel in self.channels:
                 self.sim.publisher.unfollow(self, channel)
             self._transport.close()

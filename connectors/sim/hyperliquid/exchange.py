@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -291,15 +292,14 @@ class Exchange(EngineListener):
             self.tell(account, "event", {"nonUserCancel": [cancelled]})
         for child in order.children:
             follow = self.arm if status == "filled" else self.cancel
-            self._after.append(lambda child=child, follow=follow: _if_live(child, follow))  # type: ignore[misc]
+            self._after.append(partial(_if_live, child, follow))
         if status == "filled":
             for sibling in order.group:
                 if sibling is not order:
-                    self._after.append(
-                        lambda sibling=sibling: _if_live(  # type: ignore[misc]
-                            sibling, lambda one: self.cancel(one, "siblingFilledCanceled")
-                        )
-                    )
+                    self._after.append(partial(_if_live, sibling, self._cancel_sibling))
+
+    def _cancel_sibling(self, order: Order) -> None:
+        self.cancel(order, "siblingFilledCanceled")
 
     # -- told by the engine ------------------------------------------------------------------
 

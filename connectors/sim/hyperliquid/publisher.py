@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -194,7 +195,7 @@ class Publisher:
                 value.fire()
             elif kind == "wait":
                 rest = items[at + 1 :]
-                self._sim.later(value, lambda rest=rest: self._run(account, rest))  # type: ignore[misc]
+                self._sim.later(value, partial(self._run, account, rest))
                 return
         self._send_group(account, group)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..matching import Side
-from .markets import DEXES, TOKENS
+from .markets import DEXES, TOKENS, meta
 from .numbers import MONEY, money, show
 
 if TYPE_CHECKING:
@@ -280,8 +280,6 @@ def active_asset_data(exchange: Exchange, account: Account, market: Market) -> d
 
 def web_data(exchange: Exchange, account: Account) -> dict[str, Any]:
     """Return the aggregate of `webData2`."""
-    from .markets import meta
-
     return {
         "clearinghouseState": clearinghouse(exchange, account),
         "leadingVaults": [],

@@ -12,6 +12,7 @@ from .errors import ActionError
 
 if TYPE_CHECKING:
     from .markets import Market
+    from .multisig import Signers
     from .orders import Order
 
 __all__ = ["Account", "Agent", "NonceSet", "Position"]
@@ -129,6 +130,7 @@ class Account:
     cancels_day: tuple[int, int] = (0, 0)  # day number, how many scheduled cancels fired
     outbox: list[Any] = field(default_factory=list)
     frozen_budget: bool = False
+    multi_sig: Signers | None = None
 
     def position(self, coin: str) -> Position:
         return self.positions.setdefault(coin, Position())

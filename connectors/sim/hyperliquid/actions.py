@@ -221,6 +221,10 @@ USER_SIGNED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         "UserSetAbstraction",
         (_CHAIN, ("user", _ADDR), ("abstraction", _STRING), _NONCE),
     ),
+    "convertToMultiSigUser": (
+        "ConvertToMultiSigUser",
+        (_CHAIN, ("signers", _STRING), _NONCE),
+    ),
 }
 """Primary type and fields of every user-signed action, in the order they are hashed (9.3)."""
 

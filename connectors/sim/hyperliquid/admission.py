@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .accounts import Account, NonceSet
 from .commands import Commands, ReplySlot, weight_of
+from .crypto import recover
 from .errors import UNDESERIALIZABLE, ActionError, Malformed
-from .signing import Envelope, read_envelope
+from .multisig import MultiSig, read_multi_sig
+from .signing import Envelope, read_envelope, read_post
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -42,16 +44,13 @@ class Admission:
 
     def submit(self, body: Any) -> Outcome:
         """Check a post and carry it out."""
-        config = self._exchange.config
         try:
-            envelope = read_envelope(
-                body, mainnet=config.network == "mainnet", low_v=config.accept_low_v
-            )
+            envelope, multi = self._read(body)
         except Malformed as error:
             return Outcome(422, UNDESERIALIZABLE, refused=str(error))
         account: Account | None = None
         try:
-            account = self._admit(envelope)
+            account = self._admit(envelope, multi)
             done = self.commands.run(account, envelope.action)
         except ActionError as error:
             if account is not None:
@@ -62,11 +61,30 @@ class Admission:
             return Outcome(422, UNDESERIALIZABLE, None, envelope.kind, refused=str(error))
         return Outcome(200, done.answer, done.slot, envelope.kind, envelope.signer)
 
-    def _admit(self, envelope: Envelope) -> Account:
+    def _read(self, body: Any) -> tuple[Envelope, MultiSig | None]:
+        """Read a post and recover who signed. Raises Malformed if the venue could not."""
+        config = self._exchange.config
+        mainnet, low_v = config.network == "mainnet", config.accept_low_v
+        action = body.get("action") if isinstance(body, dict) else None
+        if not isinstance(action, dict) or action.get("type") != "multiSig":
+            return read_envelope(body, mainnet=mainnet, low_v=low_v), None
+        outer = read_post(body, low_v=low_v)
+        hashed, multi = read_multi_sig(
+            action, outer.nonce, outer.vault_address, outer.expires_after,
+            mainnet=mainnet, low_v=low_v,
+        )  # fmt: skip
+        signer = recover(hashed, outer.signature)
+        envelope = Envelope(
+            multi.action, outer.nonce, outer.vault_address, outer.expires_after, signer,
+            multi.user_signed,
+        )  # fmt: skip
+        return envelope, multi
+
+    def _admit(self, envelope: Envelope, multi: MultiSig | None) -> Account:
         """Return the account an envelope acts on. Raises ActionError if it may not."""
         exchange = self._exchange
         now_ms = exchange.clock.now_ms()
-        master = self._master(envelope)
+        master = self._master(envelope) if multi is None else self._many(envelope, multi)
         expires = envelope.expires_after
         if expires is not None and not envelope.user_signed and expires < now_ms:
             master.requests += STALE_COST
@@ -97,14 +115,28 @@ class Admission:
         if master is None or (by_agent and envelope.user_signed):
             shown = signer if signer is not None else "0x" + "0" * 40
             raise ActionError(f"User or API Wallet {shown} does not exist.")
-        if envelope.user_signed:
-            action = envelope.action
-            network = "Mainnet" if exchange.config.network == "mainnet" else "Testnet"
-            if action.get("hyperliquidChain") != network:
-                raise ActionError(f"Invalid chain, this is {network}")
-            if action.get("nonce", action.get("time")) != envelope.nonce:
-                raise ActionError("Invalid nonce: the action carries another one")
+        if master.multi_sig is not None:
+            raise ActionError("Actions of a multi-sig user need the signatures of its signers")
+        self._check_user_signed(envelope)
         return master
+
+    def _many(self, envelope: Envelope, multi: MultiSig) -> Account:
+        """Return the multi-sig user. Raises ActionError if too few of its signers signed."""
+        account = self._exchange.accounts.get(multi.user)
+        multi.check(envelope.signer, None if account is None else account.multi_sig)
+        assert account is not None
+        self._check_user_signed(envelope)
+        return account
+
+    def _check_user_signed(self, envelope: Envelope) -> None:
+        if not envelope.user_signed:
+            return
+        action = envelope.action
+        network = "Mainnet" if self._exchange.config.network == "mainnet" else "Testnet"
+        if action.get("hyperliquidChain") != network:
+            raise ActionError(f"Invalid chain, this is {network}")
+        if action.get("nonce", action.get("time")) != envelope.nonce:
+            raise ActionError("Invalid nonce: the action carries another one")
 
     def _charge(self, account: Account, envelope: Envelope, now_ms: int) -> None:
         """Count the request against the address. Raises ActionError if the budget is used up."""

@@ -10,7 +10,15 @@ from .actions import USER_SIGNED, address, canonical_action
 from .crypto import digest, keccak, pack, parse_signature, recover
 from .errors import Malformed
 
-__all__ = ["Envelope", "action_hash", "l1_digest", "read_envelope", "user_signed_digest"]
+__all__ = [
+    "Envelope",
+    "Post",
+    "action_hash",
+    "l1_digest",
+    "read_envelope",
+    "read_post",
+    "user_signed_digest",
+]
 
 _DOMAIN_TYPE = keccak(
     b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
@@ -105,14 +113,18 @@ class Envelope:
 _KEYS = {"action", "nonce", "signature", "vaultAddress", "expiresAfter", "isFrontend"}
 
 
-def read_envelope(body: Any, *, mainnet: bool, low_v: bool = False) -> Envelope:
-    """Read a post and recover its signer.
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The parts of a post around its action."""
 
-    Raises
-    ------
-    Malformed
-        The venue could not read it.
-    """
+    nonce: int
+    vault_address: str | None
+    expires_after: int | None
+    signature: tuple[int, int, int]
+
+
+def read_post(body: Any, *, low_v: bool) -> Post:
+    """Read what surrounds an action. Raises Malformed if the venue could not."""
     if not isinstance(body, Mapping) or set(body) - _KEYS:
         raise Malformed("unknown field in the envelope")
     nonce, expires = body.get("nonce"), body.get("expiresAfter")
@@ -121,17 +133,29 @@ def read_envelope(body: Any, *, mainnet: bool, low_v: bool = False) -> Envelope:
             raise Malformed("nonce and expiresAfter are unsigned integers")
     assert isinstance(nonce, int)
     vault = body.get("vaultAddress")
-    vault = None if vault is None else address(vault)
     signature = parse_signature(body.get("signature"), low_v=low_v)
+    return Post(nonce, None if vault is None else address(vault), expires, signature)
+
+
+def read_envelope(body: Any, *, mainnet: bool, low_v: bool = False) -> Envelope:
+    """Read a post and recover its signer.
+
+    Raises
+    ------
+    Malformed
+        The venue could not read it.
+    """
+    post = read_post(body, low_v=low_v)
     action = body.get("action")
     kind = action.get("type") if isinstance(action, Mapping) else None
+    around = (post.nonce, post.vault_address, post.expires_after)
     if isinstance(kind, str) and kind in USER_SIGNED:
         assert isinstance(action, Mapping)
         hashed = _user_signed(kind, action)
-        return Envelope(action, nonce, vault, expires, recover(hashed, signature), True)
+        return Envelope(action, *around, recover(hashed, post.signature), True)
     read = canonical_action(action)
-    hashed = l1_digest(action_hash(read, nonce, vault, expires), mainnet=mainnet)
-    return Envelope(read, nonce, vault, expires, recover(hashed, signature), False)
+    hashed = l1_digest(action_hash(read, *around), mainnet=mainnet)
+    return Envelope(read, *around, recover(hashed, post.signature), False)
 
 
 def _user_signed(kind: str, action: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from .accounts import USD
 from .actions import address
 from .errors import ActionError
 from .markets import TOKENS
+from .multisig import read_signers
 from .numbers import MONEY, money
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Transfers:
             "subAccountSpotTransfer": self._sub_account_spot_transfer,
             "vaultTransfer": self._vault_transfer,
             "reserveRequestWeight": self._reserve,
+            "convertToMultiSigUser": self._convert,
         }
 
     def run(self, account: Account, action: Mapping[str, Any]) -> Answer:
@@ -262,6 +264,9 @@ class Transfers:
         if not text.endswith("%") or tenths < 0:
             raise ActionError(f"Invalid max fee rate {text}")
         account.builder_fees[address(action["builder"])] = tenths
+
+    def _convert(self, account: Account, action: Mapping[str, Any]) -> None:
+        account.multi_sig = read_signers(action["signers"])
 
     def _reserve(self, account: Account, action: Mapping[str, Any]) -> None:
         self._take_usd(account, action["weight"] * REQUEST_PRICE)

@@ -98,6 +98,20 @@ def test_junk_over_http(run, seed):
                 body = spoil(source, at.me.l1(source.choice(ACTIONS)))  # the envelope spoilt
                 status, text = await at.me.raw("/exchange", body)
                 assert status in (200, 422), text
+            multi = {
+                "type": "multiSig",
+                "signatureChainId": "0x66eee",
+                "signatures": [at.me.l1(ACTIONS[0])["signature"]],
+                "payload": {
+                    "multiSigUser": at.me.address,
+                    "outerSigner": at.other.address,
+                    "action": ACTIONS[0],
+                },
+            }
+            for _ in range(100):
+                body = {**at.me.l1({"type": "noop"}), "action": spoil(source, multi)}
+                status, text = await at.me.raw("/exchange", body)
+                assert status in (200, 422), text
             for raw in (b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe"):
                 for path in ("/info", "/exchange"):
                     async with at.session.post(at.sim.http_url + path, data=raw) as response:

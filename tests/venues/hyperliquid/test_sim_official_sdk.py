@@ -268,6 +268,17 @@ refused = stranger.order("BTC", True, 0.01, 40000, {"limit": {"tif": "Gtc"}})
 check("stranger", refused["response"] == "User or API Wallet "
       + stranger.wallet.address.lower() + " does not exist.", refused)
 check("noop", exchange.noop(int(time.time() * 1000) + 5)["status"] == "ok")
+
+from hyperliquid.utils.signing import get_timestamp_ms, sign_multi_sig_l1_action_payload
+
+shared = Exchange(wallets[1], url)
+check("multi-sig user", shared.convert_to_multi_sig_user([me], 1)["status"] == "ok")
+check("not alone", shared.update_leverage(5, "ETH")["status"] == "err")
+inner = {"type": "updateLeverage", "asset": 1, "isCross": True, "leverage": 7}
+nonce = get_timestamp_ms()
+signed = sign_multi_sig_l1_action_payload(wallets[0], inner, False, None, nonce, None, other, me)
+together = exchange.multi_sig(other, inner, [signed], nonce)
+check("multi-sig action", together["status"] == "ok", together)
 """
 
 STREAMS = """

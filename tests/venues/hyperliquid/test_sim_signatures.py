@@ -6,12 +6,24 @@ import json
 import pathlib
 
 import pytest
-from venues.hyperliquid.sim_wallet import BTC, KEYS, START_MS, Wallet, limit, venue
+from venues.hyperliquid.sim_wallet import BTC, KEYS, START_MS, Wallet, limit, sign, venue
 
 from connectors.sim.hyperliquid.config import AccountSetup
-from connectors.sim.hyperliquid.crypto import ORDER, address_of_key, pack
+from connectors.sim.hyperliquid.crypto import (
+    ORDER,
+    address_of_key,
+    pack,
+    parse_signature,
+    recover,
+)
 from connectors.sim.hyperliquid.errors import Malformed
-from connectors.sim.hyperliquid.signing import action_hash, read_envelope
+from connectors.sim.hyperliquid.multisig import read_multi_sig
+from connectors.sim.hyperliquid.signing import (
+    action_hash,
+    l1_digest,
+    read_envelope,
+    user_signed_digest,
+)
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "hyperliquid"
 VECTORS = json.loads((DATA / "signing_vectors.json").read_text())
@@ -69,10 +81,96 @@ def test_user_signed_vectors_recover(vector):
         vector["primary_type"].partition(":")[2]
     )
     action = {"type": kind, **vector["action"]}
-    if action["type"] == "convertToMultiSigUser":
-        pytest.skip("the simulator has no multi-sig users")
     body = {"action": action, "nonce": 1, "signature": {name: vector[name] for name in "rsv"}}
     assert read_envelope(body, mainnet=False).signer == vector["address"].lower()
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_multi_sig_vectors_recover(number):
+    """Payloads and envelope of both networks: every signature is the vectors' wallet's."""
+    payload, outer, user_signed = VECTORS["multi_sig"][number : number + 3]
+    wallet = address_of_key(payload["key"])
+    mainnet = payload["network"] == "mainnet"
+    around = (outer["nonce"], outer["vault_address"], outer["expires_after"])
+    hashed, read = read_multi_sig(outer["action"], *around, mainnet=mainnet, low_v=False)
+    assert read.signers == (wallet,)
+    signature = parse_signature({name: outer[name] for name in "rsv"})
+    assert recover(hashed, signature) == wallet
+    inner = user_signed["inner_action"]
+    signature = {name: user_signed[name] for name in "rsv"}
+    whole = {
+        "type": "multiSig",
+        "signatureChainId": "0x66eee",
+        "signatures": [signature],
+        "payload": {
+            "multiSigUser": user_signed["multi_sig_user"],
+            "outerSigner": user_signed["outer_signer"],
+            "action": inner,
+        },
+    }
+    _, read = read_multi_sig(whole, inner["time"], None, None, mainnet=mainnet, low_v=False)
+    assert read.signers == (wallet,)
+    assert read.user_signed
+
+
+def test_a_multi_sig_user_acts_by_enough_of_its_signers(run):
+    async def main():
+        setups = tuple(AccountSetup(key) for key in KEYS[:4])
+        async with venue(setups=setups) as at:
+            user, first, second, stranger = at.wallets
+            signers = {"authorizedUsers": [first.address, second.address], "threshold": 2}
+            convert = {
+                "type": "convertToMultiSigUser",
+                "signers": json.dumps(signers),
+                "nonce": START_MS + 7,
+            }
+            fields = (("hyperliquidChain", "string"), ("signers", "string"), ("nonce", "uint64"))
+            body = user.user_signed(convert, "ConvertToMultiSigUser", fields)
+            assert (await user.send(body))["status"] == "ok"
+            assert "multi-sig" in (await user.act(ORDER_ACTION))["response"]
+
+            async def act(poster, *signed_by, claimed=None):
+                nonce = next(user.nonces) + 1_000
+                outer = claimed or poster.address
+                payload = [user.address, outer, ORDER_ACTION]
+                inner = l1_digest(action_hash(payload, nonce, None, None), mainnet=False)
+                whole = {
+                    "signatureChainId": "0x66eee",
+                    "signatures": [sign(inner, wallet.key) for wallet in signed_by],
+                    "payload": {
+                        "multiSigUser": user.address,
+                        "outerSigner": outer,
+                        "action": ORDER_ACTION,
+                    },
+                }
+                values = {
+                    "hyperliquidChain": "Testnet",
+                    "multiSigActionHash": action_hash(whole, nonce, None, None),
+                    "nonce": nonce,
+                }
+                kinds = ("string", "bytes32", "uint64")
+                digest = user_signed_digest(
+                    "SendMultiSig", tuple(zip(values, kinds, strict=True)), values, 0x66EEE
+                )
+                action = {"type": "multiSig", **whole}
+                return await poster.send(
+                    {"action": action, "nonce": nonce, "signature": sign(digest, poster.key)}
+                )
+
+            assert (await act(first, first, second))["status"] == "ok"
+            assert len(await user.info("openOrders")) == 1
+            for poster, signed_by, text in (
+                (first, (first,), "Not enough"),
+                (first, (first, first), "Not enough"),
+                (first, (first, stranger), "not authorized"),
+                (stranger, (first, second), "not authorized"),
+            ):
+                assert text in (await act(poster, *signed_by))["response"]
+            claimed = await act(stranger, first, second, claimed=first.address)
+            assert claimed["response"].endswith(STRANGER)
+            assert len(await user.info("openOrders")) == 1
+
+    run(main())
 
 
 def test_q1_every_post_of_the_official_sdk_verifies(run):

@@ -31,6 +31,11 @@ static uint64_t number(source *s) {
     return x >> bits;
 }
 
+static int64_t signed_number(source *s) {
+    uint64_t x = number(s);
+    return (int64_t)(byte(s) & 1 ? 0 - x : x);
+}
+
 static hl_text text(source *s, int may_be_absent) {
     size_t size = byte(s);
     hl_text found = {(const char *)s->start, 0};
@@ -217,7 +222,7 @@ static int write_value(hl_out *out, source *s) {
         hl_put_uint(out, number(s));
         return 0;
     case 3:
-        hl_put_int(out, (int64_t)number(s) * (byte(s) & 1 ? -1 : 1));
+        hl_put_int(out, signed_number(s));
         return 0;
     default:
         t = text(s, 0);
@@ -226,7 +231,6 @@ static int write_value(hl_out *out, source *s) {
 }
 
 static void want_value(reader *r, source *s) {
-    int64_t x;
     switch (byte(s) % 5) {
     case 0:
         want_byte(r, 0xC0);
@@ -238,8 +242,7 @@ static void want_value(reader *r, source *s) {
         want_uint(r, number(s));
         return;
     case 3:
-        x = (int64_t)number(s);
-        want_int(r, x * (byte(s) & 1 ? -1 : 1));
+        want_int(r, signed_number(s));
         return;
     default:
         want(r, text(s, 0));

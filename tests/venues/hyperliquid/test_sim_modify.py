@@ -226,6 +226,31 @@ def test_a_reply_waits_for_its_block(run):
     run(main())
 
 
+@pytest.mark.parametrize("sequence", list(permutations(STEPS[:2] + STEPS[3:])), ids="-".join)
+def test_several_modifies_in_one_action_have_one_reply(run, sequence):
+    async def main():
+        async with venue(modify_sequence=sequence) as at:
+            first, second = [await at.me.rest(ETH, True, px, "1") for px in ("2900", "2901")]
+            async with at.listen(*mine(at.me, "orderUpdates")) as ear:
+                entries = [
+                    {"oid": oid, "order": limit(ETH, True, "2800", "1")} for oid in (first, second)
+                ]
+                body = at.me.l1({"type": "batchModify", "modifies": entries})
+                request = {"type": "action", "payload": body}
+                await ear.send({"method": "post", "id": 1, "request": request})
+                reply = await ear.channel("post")
+                await ear.quiet()
+                answer = reply["response"]["payload"]["response"]["data"]
+                new = [status["resting"]["oid"] for status in answer["statuses"]]
+                assert len([f for f in ear.frames if f["channel"] == "post"]) == 1
+                came = updates(ear.frames)
+                assert sorted(came) == sorted(
+                    [("canceled", first), ("canceled", second), *(("open", oid) for oid in new)]
+                )
+
+    run(main())
+
+
 def test_modified_children_keep_their_family(run):
     async def main():
         async with venue() as at:

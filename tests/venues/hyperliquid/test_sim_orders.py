@@ -299,6 +299,29 @@ def test_a_stop_fires_on_the_mark(run, market_order):
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("is_buy", "tpsl", "trigger_px", "near", "at_px"),
+    [
+        (True, "sl", "3100", "3099", "3100"),
+        (False, "tp", "3100", "3099", "3100"),
+        (False, "sl", "2900", "2901", "2900"),
+        (True, "tp", "2900", "2901", "2900"),
+    ],
+)
+def test_triggers_fire_when_the_mark_is_reached(run, is_buy, tpsl, trigger_px, near, at_px):
+    async def main():
+        async with venue() as at:
+            waits = trigger(ETH, is_buy, "3000", "1", trigger_px, tpsl, reduce_only=False)
+            (status,) = await at.me.order(waits)
+            oid = status["resting"]["oid"]
+            at.sim.set_mark("ETH", near)
+            assert await at.me.order_status(oid) == "open"
+            at.sim.set_mark("ETH", at_px)
+            assert await at.me.order_status(oid) == "marketOrderNoLiquidityRejected"
+
+    run(main())
+
+
 def test_a_take_profit_to_buy_fires_below_and_may_rest(run):
     async def main():
         async with venue() as at:
@@ -387,6 +410,30 @@ def test_position_tpsl_has_the_positions_size(run):
     run(main())
 
 
+def test_tpsl_without_a_position(run):
+    """Orders of a position end with it; a reduce-only stop that fires then has nothing to do."""
+
+    async def main():
+        async with venue() as at:
+            await at.other.rest(ETH, False, "3000", "1")
+            await at.me.order(limit(ETH, True, "3000", "1"))
+            stop = trigger(ETH, False, "2700", "0", "2750", "sl")
+            await at.me.order(stop, grouping="positionTpsl")
+            (shown,) = await at.me.info("frontendOpenOrders")
+            assert (shown["isPositionTpsl"], shown["sz"]) == (True, "0.0")
+            (status,) = await at.me.order(trigger(ETH, False, "2700", "1", "2800", "sl"))
+            await at.other.rest(ETH, True, "2990", "1")
+            await at.me.order(limit(ETH, False, "2990", "1"))
+            assert await at.me.order_status(shown["oid"]) == "reduceOnlyCanceled"
+            assert await at.me.order_status(status["resting"]["oid"]) == "open"
+            await at.other.rest(ETH, True, "2750", "1")
+            at.sim.set_mark("ETH", "2800")
+            assert await at.me.order_status(status["resting"]["oid"]) == "reduceOnlyCanceled"
+            assert (await at.me.info("clearinghouseState"))["assetPositions"] == []
+
+    run(main())
+
+
 def test_a_scheduled_cancel_fires(run):
     async def main():
         async with venue() as at:
@@ -469,7 +516,11 @@ def test_funding_is_paid(run):
             await at.other.rest(ETH, False, "3000", "1")
             await at.me.order(limit(ETH, True, "3000", "1"))
             await ear.subscribe("userFundings", user=at.me.address)
+            before = await at.me.info("clearinghouseState")
             await at.admin("funding", {"coin": "ETH", "rate": "0.0001"})
+            after = await at.me.info("clearinghouseState")
+            values = [Decimal(s["marginSummary"]["accountValue"]) for s in (before, after)]
+            assert values[0] - values[1] == Decimal("0.3")
             rows = []
             for frame in await ear.quiet():
                 rows += frame["data"]["fundings"]

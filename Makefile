@@ -18,7 +18,7 @@ LEDGER_FILLS ?= 30000
 LEDGER_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak ledger autobahn verify-signer clean
+.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk verify-signer clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
@@ -32,6 +32,7 @@ help:
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
 	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills: every account book must agree"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
+	@echo "make hyperliquid-sdk  the official Hyperliquid SDK, for \`make test\` and \`make bench\` to use"
 	@echo "make verify-signer 10 000 Lighter orders and 1 000 000 nonces, more than \`make test\` checks"
 	@echo "make build         just .venv with the package in it"
 	@echo "make clean         remove .venv and everything built"
@@ -93,6 +94,10 @@ ledger:
 
 autobahn:
 	@bash .ci/autobahn
+
+hyperliquid-sdk:
+	@$(READY)
+	@PYTHON=$(BIN)/python bash .ci/hyperliquid-sdk
 
 verify-signer:
 	@$(READY) test

@@ -19,8 +19,9 @@ if __name__ == "__main__":
     os.urandom = lambda n: bytes(range(1, n + 1))
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from bench import frames
+from bench import frames, hyperliquid_sign
 from bench.ours import decoder_to, instrument
+from connectors import hyperliquid
 from connectors._speedups.book import OrderBook
 from connectors._speedups.dedup import BoundedDedup
 from connectors._speedups.events import BookUpdate
@@ -101,6 +102,27 @@ def _book() -> Calls:
     return calls
 
 
+def _hyperliquid_hash() -> Calls:
+    def calls(n: int) -> None:
+        for _ in range(n):
+            hyperliquid.action_hash(hyperliquid_sign.ONE, hyperliquid_sign.NONCE)
+
+    return calls
+
+
+def _hyperliquid_pool() -> Calls:
+    """Sign with nonces made ahead; making them is libsecp256k1's work and does not count."""
+    total = ROUNDS[0] + sum(ROUNDS)
+    signer = hyperliquid.Signer(hyperliquid_sign.KEY, pool_capacity=total)
+    signer.precompute(total)
+
+    def calls(n: int) -> None:
+        for _ in range(n):
+            signer.sign_l1_action(hyperliquid_sign.ONE, hyperliquid_sign.NONCE)
+
+    return calls
+
+
 WORKLOADS: dict[str, Callable[[], Calls]] = {
     "decode bookTicker": lambda: _decode("bookTicker"),
     "decode aggTrade": lambda: _decode("aggTrade"),
@@ -111,6 +133,8 @@ WORKLOADS: dict[str, Callable[[], Calls]] = {
     "dedup, int": lambda: _dedup(lambda i: 5_511_234_567 + i),
     "dedup, str": lambda: _dedup(_text_key),
     "book update 20+20": _book,
+    "hyperliquid, hash an order": _hyperliquid_hash,
+    "hyperliquid, sign from the pool": _hyperliquid_pool,
 }
 
 

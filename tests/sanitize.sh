@@ -60,6 +60,7 @@ rm -rf "$tree/connectors" "$tree/_speedups/"*.pyx
 if [ $# -eq 0 ]; then
     set -- tests/unit/speedups tests/property tests/venues/binance/test_market_frames.py \
         tests/venues/lighter tests/unit/lighter \
+        tests/unit/hyperliquid tests/venues/hyperliquid/test_signing_vectors.py \
         tests/faults/test_feed_connection.py tests/packaging/test_stubs.py
 fi
 cd "$tree"

@@ -166,6 +166,13 @@ def seeds() -> dict[str, list[bytes]]:
         "binance": binance,
         "lighter": lighter_seeds(),
         "book": [bytes((i * step + i // 4) % 256 for i in range(64)) for step in (1, 3, 37, 67, 9)],
+        "hyperliquid": [
+            bytes([kind, room, count]) + bytes((i * step + i // 7) % 256 for i in range(90))
+            for kind in range(6)
+            for room, count, step in ((0, 1, 3), (40, 17, 37), (255, 5, 89))
+        ]
+        # Negative numbers just before, at and behind a power of two.
+        + [bytes([5, 0, 39]) + bytes([3, 64 | bits, 1, 1]) * 8 for bits in (5, 7, 15, 31)],
         "utf8": [
             *(text.encode() for text in TEXTS),
             b"\xc0\x80",

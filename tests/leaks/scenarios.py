@@ -6,6 +6,7 @@ working size and ROUNDS times more to be measured: resident memory and the inter
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -257,11 +258,42 @@ def lighter_signer() -> Callable[[int], None]:
     return once
 
 
+def hyperliquid_signer() -> Callable[[int], None]:
+    """Signers made and closed, actions signed every way and refused every way."""
+    from connectors import hyperliquid
+    from connectors.errors import SigningError
+
+    order = {"a": 1, "b": True, "p": "1.5", "s": "2", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+    actions: list[Any] = [
+        {"type": "order", "orders": [order] * 30, "grouping": "na"},
+        {"type": "order", "orders": [order | {"x": i} for i in range(30)], "grouping": "é"},
+        {"type": "order", "orders": [order, order | {"p": 1.5}], "grouping": "na"},
+        {"type": "noop", "x": "\ud800"},
+        {"type": "noop", "x": 2**64},
+    ]
+    send = {"type": "usdSend", "destination": "0x", "amount": "1", "time": 5}
+
+    def once(i: int) -> None:
+        with hyperliquid.Signer(bytes([1 + i % 250]) * 32, pool_capacity=2) as signer:
+            signer.precompute()
+            signer.sign_user_action(send)
+            for action in actions:
+                with contextlib.suppress(SigningError):
+                    signer.sign_l1_action(action, i, bytes(20), i)
+                    signer.sign_batch([(action, i)] * 2)
+                    hyperliquid.action_hash(action, -1)
+        with contextlib.suppress(SigningError):
+            hyperliquid.Signer("zz")
+
+    return once
+
+
 SCENARIOS = {
     function.__name__: function
     for function in (
         decode, consumer_that_stopped, raising, without_on_problem, off_scale, big_books,
         native_handler, listener, ticks, scanner, symbols, lighter_signer,
+        hyperliquid_signer,
     )
 }  # fmt: skip
 

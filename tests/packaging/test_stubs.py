@@ -59,6 +59,8 @@ def embedded(doc: str) -> Parameters:
     inside = text[text.index("(") + 1 : text.rindex(")")]
     # `const uint8_t[::1] data` and `str alias=None`: only the name and the default count.
     plain = [re.sub(r"^.*?(\w+\s*(=.*)?|[*/])$", r"\1", part.strip()) for part in inside.split(",")]
+    if plain[-1] == "*":  # misplaced behind the only parameter it should stand before
+        plain.pop()
     expression = ast.parse(f"lambda {', '.join(p for p in plain if p)}: 0", mode="eval").body
     assert isinstance(expression, ast.Lambda)
     return parameters_of(expression)

@@ -1,0 +1,78 @@
+/* What is signed for an L1 action: the hash of the action, wrapped as EIP-712 data.
+ *
+ *     action hash = keccak(msgpack | nonce 8 | 00, or 01 and a vault 20 | 00 and expiresAfter 8, if any)
+ *     digest      = keccak(19 01 | domain | keccak(Agent's type | keccak(source) | action hash))
+ *
+ * Numbers are written most significant byte first. The domain is that of "Exchange", version 1, chain
+ * 1337, contract 0; the source is "a" on mainnet and "b" on testnet.
+ */
+#ifndef HL_DIGEST_H
+#define HL_DIGEST_H
+
+#include "keccak.h"
+#include "msgpack.h"
+
+enum { HL_ADDRESS = 20, HL_TAIL_MAX = 8 + 1 + HL_ADDRESS + 1 + 8 };
+
+/* 19 01, and the domain separator. */
+static const uint8_t HL_L1_PREFIX[34] = {
+    0x19, 0x01, 0xD7, 0x92, 0x97, 0xFC, 0xDF, 0x2F, 0xFC, 0xD4, 0xAE, 0x22,
+    0x3D, 0x01, 0xED, 0xAA, 0x2B, 0xA2, 0x14, 0xFF, 0x8F, 0x40, 0x1D, 0x7C,
+    0x93, 0x00, 0xD9, 0x95, 0xD1, 0x7C, 0x82, 0xAA, 0x40, 0x40,
+};
+
+/* The hash of "Agent(string source,bytes32 connectionId)", then that of the source. */
+static const uint8_t HL_AGENT[2][64] = {
+    {
+        /* testnet */
+        0x26, 0xF0, 0x5C, 0x2F, 0x72, 0x39, 0xB6, 0x98, 0x30, 0x75, 0xE5, 0x83, 0x21,
+        0x29, 0x2D, 0x77, 0xB3, 0xAA, 0x17, 0x3D, 0x19, 0xB2, 0x72, 0x57, 0xAC, 0x96,
+        0xAB, 0x36, 0x25, 0x70, 0xF5, 0x08, 0xB5, 0x55, 0x3D, 0xE3, 0x15, 0xE0, 0xED,
+        0xF5, 0x04, 0xD9, 0x15, 0x0A, 0xF8, 0x2D, 0xAF, 0xA5, 0xC4, 0x66, 0x7F, 0xA6,
+        0x18, 0xED, 0x0A, 0x6F, 0x19, 0xC6, 0x9B, 0x41, 0x16, 0x6C, 0x55, 0x10,
+    },
+    {
+        /* mainnet */
+        0x26, 0xF0, 0x5C, 0x2F, 0x72, 0x39, 0xB6, 0x98, 0x30, 0x75, 0xE5, 0x83, 0x21,
+        0x29, 0x2D, 0x77, 0xB3, 0xAA, 0x17, 0x3D, 0x19, 0xB2, 0x72, 0x57, 0xAC, 0x96,
+        0xAB, 0x36, 0x25, 0x70, 0xF5, 0x08, 0x3A, 0xC2, 0x25, 0x16, 0x8D, 0xF5, 0x42,
+        0x12, 0xA2, 0x5C, 0x1C, 0x01, 0xFD, 0x35, 0xBE, 0xBF, 0xEA, 0x40, 0x8F, 0xDA,
+        0xC2, 0xE3, 0x1D, 0xDD, 0x6F, 0x80, 0xA4, 0xBB, 0xF9, 0xA5, 0xF1, 0xCB,
+    },
+};
+
+static inline void hl_store_be64(uint8_t *out, uint64_t x) {
+    int i;
+    for (i = 0; i < 8; i++)
+        out[i] = (uint8_t)(x >> (8 * (7 - i)));
+}
+
+/* Append what follows the action; `vault` and `expires_after` may be NULL. -1 without memory. */
+static inline int hl_write_tail(hl_out *out, uint64_t nonce, const uint8_t *vault,
+                                const uint64_t *expires_after) {
+    uint8_t number[8];
+    if (hl_reserve(out, HL_TAIL_MAX))
+        return -1;
+    hl_store_be64(number, nonce);
+    hl_put_raw(out, number, 8);
+    hl_put_byte(out, vault ? 1 : 0);
+    if (vault)
+        hl_put_raw(out, vault, HL_ADDRESS);
+    if (expires_after) {
+        hl_put_byte(out, 0);
+        hl_store_be64(number, *expires_after);
+        hl_put_raw(out, number, 8);
+    }
+    return 0;
+}
+
+static inline void hl_l1_digest(uint8_t digest[32], const uint8_t action_hash[32], int mainnet) {
+    uint8_t agent[96], wrapped[66];
+    memcpy(agent, HL_AGENT[mainnet ? 1 : 0], 64);
+    memcpy(agent + 64, action_hash, 32);
+    memcpy(wrapped, HL_L1_PREFIX, 34);
+    tw_keccak256(wrapped + 34, agent, sizeof agent);
+    tw_keccak256(digest, wrapped, sizeof wrapped);
+}
+
+#endif

@@ -1,0 +1,122 @@
+"""Hyperliquid: signing, and the numbers that go into what is signed.
+
+::
+
+    from connectors import hyperliquid
+
+    with hyperliquid.Signer(private_key) as signer:
+        action = {
+            "type": "order",
+            "orders": [{"a": 0, "b": True, "p": "65000", "s": "0.01", "r": False,
+                        "t": {"limit": {"tif": "Gtc"}}}],
+            "grouping": "na",
+        }
+        signature = signer.sign_l1_action(action, nonce=now_ms)
+
+Names load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .multi_sig import (
+        multi_sig_action,
+        multi_sig_action_hash,
+        multi_sig_digest,
+        multi_sig_payload,
+    )
+    from .numbers import (
+        Rounding,
+        check_price,
+        check_size,
+        float_to_wire,
+        number_text,
+        price_exponent,
+        round_price,
+        round_price_like_sdk,
+        round_size,
+    )
+    from .signing import (
+        Signer,
+        SignerStats,
+        action_hash,
+        checksum_address,
+        encode_action,
+        generate_key,
+        keccak256,
+        l1_digest,
+        recover_address,
+    )
+    from .typed_data import (
+        SIGNATURE_CHAIN_ID,
+        USER_SIGNED_TYPES,
+        complete_user_action,
+        domain_separator,
+        type_hash,
+        user_action_digest,
+    )
+
+__all__ = [
+    "SIGNATURE_CHAIN_ID",
+    "USER_SIGNED_TYPES",
+    "Rounding",
+    "Signer",
+    "SignerStats",
+    "action_hash",
+    "check_price",
+    "check_size",
+    "checksum_address",
+    "complete_user_action",
+    "domain_separator",
+    "encode_action",
+    "float_to_wire",
+    "generate_key",
+    "keccak256",
+    "l1_digest",
+    "multi_sig_action",
+    "multi_sig_action_hash",
+    "multi_sig_digest",
+    "multi_sig_payload",
+    "number_text",
+    "price_exponent",
+    "recover_address",
+    "round_price",
+    "round_price_like_sdk",
+    "round_size",
+    "type_hash",
+    "user_action_digest",
+]
+
+_HOMES = {
+    "multi_sig": (
+        "multi_sig_action", "multi_sig_action_hash", "multi_sig_digest", "multi_sig_payload",
+    ),
+    "numbers": (
+        "Rounding", "check_price", "check_size", "float_to_wire", "number_text", "price_exponent",
+        "round_price", "round_price_like_sdk", "round_size",
+    ),
+    "signing": (
+        "Signer", "SignerStats", "action_hash", "checksum_address", "encode_action",
+        "generate_key", "keccak256", "l1_digest", "recover_address",
+    ),
+    "typed_data": (
+        "SIGNATURE_CHAIN_ID", "USER_SIGNED_TYPES", "complete_user_action", "domain_separator",
+        "type_hash", "user_action_digest",
+    ),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

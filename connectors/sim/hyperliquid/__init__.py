@@ -1,0 +1,1 @@
+"""A Hyperliquid that runs on the loopback address: `/info`, `/exchange` and `/ws` on one port."""

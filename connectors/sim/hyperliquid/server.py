@@ -1,0 +1,390 @@
+"""The simulator: one port for `POST /info`, `POST /exchange`, `GET /ws`, and `/_sim/...`."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from ..clock import SimClock
+from .admin import Admin
+from .admission import Admission, Outcome
+from .config import SimConfig, generated_accounts
+from .connection import Connection
+from .crypto import address_of_key
+from .errors import UNDESERIALIZABLE, Malformed
+from .exchange import Exchange
+from .faults import Faults, Reply
+from .house import House
+from .info import Info, base_weight, extra_weight
+from .limits import Limits
+from .liquidation import liquidate
+from .markets import Market
+from .orders import Order
+from .publisher import Publisher
+from .record import ActionRecord, Record, Request
+
+__all__ = ["Simulator", "start"]
+
+logger = logging.getLogger("connectors.sim.hyperliquid")
+
+TICK_S = 0.010
+VIRTUAL_TICK_NS = 10_000_000
+CHECK_EVERY_NS = 50_000_000
+KEPT_CONNECTIONS = 5_000
+BATCH_PER_WEIGHT = 40
+
+
+class Simulator:
+    """A running Hyperliquid simulator; make one with `start`.
+
+    Attributes
+    ----------
+    accounts
+        `address` and `private_key` of every wallet.
+    exchange, publisher, admission, house, faults, record, clock, config
+        The parts, for tests in the same process.
+    connections
+        Open connections by number, in the order in which they came.
+    """
+
+    def __init__(self, config: SimConfig) -> None:
+        self.config = config
+        self.clock = SimClock(config.virtual_start_ms)
+        self.record = Record()
+        self.limits = Limits(config, self.clock)
+        self.exchange = Exchange(config, self.clock)
+        self.house = House(self.exchange)
+        self.admission = Admission(self.exchange)
+        self.faults = Faults(self)
+        self.publisher = Publisher(self)
+        self.info = Info(self)
+        self.admin = Admin(self)
+        self.connections: dict[int, Connection] = {}
+        self.closed_connections: deque[Connection] = deque(maxlen=KEPT_CONNECTIONS)
+        self.port = 0
+        self._setups = generated_accounts(config)
+        self._later: list[tuple[int, int, Callable[[], None]]] = []
+        self._later_count = 0
+        self._next_number = 1
+        self._next_check_ns = 0
+        self._next_block_ns = 0
+        self._flush_soon = False
+        self._runner: web.ServerRunner | None = None
+        self._driver: asyncio.Task[None] | None = None
+
+    # -- addresses ---------------------------------------------------------------------------
+
+    @property
+    def accounts(self) -> list[dict[str, str]]:
+        return [
+            {"address": address_of_key(setup.private_key), "private_key": setup.private_key}
+            for setup in self._setups
+        ]
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.config.host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{self.config.host}:{self.port}/ws"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the addresses and accounts a client needs."""
+        return {
+            "http": self.http_url,
+            "ws": self.ws_url,
+            "accounts": self.accounts,
+            "network": self.config.network,
+        }
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.config.host, self.config.port).start()
+        self.port = self._runner.addresses[0][1]
+        if not self.clock.virtual:
+            self._driver = asyncio.create_task(self._drive(), name="hyperliquid-sim-driver")
+
+    async def wait(self, stopped: asyncio.Event) -> None:
+        """Return when `stopped` is set, or when the market fails."""
+        waiting = asyncio.ensure_future(stopped.wait())
+        watched: set[asyncio.Future[Any]] = {waiting}
+        if self._driver is not None:
+            watched.add(self._driver)
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+    async def stop(self) -> None:
+        """Close every connection and the port. Raises what made the market stop, if it did."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.cancel()
+            await asyncio.wait([driver])
+        self.faults.clear()
+        for connection in list(self.connections.values()):
+            connection.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if driver is not None and not driver.cancelled() and driver.exception():
+            raise driver.exception()  # type: ignore[misc]
+
+    async def _drive(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        try:
+            while True:
+                self.step()
+                due = max(due + TICK_S, loop.time())
+                await asyncio.sleep(due - loop.time())
+        except Exception:
+            logger.exception("the simulated market stopped")
+            raise
+
+    def step(self) -> None:
+        """Do what is due at the present simulated time."""
+        now_ns = self.clock.elapsed_ns()
+        while self._later and self._later[0][0] <= now_ns:
+            heapq.heappop(self._later)[2]()
+        self.exchange.tick()
+        if self.config.rate_per_s:
+            self.house.advance()
+        if now_ns >= self._next_block_ns:
+            self._next_block_ns = now_ns + int(self.config.block_ms * 1e6)
+            self.publisher.flush()
+        self.publisher.advance()
+        if now_ns >= self._next_check_ns:
+            self._next_check_ns = now_ns + CHECK_EVERY_NS
+            self.faults.advance(now_ns)
+            for connection in list(self.connections.values()):
+                connection.check(now_ns)
+
+    def flush(self) -> None:
+        """End the block now."""
+        self._flush_soon = False
+        self.publisher.flush()
+
+    def after_action(self) -> None:
+        """Without blocks, stream what happened when the present turn of the loop is over."""
+        self.exchange.settle()
+        if self.config.block_ms == 0 and not self._flush_soon:
+            self._flush_soon = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def later(self, ms: float, action: Callable[[], None]) -> None:
+        """Do something after that much simulated time."""
+        self._later_count += 1
+        due_ns = self.clock.elapsed_ns() + int(ms * 1e6)
+        heapq.heappush(self._later, (due_ns, self._later_count, action))
+
+    async def advance(self, seconds: float) -> None:
+        """Move a virtual clock forward in steps of 10 ms, letting the sockets run in between."""
+        end_ns = self.clock.elapsed_ns() + round(seconds * 1e9)
+        while (left_ns := end_ns - self.clock.elapsed_ns()) > 0:
+            self.clock.advance(min(left_ns, VIRTUAL_TICK_NS))
+            self.step()
+            await asyncio.sleep(0)
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings while running. Raises ValueError for one that is fixed."""
+        self.config.set(changes)
+
+    # -- by hand -----------------------------------------------------------------------------
+
+    def market(self, coin: str) -> Market:
+        """Return a market. Raises LookupError if there is none of this name."""
+        market = self.exchange.markets.get(coin)
+        if market is None:
+            raise LookupError(f"no coin {coin!r}")
+        return market
+
+    def set_mark(self, coin: str, price: str | None) -> None:
+        """Pin a mark price (decimal text), or let it follow the book again (None)."""
+        market = self.market(coin)
+        px = None if price is None else _scaled(price, market.px_decimals)
+        self.exchange.set_mark(market, px)
+        self.after_action()
+
+    def house_order(
+        self, coin: str, side: str, *, price: str, size: str, take: bool = False
+    ) -> Order | None:
+        """Place an order of the house, resting or taking; `side` is buy or sell."""
+        if side not in ("buy", "sell"):
+            raise ValueError(f"side is buy or sell, not {side!r}")
+        market = self.market(coin)
+        order = self.house.order(
+            market,
+            is_buy=side == "buy",
+            px=_scaled(price, market.px_decimals),
+            lots=_scaled(size, market.sz_decimals),
+            take=take,
+        )
+        self.after_action()
+        return order
+
+    def liquidate(self, user: str, coin: str | None = None) -> None:
+        """Close an account's positions as a liquidation."""
+        liquidate(self.exchange, self.exchange.account(user), coin)
+        self.after_action()
+
+    # -- requests ----------------------------------------------------------------------------
+
+    def ask(self, body: Any) -> tuple[int, Any]:
+        """Answer a request to `/info`. Raises Malformed for one that is none."""
+        kind = body.get("type") if isinstance(body, dict) else None
+        self.record.hits[str(kind)] += 1
+        if self.limits.too_heavy(base_weight(str(kind))):
+            return 429, None
+        answer = self.info.answer(body)
+        self.limits.add_weight(extra_weight(str(kind), answer))
+        return 200, answer
+
+    def submit(self, body: Any, transport: str) -> Outcome:
+        """Take a post to `/exchange` and record it."""
+        action = body.get("action") if isinstance(body, dict) else None
+        entries = 1
+        if isinstance(action, dict):
+            lists = (action.get(name) for name in ("orders", "cancels", "modifies"))
+            entries = max((len(one) for one in lists if isinstance(one, list)), default=1)
+        if self.limits.too_heavy(1 + entries // BATCH_PER_WEIGHT):
+            return Outcome(429, None, refused="429")
+        outcome = self.admission.submit(body)
+        self.record.hits[outcome.kind or "unreadable"] += 1
+        self.record.actions.append(
+            ActionRecord(
+                self.clock.now_ms(), transport, outcome.kind,
+                body.get("nonce") if isinstance(body, dict) else None,
+                outcome.signer, action, outcome.status, outcome.answer, outcome.refused,
+            )
+        )  # fmt: skip
+        self.after_action()
+        return outcome
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        if path.startswith("/_sim/"):
+            return await self.admin.handle(request, path, query)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, path)
+        if path not in ("/info", "/exchange"):
+            return web.Response(status=404, text="Not Found")
+        if request.method != "POST":
+            return web.Response(status=405, text="Method Not Allowed")
+        raw = await request.read()
+        fault = self.faults.take_reply(path)
+        status, answer, kind, outcome = self._answer(path, raw, fault)
+        self.record.requests.append(Request(self.clock.now_ms(), path, kind, raw, status))
+        if outcome is not None and outcome.slot is not None:
+            if outcome.slot.lost:
+                return self._cut(request)
+            turn = asyncio.Event()
+            outcome.slot.then(turn.set)
+            await turn.wait()
+        if fault is not None:
+            if fault.delay_s:
+                await asyncio.sleep(fault.delay_s)
+            if fault.lose:
+                return self._cut(request)
+            status = fault.status if fault.status is not None else status
+            answer = fault.body if fault.body is not None else answer
+            if fault.truncate:
+                return self._cut_short(request, answer)
+        is_json = status == 200 or answer == b"null"
+        content_type = "application/json" if is_json else "text/plain"
+        return web.Response(body=answer, status=status, content_type=content_type)
+
+    def _answer(
+        self, path: str, raw: bytes, fault: Reply | None
+    ) -> tuple[int, bytes, str, Outcome | None]:
+        """Carry a request out; return status, body, its type and the outcome of an action."""
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            return 400, b"Failed to parse the request body as JSON", "", None
+        if fault is not None and not fault.execute:
+            return 200, b"null", "", None
+        if path == "/info":
+            kind = str(body.get("type")) if isinstance(body, dict) else ""
+            try:
+                status, answer = self.ask(body)
+            except Malformed:
+                return 422, UNDESERIALIZABLE.encode(), kind, None
+            return status, orjson.dumps(answer), kind, None
+        outcome = self.submit(body, "http")
+        if outcome.status == 422:
+            return 422, UNDESERIALIZABLE.encode(), outcome.kind, None
+        return outcome.status, orjson.dumps(outcome.answer), outcome.kind, outcome
+
+    def _cut(self, request: web.BaseRequest) -> web.StreamResponse:
+        """End the TCP connection instead of answering."""
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response(status=500)
+
+    def _cut_short(self, request: web.BaseRequest, answer: bytes) -> web.StreamResponse:
+        """Promise the whole body and send half of it."""
+        assert request.transport is not None
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(answer)}\r\n\r\n"
+        )
+        request.transport.write(head.encode() + answer[: len(answer) // 2])
+        request.transport.close()
+        return web.Response(status=500)
+
+    # -- websockets --------------------------------------------------------------------------
+
+    async def _websocket(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        if path.rstrip("/") != "/ws":
+            return web.Response(status=404, text="Not Found")
+        limits = self.limits
+        if limits.on("connections") and len(self.connections) >= self.config.max_connections:
+            return web.Response(status=429, text="too many connections")
+        if limits.too_many_new_connections():
+            return web.Response(status=429, text="too many new connections")
+        ws = web.WebSocketResponse(
+            autoping=False, autoclose=False, compress=False, max_msg_size=1 << 22
+        )
+        await ws.prepare(request)
+        number = self._next_number
+        self._next_number += 1
+        connection = Connection(self, request, number)
+        self.connections[number] = connection
+        self.record.opened += 1
+        try:
+            await connection.serve(ws)
+        finally:
+            del self.connections[number]
+            self.closed_connections.append(connection)
+            self.record.closed += 1
+        return ws
+
+
+def _scaled(text: str, decimals: int) -> int:
+    """Return decimal text as a count of 10^-decimals. Raises ValueError if it is not one."""
+    value = Decimal(text).scaleb(decimals)
+    if value != int(value) or value <= 0:
+        raise ValueError(f"{text!r} is not a positive multiple of 10^-{decimals}")
+    return int(value)
+
+
+async def start(config: SimConfig | None = None, **changes: Any) -> Simulator:
+    """Start a simulator on the loopback address; it runs until `Simulator.stop`.
+
+    Either a whole `config`, or changes to that of the calm scenario.
+    """
+    simulator = Simulator(config if config is not None else SimConfig.of(**changes))
+    await simulator.start()
+    return simulator

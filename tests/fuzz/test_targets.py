@@ -17,7 +17,6 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 HEADERS = HERE.parents[1] / "_speedups" / "csrc"
-NAMES = sorted(path.relative_to(HEADERS).as_posix() for path in HEADERS.rglob("*.h"))
 TARGETS = ["scan", "decimal", "levels", "binance", "lighter", "utf8", "book", "lighter_tx"]
 TARGETS += ["lighter_hash", "lighter_curve", "hyperliquid"]
 SLOW_TARGETS = ["lighter_schnorr"]
@@ -26,12 +25,7 @@ COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)] or [
 ]
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-# Lighter's own are compiled by its tests.
-ALONE = sorted(
-    str(path.relative_to(HEADERS))
-    for pattern in ("*.h", "secp256k1/*.h", "hyperliquid/*.h")
-    for path in HEADERS.glob(pattern)
-)
+ALONE = sorted(path.relative_to(HEADERS).as_posix() for path in HEADERS.rglob("*.h"))
 # Without this, the compiler does not know the byte order and takes the portable code.
 PORTABLE = ["-DPORTABLE", "-U__BYTE_ORDER__"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}

@@ -14,6 +14,7 @@ from connectors.lighter.outcomes import Outcomes
 from connectors.lighter.recovery import Recovery
 from faults.lighter_ledger import Plan, run_ledger
 
+FOUND = ("lost: ", "ended as ['OrderRejected'], at the venue", "position by fills")
 SHORT = Plan(drops=15, fills=250, seed=int(os.environ.get("LEDGER_SEED", "7")), bots=3, limit_s=60)
 
 
@@ -45,10 +46,14 @@ def test_the_ledger_notices_losses_and_wrong_ends() -> None:
         patch.object(OrderDispatch, "_note_filled", lambda self, order, report: None),
         patch.object(Outcomes, "tx_unknown", _rejects),
     ):
-        said = _said(Plan(drops=30, fills=300, seed=7, bots=3, settle_s=3, limit_s=30))
-    assert "lost: " in said
-    assert "ended as ['OrderRejected'], at the venue" in said
-    assert "position by fills" in said
+        # Whether a lost answer meets an order that went on to live is up to the machine.
+        missing = set(FOUND)
+        for seed in range(7, 12):
+            said = _said(Plan(drops=30, fills=300, seed=seed, bots=3, settle_s=3, limit_s=30))
+            missing = {each for each in missing if each not in said}
+            if not missing:
+                break
+    assert not missing
 
 
 @pytest.mark.slow

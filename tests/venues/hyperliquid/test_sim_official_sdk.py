@@ -2,7 +2,7 @@
 
 Its dependencies pin a pycryptodome older than ours may be, so it lives in an environment of its
 own: the interpreter named by CONNECTORS_HYPERLIQUID_SDK_PYTHON, else this one if it has the SDK,
-else a virtual environment below the temporary directory, made once.
+else that of `make hyperliquid-sdk`, else a virtual environment below the temporary directory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pytest
 
 VERSION = "0.24.0"
 INSTALL_TIMEOUT_S = 240
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def _has_sdk(python: str) -> bool:
@@ -56,6 +57,9 @@ def sdk_python() -> str:
         return named
     if importlib.util.find_spec("hyperliquid") is not None and _has_sdk(sys.executable):
         return sys.executable
+    made = ROOT / "build" / "hyperliquid-sdk" / "bin" / "python"  # by `make hyperliquid-sdk`
+    if made.exists() and _has_sdk(str(made)):
+        return str(made)
     home = pathlib.Path(tempfile.gettempdir()) / f"tickwire-hyperliquid-sdk-{VERSION}"
     python = _make_environment(home)
     if not (pathlib.Path(python).exists() and _has_sdk(python)):

@@ -41,9 +41,8 @@ __all__ = ["run"]
 KEY = "0b8e0f63c24d8baacd9d29ad4e9a4b73c4a8d2bb8b16dc4fa9d7c2e1d3a8b1f0e8d3a4c5b6e7f001"
 CALLS = 256
 PRICE, SIZE = Decimal("2352.73"), Decimal("0.0050")
-QUOTES_PER_S = 200.0
 ORDERS = 10_000
-TURN = 300  # orders of a bot's turn
+RATES = ((1_000.0, 300, "busy"), (50.0, 40, "calm"))  # quotes a second, orders of a turn
 SDK = "1.1.8"
 OFFICIAL = "official SDK"
 
@@ -52,7 +51,7 @@ def run(plan: Plan) -> list[Group]:
     async def submitting() -> Group:
         return _submit(plan)
 
-    return [asyncio.run(submitting()), _tick_to_trade(plan), _reconcile(plan)]
+    return [asyncio.run(submitting()), *_tick_to_trade(plan), _reconcile(plan)]
 
 
 # ---- the call ------------------------------------------------------------------------------------
@@ -222,56 +221,61 @@ class Bot:
 @contextlib.contextmanager
 def _simulator(accounts: int) -> Iterator[dict[str, Any]]:
     """Run a simulator that sends tickers, checks every signature and nonce, executes nothing."""
+    command = [sys.executable, "-P", "-m", "connectors", "sim", "lighter", "--scenario", "load"]
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "connectors", "sim", "lighter", "--scenario", "load",
-         "--accounts", str(accounts)],
-        stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        [*command, "--accounts", str(accounts)], stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             ready: dict[str, Any] = json.loads(process.stdout.readline())
-            changes = {
-                "execute": False, "load_kinds": ["ticker"], "load_frames_per_s": QUOTES_PER_S,
-            }  # fmt: skip
-            request = urllib.request.Request(
-                f"{ready['http']}/_sim/config", json.dumps(changes).encode(), method="POST"
-            )
-            urllib.request.urlopen(request, timeout=10).read()
+            _configure(ready, execute=False, load_kinds=["ticker"], load_frames_per_s=1_000.0)
             yield ready
         finally:
             process.terminate()
 
 
-def _tick_to_trade(plan: Plan) -> Group:
+def _configure(ready: dict[str, Any], **changes: Any) -> None:
+    request = urllib.request.Request(
+        f"{ready['http']}/_sim/config", json.dumps(changes).encode(), method="POST"
+    )
+    urllib.request.urlopen(request, timeout=10).read()
+
+
+def _tick_to_trade(plan: Plan) -> list[Group]:
+    """Let bots answer quotes: more of them than the official SDK can, and few with long pauses."""
     kinds = {
         "tickwire, pool filled while idle": f"ours-{POOL}",
         "tickwire, pool refilled meanwhile": "ours-128",
         "tickwire, no pool": "ours-0",
         OFFICIAL: "official",
     }
-    note = "CPU of the client's process for each order, ticker frame -> signed order written"
     if not _has_sdk():
         del kinds[OFFICIAL]
+    with _simulator(len(kinds)) as ready, contextlib.ExitStack() as stack:
+        bots = {}
+        for number, (name, kind) in enumerate(kinds.items()):
+            bots[name] = Bot(kind, number, ready)
+            stack.callback(bots[name].close)
+            bots[name].turn(40)
+        found = []
+        for rate, turn, what in RATES:
+            _configure(ready, load_frames_per_s=rate)
+            orders = max(30, int(turn * plan.socket_scale))
+            found.append(_trading(bots, orders, plan, f"{what}, {rate:g} quotes a second"))
+    return found
+
+
+def _trading(bots: dict[str, Bot], orders: int, plan: Plan, title: str) -> Group:
+    names = list(bots)
+    samples = interleave(
+        names, plan.socket_rounds, lambda i: bots[names[i]].turn(orders)[0], plan.progress, title
+    )
+    note = "CPU of the client's process for each order, ticker frame -> signed order written"
+    if OFFICIAL not in bots:
         note += f"; lighter-sdk {SDK} is not installed"
-    names, orders = list(kinds), max(40, int(TURN * plan.socket_scale))
-    threads: list[list[float]] = [[] for _ in names]
-    with _simulator(len(names)) as ready, contextlib.ExitStack() as stack:
-        bots = []
-        for number, kind in enumerate(kinds.values()):
-            bots.append(Bot(kind, number, ready))
-            stack.callback(bots[-1].close)
-        for bot in bots:
-            bot.turn(40)
-
-        def turn(i: int) -> float:
-            process, thread = bots[i].turn(orders)
-            threads[i].append(thread)
-            return process
-
-        samples = interleave(names, plan.socket_rounds, turn, plan.progress, "tick to trade")
     series = [Series(name, found) for name, found in zip(names, samples, strict=True)]
-    claims = [Claim(OFFICIAL, at_least=25.0)] if OFFICIAL in kinds else []
-    return Group("Lighter tick to trade", "µs", series, claims, note)
+    claims = [Claim(OFFICIAL, at_least=25.0)] if OFFICIAL in bots else []
+    return Group(f"Lighter tick to trade, {title}", "µs", series, claims, note)
 
 
 def _has_sdk() -> bool:

@@ -27,6 +27,7 @@ TIMEOUT_S = 120.0
 POOL = 4_096
 AWAY = 1_000  # ticks behind the best bid
 LOTS = 50
+MAX_BEHIND = 16  # answers that may come after a turn
 SIZE = Decimal(LOTS) / 10_000
 
 
@@ -108,6 +109,10 @@ class Ours:
         await turn.done.wait()
         self.turn = None
         subscription.cancel()
+        sender: Any = self.venue._sender
+        waiting = len(sender.inflight)
+        if waiting > MAX_BEHIND:
+            raise AssertionError(f"{waiting} answers of the turn are not in: their cost is missing")
         if self.unexpected:
             raise AssertionError(f"{len(self.unexpected)} events: {self.unexpected[0]}")
 
@@ -140,7 +145,7 @@ class Official:
         from websockets.asyncio.client import connect
 
         client = self.client
-        async with connect(self.ws, compression=None) as socket:
+        async with connect(self.ws, compression=None, close_timeout=0.2) as socket:
             await socket.send(json.dumps({"type": "subscribe", "channel": "ticker/0"}))
             async for message in socket:
                 frame = json.loads(message)

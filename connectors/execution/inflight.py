@@ -69,7 +69,7 @@ class Pending(Generic[T]):
     is_overdue: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.hashes = tuple(same_hash(text) for text in self.hashes)
+        self.hashes = tuple(map(same_hash, self.hashes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Ours:
             ),
             tier=lighter.Tier.PLUS,
             sendtx_quota_per_min=1_000_000,
+            nonce_window=1_024,  # the simulator, held up, sends its quotes in one go
             signing_pool=pool,
             probe_delay_s=600.0,  # nothing is executed, so nothing must be looked for
         )

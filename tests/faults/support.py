@@ -388,8 +388,8 @@ class Rig:
         await self._verify_streams()
         self.ledger.compared_books += len(self.symbols)
 
-    async def _verify_streams(self) -> None:
-        """No ghost, no orphan: the simulator serves exactly what the client believes."""
+    async def _streams(self) -> tuple[list[list[str]], list[list[str]]]:
+        """Return the streams of each connection as the simulator and as the client sees them."""
         theirs = [
             sorted(each["subscriptions"])
             for each in await self.control.get("connections", open="true")
@@ -400,7 +400,21 @@ class Rig:
             for pool in self.client.pools
             for connection in pool._connections
         ]
-        if sorted(theirs) != sorted(ours):
+        return sorted(theirs), sorted(ours)
+
+    def _confirmed(self) -> int:
+        return sum(pool.subscription_count for pool in self.client.pools)
+
+    async def _verify_streams(self) -> None:
+        """No ghost, no orphan: the simulator serves exactly what the client believes."""
+        theirs, ours = await self._streams()
+        # A connection that died last, without a word, is noticed when it has been silent long
+        # enough; one without books keeps nothing else waiting.
+        give_up = time.monotonic() + IDLE_TIMEOUT_S + 8.0
+        while theirs != ours and time.monotonic() < give_up:
+            await asyncio.sleep(0.05)
+            theirs, ours = await self._streams()
+        if theirs != ours:
             for side, lists, others in (("venue", theirs, ours), ("client", ours, theirs)):
                 for names in lists:
                     if names not in others:
@@ -408,6 +422,8 @@ class Rig:
         for name, count in Counter(name for names in theirs for name in names).items():
             if count > 1:
                 self.ledger.fail(f"{name} is subscribed {count} times at the venue")
-        confirmed = sum(pool.subscription_count for pool in self.client.pools)
+        with contextlib.suppress(AssertionError):  # the last answer may be on its way
+            await until(lambda: self._confirmed() == sum(map(len, ours)), 5.0)
+        confirmed = self._confirmed()
         if confirmed != sum(map(len, ours)):
             self.ledger.fail(f"{confirmed} confirmed, {sum(map(len, ours))} assigned")

@@ -10,7 +10,7 @@ READY := VENV="$(VENV)" .ci/venv
 FUZZ_SECONDS ?= 60
 # Most tests wait for timers and sockets more than they compute. Files stay whole, so that a
 # module's simulator or compiled example is made once.
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 PYTEST = PYTHONSAFEPATH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 SOAK_DROPS ?= 1000
 LEDGER_DROPS ?= 3000

@@ -12,9 +12,13 @@ import json
 import random
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import lighter
+
+# Where the test itself runs with PYTHONSAFEPATH, a program's own folder is not on the path.
+sys.path.append(str(Path(__file__).resolve().parent))
 from three_traders import MARKET_ID, MIDDLE, PAUSE_S, SIZES, SWING
 
 WAIT_S = 15.0

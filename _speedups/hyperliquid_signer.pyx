@@ -51,7 +51,7 @@ cdef enum:
 # Of this process: no two draws share one, whichever signer they are for.
 cdef uint64_t _draws = 0
 
-if ltx_watch_forks() != 0:
+if tw_watch_forks() != 0:
     raise MemoryError("cannot register the fork handler")
 
 include "hyperliquid_signer_input.pxi"
@@ -178,7 +178,7 @@ cdef str _hex256(const uint8_t *data):
     cdef char text[66]
     text[0] = b"0"
     text[1] = b"x"
-    ltx_put_hex(text + 2, data, 32)
+    tw_put_hex(text + 2, data, 32)
     return PyUnicode_DecodeASCII(text, 66, NULL)
 
 
@@ -240,7 +240,7 @@ cdef class SignerCore:
         if not 0 <= pool_capacity <= MAX_POOL:
             raise ValueError(f"pool_capacity must be from 0 to {MAX_POOL}")
         capacity = pool_capacity
-        self._generation = ltx_generation
+        self._generation = tw_generation
         self._pid = getpid()
         self._secret = <sk_secret *>calloc(1, sizeof(sk_secret))
         if self._secret == NULL:
@@ -259,7 +259,7 @@ cdef class SignerCore:
             self._wipe()
             raise
         finally:
-            lt_wipe(key, 32)
+            tw_wipe(key, 32)
         tw_keccak256(point, point, 64)
         self._address = _checksummed(point + 12)
         self._closed = False
@@ -269,12 +269,12 @@ cdef class SignerCore:
 
     cdef void _wipe(self) noexcept:
         if self._pool != NULL:
-            lt_wipe(self._pool, self._pool_capacity * sizeof(sk_nonce))
+            tw_wipe(self._pool, self._pool_capacity * sizeof(sk_nonce))
             free(self._pool)
             self._pool = NULL
         self._pool_size = 0
         if self._secret != NULL:
-            lt_wipe(self._secret, sizeof(sk_secret))
+            tw_wipe(self._secret, sizeof(sk_secret))
             free(self._secret)
             self._secret = NULL
 
@@ -287,10 +287,10 @@ cdef class SignerCore:
 
     cdef inline bint _pool_is_ours(self) noexcept:
         """Whether the pool was filled by this process; if not, wipe it."""
-        if self._generation == ltx_generation and self._pid == getpid():
+        if self._generation == tw_generation and self._pid == getpid():
             return True
         if self._pool_size:
-            lt_wipe(self._pool, self._pool_size * sizeof(sk_nonce))
+            tw_wipe(self._pool, self._pool_size * sizeof(sk_nonce))
             self._pool_size = 0
         return False
 
@@ -304,7 +304,7 @@ cdef class SignerCore:
         if taken:
             self._pool_size -= taken
             memcpy(out, self._pool + self._pool_size, taken * sizeof(sk_nonce))
-            lt_wipe(self._pool + self._pool_size, taken * sizeof(sk_nonce))
+            tw_wipe(self._pool + self._pool_size, taken * sizeof(sk_nonce))
         self._hits += taken
         self._misses += wanted - taken
         return taken
@@ -349,8 +349,8 @@ cdef class SignerCore:
             If the system gives no randomness.
         """
         global _draws
-        cdef sk_nonce made[LTX_TOGETHER]
-        cdef ltx_entropy entropy
+        cdef sk_nonce made[TW_TOGETHER]
+        cdef tw_entropy entropy
         cdef uint64_t counter
         cdef size_t i, wanted, chunk, total = 0
         cdef int failed
@@ -365,10 +365,10 @@ cdef class SignerCore:
         if count < 0:
             raise ValueError("count must not be negative")
         wanted = min(count, MAX_POOL)
-        ltx_entropy_drop(&entropy)
+        tw_entropy_drop(&entropy)
         try:
             while wanted:
-                chunk = self._room_for(min(wanted, <size_t>LTX_TOGETHER))
+                chunk = self._room_for(min(wanted, <size_t>TW_TOGETHER))
                 if chunk == 0:
                     break
                 wanted -= chunk
@@ -389,12 +389,12 @@ cdef class SignerCore:
                     memcpy(self._pool + self._pool_size, made, chunk * sizeof(sk_nonce))
                     self._pool_size += chunk
                     total += chunk
-                lt_wipe(made, sizeof(made))
+                tw_wipe(made, sizeof(made))
                 self._leave()
                 if failed:
                     raise OSError(errno, "the system gives no randomness")
         finally:
-            ltx_entropy_drop(&entropy)
+            tw_entropy_drop(&entropy)
         return total
 
     # --- signing ------------------------------------------------------------------------------
@@ -407,7 +407,7 @@ cdef class SignerCore:
             failed = sk_nonce_for(&nonce, self._secret, digest, library())
         if not failed:
             failed = sk_sign(&signature, &nonce, digest)
-        lt_wipe(&nonce, sizeof(nonce))
+        tw_wipe(&nonce, sizeof(nonce))
         if failed:
             raise SigningError("libsecp256k1 refused a nonce in range; nothing was signed")
         self._signed_count += 1
@@ -527,7 +527,7 @@ cdef class SignerCore:
             free(ends)
             free(signatures)
             if ready != NULL:
-                lt_wipe(ready, ready_count * sizeof(sk_nonce))
+                tw_wipe(ready, ready_count * sizeof(sk_nonce))
             free(ready)
 
     def sign_digest(self, digest):
@@ -555,7 +555,7 @@ cdef class SignerCore:
         """
         self._closed = True
         # After a fork the threads that were busy exist in the parent only.
-        if self._busy == 0 or self._generation != ltx_generation:
+        if self._busy == 0 or self._generation != tw_generation:
             self._wipe()
 
     @property

@@ -91,28 +91,26 @@ cdef extern from "hyperliquid/batch.h" nogil:
         int recovery
     int sk_sign(sk_signature *signature, const sk_nonce *nonce, const uint8_t *digest)
 
-    uint64_t ltx_generation
-    int ltx_watch_forks()
+    uint64_t tw_generation
+    int tw_watch_forks()
     enum:
-        LTX_TOGETHER
-    ctypedef struct ltx_entropy:
+        TW_TOGETHER
+    ctypedef struct tw_entropy:
         pass
-    void ltx_entropy_drop(ltx_entropy *entropy)
-    void lt_wipe(void *p, size_t size)
+    void tw_entropy_drop(tw_entropy *entropy)
+    void tw_wipe(void *p, size_t size)
 
     ctypedef struct sk_secret:
         pass
     int sk_secret_load(sk_secret *secret, const uint8_t *key)
     int sk_nonce_for(sk_nonce *nonce, const sk_secret *secret, const uint8_t *digest,
                      const sk_library *library)
-    int sk_nonce_draw(sk_nonce *nonce, const sk_secret *secret, ltx_entropy *entropy,
+    int sk_nonce_draw(sk_nonce *nonce, const sk_secret *secret, tw_entropy *entropy,
                       uint64_t counter, const sk_library *library)
     int hl_sign_all(sk_signature *signatures, const uint8_t *actions, const size_t *ends, size_t n,
                     int mainnet, const sk_secret *secret, const sk_library *library,
                     sk_nonce *ready, size_t ready_count)
 
-cdef extern from "lighter_tx/hex.h" nogil:
-    int ltx_unhex(uint8_t *out, const char *digits, size_t size)
-
-cdef extern from "lighter_tx/info.h" nogil:
-    char *ltx_put_hex(char *p, const uint8_t *data, size_t size)
+cdef extern from "secret/hex.h" nogil:
+    int tw_unhex(uint8_t *out, const char *digits, size_t size)
+    char *tw_put_hex(char *p, const uint8_t *data, size_t size)

@@ -440,7 +440,7 @@ cdef int _fixed_bytes(object value, uint8_t *out, size_t size) except -1:
         if length >= 2 and text[0] == b"0" and text[1] in b"xX":
             text += 2
             length -= 2
-        return 1 if <size_t>length != 2 * size or ltx_unhex(out, text, size) != 0 else 0
+        return 1 if <size_t>length != 2 * size or tw_unhex(out, text, size) != 0 else 0
     if not PyObject_CheckBuffer(value):
         return 2
     PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
@@ -505,7 +505,7 @@ cdef int _read_key_text(const char *text, Py_ssize_t length, uint8_t *out) excep
         length -= 2
     if length != 64:
         raise InvalidKey("private key: 32 bytes or 64 hexadecimal digits are expected")
-    if ltx_unhex(out, text, 32) != 0:
+    if tw_unhex(out, text, 32) != 0:
         raise InvalidKey("private key: a character is no hexadecimal digit")
     return 0
 
@@ -517,7 +517,7 @@ cdef str _checksummed(const uint8_t *address):
     cdef int i
     text[0] = b"0"
     text[1] = b"x"
-    ltx_put_hex(text + 2, address, 20)
+    tw_put_hex(text + 2, address, 20)
     tw_keccak256(marks, <const uint8_t *>text + 2, 40)
     for i in range(40):
         if text[2 + i] >= b"a" and marks[i // 2] >> (4 if i % 2 == 0 else 0) & 8:

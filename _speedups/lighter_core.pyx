@@ -39,9 +39,9 @@ cdef extern from "lighter/schnorr.h" nogil:
     const char *lt_backend_name(int number)
     const char *lt_backend()
     int lt_use_backend(int number)
-    void lt_wipe(void *p, size_t n)
-    void lt_load320(uint64_t *out, const uint8_t *p)
-    void lt_store320(uint8_t *p, const uint64_t *x)
+    void tw_wipe(void *p, size_t n)
+    void tw_load320(uint64_t *out, const uint8_t *p)
+    void tw_store320(uint8_t *p, const uint64_t *x)
 
     uint64_t lt_fp_canonical(uint64_t x)
     uint64_t lt_fp_add(uint64_t a, uint64_t b)
@@ -118,13 +118,13 @@ cdef const uint8_t *_bytes(bytes value, Py_ssize_t size) except NULL:
 
 
 cdef int _load(uint64_t *out, bytes value) except -1:
-    lt_load320(out, _bytes(value, 40))
+    tw_load320(out, _bytes(value, 40))
     return 0
 
 
 cdef bytes _store(const uint64_t *words):
     cdef uint8_t out[40]
-    lt_store320(out, words)
+    tw_store320(out, words)
     return PyBytes_FromStringAndSize(<char *>out, 40)
 
 
@@ -453,7 +453,7 @@ def public_key(bytes private_key):
     cdef uint8_t out[40]
     _key(&key, private_key)
     lt_public_key(out, &key)
-    lt_wipe(&key, sizeof(lt_key))
+    tw_wipe(&key, sizeof(lt_key))
     return PyBytes_FromStringAndSize(<char *>out, 40)
 
 
@@ -491,8 +491,8 @@ def sign_with_nonce(bytes private_key, bytes k, bytes message):
     if lt_nonce_make(&nonce, _bytes(k, 40)):
         raise ValueError("k is not from 1 to n - 1")
     lt_sign(out, &key, &nonce, words)
-    lt_wipe(&key, sizeof(lt_key))
-    lt_wipe(&nonce, sizeof(lt_nonce))
+    tw_wipe(&key, sizeof(lt_key))
+    tw_wipe(&nonce, sizeof(lt_nonce))
     return PyBytes_FromStringAndSize(<char *>out, 80)
 
 
@@ -524,7 +524,7 @@ def time_each(str operation, bytes inputs):
     if operation not in names:
         raise ValueError(f"operation must be one of {', '.join(names)}, got {operation!r}")
     kind = names.index(operation)
-    lt_load320(message, _bytes(bytes(range(40)), 40))
+    tw_load320(message, _bytes(bytes(range(40)), 40))
     lt_key_load(&key, _bytes(bytes(range(1, 41)), 40))
     lt_nonce_make(&nonce, _bytes(bytes(range(2, 42)), 40))
     cdef list found = []

@@ -1,7 +1,7 @@
 """Signs Lighter transactions: fields in, hash, signature and tx_info out, in one call.
 
 A dict of fields is read once into a C struct, checked, hashed, signed and written out again; the
-cryptography and all of the format is plain C in csrc/lighter and csrc/lighter_tx. What is kept as a
+cryptography and all of the format is plain C in csrc/lighter, csrc/lighter_tx and csrc/secret. What is kept as a
 secret lives in one C struct per signer, outside of any Python object, and is wiped when the signer
 is closed or collected.
 
@@ -56,7 +56,7 @@ cdef uint64_t _LIMB_END = 0xFFFFFFFF00000001  # p
 # Of this process: no two draws share one, whichever signer they are for.
 cdef uint64_t _draws = 0
 
-if ltx_watch_forks() != 0:
+if tw_watch_forks() != 0:
     raise MemoryError("cannot register the fork handler")
 
 
@@ -75,7 +75,7 @@ include "lighter_signer_input.pxi"
 
 cdef str _hex(const uint8_t *data, size_t size):
     cdef char text[160]
-    ltx_put_hex(text, data, size)
+    tw_put_hex(text, data, size)
     return PyUnicode_DecodeASCII(text, <Py_ssize_t>(2 * size), NULL)
 
 
@@ -150,7 +150,7 @@ cdef SignedTx _signed(const ltx_tx *t, const uint64_t *message, const uint8_t *s
     cdef size_t size = ltx_info(info, t, signature)
     out.tx_type = t.type
     out.tx_info = PyUnicode_DecodeASCII(info, <Py_ssize_t>size, NULL)
-    lt_store320(out._hash, message)
+    tw_store320(out._hash, message)
     memcpy(out._signature, signature, 80)
     return out
 
@@ -228,7 +228,7 @@ cdef class SignerCore:
         if clock_ms is not None and not callable(clock_ms):
             raise TypeError("clock_ms must be callable")
         self._clock_ms = clock_ms
-        self._generation = ltx_generation
+        self._generation = tw_generation
         self._pid = getpid()
         self._secret = <ltx_secret *>calloc(1, sizeof(ltx_secret))
         if self._secret == NULL:
@@ -247,7 +247,7 @@ cdef class SignerCore:
             self._wipe()
             raise
         finally:
-            lt_wipe(key, 40)
+            tw_wipe(key, 40)
         lt_public_key(public, &self._secret.key)
         self._public_key = _hex(public, 40)
         self._closed = False
@@ -257,12 +257,12 @@ cdef class SignerCore:
 
     cdef void _wipe(self) noexcept:
         if self._pool != NULL:
-            lt_wipe(self._pool, self._pool_capacity * sizeof(lt_nonce))
+            tw_wipe(self._pool, self._pool_capacity * sizeof(lt_nonce))
             free(self._pool)
             self._pool = NULL
         self._pool_size = 0
         if self._secret != NULL:
-            lt_wipe(self._secret, sizeof(ltx_secret))
+            tw_wipe(self._secret, sizeof(ltx_secret))
             free(self._secret)
             self._secret = NULL
 
@@ -275,10 +275,10 @@ cdef class SignerCore:
 
     cdef inline bint _pool_is_ours(self) noexcept:
         """Whether the pool was filled by this process; if not, wipe it."""
-        if self._generation == ltx_generation and self._pid == getpid():
+        if self._generation == tw_generation and self._pid == getpid():
             return True
         if self._pool_size:
-            lt_wipe(self._pool, self._pool_size * sizeof(lt_nonce))
+            tw_wipe(self._pool, self._pool_size * sizeof(lt_nonce))
             self._pool_size = 0
         return False
 
@@ -292,7 +292,7 @@ cdef class SignerCore:
         if taken:
             self._pool_size -= taken
             memcpy(out, self._pool + self._pool_size, taken * sizeof(lt_nonce))
-            lt_wipe(self._pool + self._pool_size, taken * sizeof(lt_nonce))
+            tw_wipe(self._pool + self._pool_size, taken * sizeof(lt_nonce))
         self._hits += taken
         self._misses += wanted - taken
         return taken
@@ -335,8 +335,8 @@ cdef class SignerCore:
             If the signer is closed.
         """
         global _draws
-        cdef lt_nonce made[LTX_TOGETHER]
-        cdef ltx_entropy entropy
+        cdef lt_nonce made[TW_TOGETHER]
+        cdef tw_entropy entropy
         cdef uint64_t counter
         cdef size_t wanted, chunk, total = 0
         cdef int failed
@@ -347,10 +347,10 @@ cdef class SignerCore:
         if asked < 0:
             raise ValueError("count must not be negative")
         wanted = <size_t>asked
-        ltx_entropy_drop(&entropy)
+        tw_entropy_drop(&entropy)
         try:
             while wanted:
-                chunk = self._room_for(min(wanted, <size_t>LTX_TOGETHER))
+                chunk = self._room_for(min(wanted, <size_t>TW_TOGETHER))
                 if chunk == 0:
                     break
                 wanted -= chunk
@@ -365,12 +365,12 @@ cdef class SignerCore:
                     memcpy(self._pool + self._pool_size, made, chunk * sizeof(lt_nonce))
                     self._pool_size += chunk
                     total += chunk
-                lt_wipe(made, sizeof(made))
+                tw_wipe(made, sizeof(made))
                 self._leave()
                 if failed:
                     raise OSError(errno, "the system gives no randomness")
         finally:
-            ltx_entropy_drop(&entropy)
+            tw_entropy_drop(&entropy)
         return total
 
     # --- signing --------------------------------------------------------------------------------
@@ -420,7 +420,7 @@ cdef class SignerCore:
         if not self._take(&nonce, 1):
             self._fresh_nonce(&nonce, message)
         lt_sign(signature, &self._secret.key, &nonce, message)
-        lt_wipe(&nonce, sizeof(nonce))
+        tw_wipe(&nonce, sizeof(nonce))
         self._signed_count += 1
         return _signed(&t, message, signature)
 
@@ -532,7 +532,7 @@ cdef class SignerCore:
         lt_hash5(message, elements, (size + 7) // 8)
         self._fresh_nonce(&nonce, message)
         lt_sign(signature, &self._secret.key, &nonce, message)
-        lt_wipe(&nonce, sizeof(nonce))
+        tw_wipe(&nonce, sizeof(nonce))
         self._signed_count += 1
         return f"{text.decode()}:{_hex(signature, 80)}"
 
@@ -545,7 +545,7 @@ cdef class SignerCore:
         """
         self._closed = True
         # After a fork the threads that were busy exist in the parent only.
-        if self._busy == 0 or self._generation != ltx_generation:
+        if self._busy == 0 or self._generation != tw_generation:
             self._wipe()
 
     @property
@@ -661,7 +661,7 @@ def tx_hash(chain_id, tx_type, fields, attributes=None):
     cdef uint64_t chain = _chain(chain_id)
     _checked(&t, tx_type, fields, attributes, None)
     ltx_hash(message, &t, chain)
-    lt_store320(data, message)
+    tw_store320(data, message)
     return _hex(data, 40)
 
 
@@ -697,8 +697,8 @@ def verify(public_key, tx_hash, signature):
         raise ValueError("tx_hash must be 40 bytes or 80 hexadecimal digits")
     if _bytes_or_hex(signature, signature_bytes, 80, "signature", -1):
         return False
-    lt_load320(message, message_bytes)
-    lt_load320(limbs, public)
+    tw_load320(message, message_bytes)
+    tw_load320(limbs, public)
     if not _is_canonical(message) or not _is_canonical(limbs):
         return False
     with nogil:
@@ -708,10 +708,10 @@ def verify(public_key, tx_hash, signature):
 
 def _hmac_sha512(bytes key not None, bytes message not None):
     """HMAC-SHA-512 as k is drawn with it, for its tests."""
-    cdef ltx_hmac mac
-    cdef uint8_t out[LTX_SHA512_SIZE]
-    if len(key) > LTX_SHA512_BLOCK or len(message) > LTX_HMAC_MESSAGE_MAX:
+    cdef tw_hmac mac
+    cdef uint8_t out[TW_SHA512_SIZE]
+    if len(key) > TW_SHA512_BLOCK or len(message) > TW_HMAC_MESSAGE_MAX:
         raise ValueError("a key of at most 128 bytes and a message of at most 111")
-    ltx_hmac_load(&mac, <const uint8_t *><const char *>key, len(key))
-    ltx_hmac_sign(out, &mac, <const uint8_t *><const char *>message, len(message))
-    return PyBytes_FromStringAndSize(<const char *>out, LTX_SHA512_SIZE)
+    tw_hmac_load(&mac, <const uint8_t *><const char *>key, len(key))
+    tw_hmac_sign(out, &mac, <const uint8_t *><const char *>message, len(message))
+    return PyBytes_FromStringAndSize(<const char *>out, TW_SHA512_SIZE)

@@ -25,9 +25,9 @@ cdef extern from "lighter/schnorr.h" nogil:
                  const uint64_t *message)
     int lt_verify(const uint8_t *public_key, const uint64_t *message, const uint8_t *signature)
     void lt_hash5(uint64_t *out, const uint64_t *elements, size_t n)
-    void lt_wipe(void *p, size_t size)
-    void lt_load320(uint64_t *out, const uint8_t *data)
-    void lt_store320(uint8_t *out, const uint64_t *words)
+    void tw_wipe(void *p, size_t size)
+    void tw_load320(uint64_t *out, const uint8_t *data)
+    void tw_store320(uint8_t *out, const uint64_t *words)
 
 cdef extern from "lighter_tx/errors.h" nogil:
     ctypedef int ltx_error
@@ -90,36 +90,36 @@ cdef extern from "lighter_tx/info.h" nogil:
     enum:
         LTX_INFO_MAX
     size_t ltx_info(char *out, const ltx_tx *t, const uint8_t *signature)
-    char *ltx_put_hex(char *p, const uint8_t *data, size_t size)
 
-cdef extern from "lighter_tx/hex.h" nogil:
-    int ltx_unhex(uint8_t *out, const char *digits, size_t size)
+cdef extern from "secret/hex.h" nogil:
+    int tw_unhex(uint8_t *out, const char *digits, size_t size)
+    char *tw_put_hex(char *p, const uint8_t *data, size_t size)
 
-cdef extern from "lighter_tx/sha512.h" nogil:
+cdef extern from "secret/sha512.h" nogil:
     enum:
-        LTX_SHA512_BLOCK
-        LTX_SHA512_SIZE
-        LTX_HMAC_MESSAGE_MAX
-    ctypedef struct ltx_hmac:
+        TW_SHA512_BLOCK
+        TW_SHA512_SIZE
+        TW_HMAC_MESSAGE_MAX
+    ctypedef struct tw_hmac:
         pass
-    void ltx_hmac_load(ltx_hmac *mac, const uint8_t *key, size_t size)
-    void ltx_hmac_sign(uint8_t *out, const ltx_hmac *mac, const uint8_t *message, size_t size)
+    void tw_hmac_load(tw_hmac *mac, const uint8_t *key, size_t size)
+    void tw_hmac_sign(uint8_t *out, const tw_hmac *mac, const uint8_t *message, size_t size)
 
 cdef extern from "lighter_tx/nonces.h" nogil:
     enum:
-        LTX_TOGETHER
-    uint64_t ltx_generation
-    int ltx_watch_forks()
-    ctypedef struct ltx_entropy:
+        TW_TOGETHER
+    uint64_t tw_generation
+    int tw_watch_forks()
+    ctypedef struct tw_entropy:
         pass
     ctypedef struct ltx_secret:
         lt_key key
-        ltx_entropy entropy
+        tw_entropy entropy
     int ltx_secret_load(ltx_secret *secret, const uint8_t *key)
-    void ltx_entropy_drop(ltx_entropy *entropy)
-    int ltx_nonce_for(lt_nonce *nonce, const ltx_secret *secret, ltx_entropy *entropy,
+    void tw_entropy_drop(tw_entropy *entropy)
+    int ltx_nonce_for(lt_nonce *nonce, const ltx_secret *secret, tw_entropy *entropy,
                       const uint64_t *message, uint64_t counter)
-    int ltx_nonces_for(lt_nonce *nonces, const ltx_secret *secret, ltx_entropy *entropy,
+    int ltx_nonces_for(lt_nonce *nonces, const ltx_secret *secret, tw_entropy *entropy,
                        const uint64_t *messages, size_t n, uint64_t counter)
 
 ctypedef uint8_t (*signature_array)[80]

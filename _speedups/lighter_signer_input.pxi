@@ -75,7 +75,7 @@ cdef int _bytes_or_hex(object value, uint8_t *out, size_t size, object name, int
         if length >= 2 and text[0] == b"0" and text[1] in b"xX":
             text += 2
             length -= 2
-        return 1 if <size_t>length != 2 * size or ltx_unhex(out, text, size) != 0 else 0
+        return 1 if <size_t>length != 2 * size or tw_unhex(out, text, size) != 0 else 0
     if not PyObject_CheckBuffer(value):
         raise FieldTypeError(
             f"{_where(number)}{name} must be hexadecimal digits or bytes, "
@@ -116,7 +116,7 @@ cdef int _read_memo(object value, ltx_tx *t) except -1:
             f"received {len(data)}",
             code="MemoInvalid",
         )
-    elif ltx_unhex(t.memo, <const char *>data, 32) != 0:
+    elif tw_unhex(t.memo, <const char *>data, 32) != 0:
         bad = next(c for c in data if c not in b"0123456789abcdefABCDEF")
         raise InvalidTransaction(
             "failed to decode hex string. err: encoding/hex: invalid byte: "
@@ -144,7 +144,7 @@ cdef int _read_l1_sig(object value, ltx_tx *t) except -1:
             length == 132
             and text[0] == b"0"
             and text[1] == b"x"
-            and ltx_unhex(unused, text + 2, 65) == 0
+            and tw_unhex(unused, text + 2, 65) == 0
         ):
             memcpy(t.l1_sig, text, 132)
             t.l1_sig_size = 132
@@ -373,6 +373,6 @@ cdef int _read_key_text(const char *text, Py_ssize_t length, uint8_t *out) excep
         raise InvalidKey("private key: odd length hex string")
     if length != 80:
         raise InvalidKey(f"invalid private key length. expected: 40 got: {length // 2}")
-    if ltx_unhex(out, text, 40) != 0:
+    if tw_unhex(out, text, 40) != 0:
         raise InvalidKey("private key: a character is no hexadecimal digit")
     return 0

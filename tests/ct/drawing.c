@@ -7,7 +7,7 @@
 #include <string.h>
 #include <valgrind/memcheck.h>
 
-#define LT_PUBLIC(pointer, size) ((void)VALGRIND_MAKE_MEM_DEFINED(pointer, size))
+#define TW_PUBLIC(pointer, size) ((void)VALGRIND_MAKE_MEM_DEFINED(pointer, size))
 
 static int marked; /* whether secrets are undefined */
 static void secret(void *p, size_t n) {
@@ -28,7 +28,7 @@ static int secret_entropy(void *to, size_t size) {
 #define getentropy secret_entropy
 #include "lighter_tx/batch.h"
 #include "lighter_tx/checks.h"
-#include "lighter_tx/hex.h"
+#include "secret/hex.h"
 
 enum { MANY = 70 }; /* more than are made together */
 
@@ -50,20 +50,20 @@ static void everything(void) {
     uint8_t key[40], public_key[40], k[40];
     lt_nonce ready[3];
     ltx_secret secrets;
-    ltx_entropy entropy;
+    tw_entropy entropy;
     int i, failed;
     memcpy(digits, DIGITS, 80);
     secret(digits, 80);
-    failed = ltx_unhex(key, digits, 40);
-    LT_PUBLIC(&failed, sizeof failed); /* whether all were digits is told */
+    failed = tw_unhex(key, digits, 40);
+    TW_PUBLIC(&failed, sizeof failed); /* whether all were digits is told */
     require(!failed, "digits");
     require(ltx_secret_load(&secrets, key) == 0, "key");
     lt_public_key(public_key, &secrets.key);
-    LT_PUBLIC(public_key, sizeof public_key);
+    TW_PUBLIC(public_key, sizeof public_key);
     for (i = 0; i < 40; i++)
         printf("%02x", public_key[i]);
     puts("");
-    ltx_entropy_drop(&entropy);
+    tw_entropy_drop(&entropy);
     require(ltx_draw(k, &secrets.mac, &entropy, messages[0], 1) == 0, "k");
     require(ltx_nonces_for(ready, &secrets, &entropy, NULL, 3, 2) == 0, "nonces in advance");
     require(ltx_nonce_for(ready, &secrets, &secrets.entropy, messages[0], 5) == 0, "a nonce");
@@ -74,11 +74,11 @@ static void everything(void) {
     }
     failed = ltx_sign_all(signatures, messages, transactions, MANY, 304, &secrets, ready, 3, 6);
     require(!failed, "batch");
-    LT_PUBLIC(signatures, sizeof signatures);
+    TW_PUBLIC(signatures, sizeof signatures);
     for (i = 0; i < MANY; i++)
         require(lt_verify(public_key, messages[i], signatures[i]), "signature");
-    ltx_entropy_drop(&entropy);
-    lt_wipe(&secrets, sizeof secrets);
+    tw_entropy_drop(&entropy);
+    tw_wipe(&secrets, sizeof secrets);
 }
 
 /* A character that is no digit is told by one bit. */
@@ -89,8 +89,8 @@ static void refusals(void) {
     memcpy(digits, DIGITS, 80);
     digits[7] = 'x';
     secret(digits, 80);
-    failed = ltx_unhex(key, digits, 40);
-    LT_PUBLIC(&failed, sizeof failed);
+    failed = tw_unhex(key, digits, 40);
+    TW_PUBLIC(&failed, sizeof failed);
     require(failed == -1, "no digit");
 }
 

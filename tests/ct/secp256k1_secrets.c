@@ -18,7 +18,7 @@
 #include <string.h>
 #include <valgrind/memcheck.h>
 
-#define LT_PUBLIC(pointer, size) ((void)VALGRIND_MAKE_MEM_DEFINED(pointer, size))
+#define TW_PUBLIC(pointer, size) ((void)VALGRIND_MAKE_MEM_DEFINED(pointer, size))
 #include "secp256k1/nonces.h"
 
 static void secret(void *p, size_t n) { (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n); }
@@ -36,7 +36,7 @@ static void expect(const void *found, const void *expected, size_t n, const char
 static int create(const void *context, void *point, const uint8_t *k) {
     int valid = sk_scalar_is_valid(k);
     (void)context;
-    LT_PUBLIC(&valid, sizeof valid);
+    TW_PUBLIC(&valid, sizeof valid);
     memset(point, 0, 64);
     return valid;
 }
@@ -79,7 +79,7 @@ static void everything(results *out, const uint8_t key[32]) {
         if (sk_nonce_for(&nonce, &all, digest, &LIBRARY) ||
             sk_sign(&out->rfc6979[i], &nonce, digest))
             exit(1);
-        lt_wipe(&nonce, sizeof nonce);
+        tw_wipe(&nonce, sizeof nonce);
     }
     for (i = 0; i < 32; i++) /* as secret as the key */
         k[i] = key[31 - i] ^ 0x55;
@@ -98,7 +98,7 @@ static void everything(results *out, const uint8_t key[32]) {
     sk_hmac_load(&mac, key);
     sk_hmac_sign(out->mac, &mac, k, 0, 32);
     out->drawn = sk_nonce_draw(&nonce, &all, &all.entropy, 5, &LIBRARY);
-    lt_wipe(&all, sizeof all);
+    tw_wipe(&all, sizeof all);
 }
 
 /* What is out of range is told, by one bit, and nothing else is. */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <valgrind/memcheck.h>
 
-#define LT_PUBLIC(pointer, size) ((void)VALGRIND_MAKE_MEM_DEFINED(pointer, size))
+#define TW_PUBLIC(pointer, size) ((void)VALGRIND_MAKE_MEM_DEFINED(pointer, size))
 #include "lighter/schnorr.h"
 
 enum { MANY = 17 }; /* more than share one inversion */
@@ -73,9 +73,9 @@ static void everything(results *out, const uint8_t *key_bytes, const uint8_t *ks
     for (i = 0; i < MANY; i++)
         memcpy(out->r[i], many[i].r, sizeof many[i].r);
     arithmetic(out->arithmetic, nonce.k, key.scalar);
-    lt_wipe(&key, sizeof key);
-    lt_wipe(&nonce, sizeof nonce);
-    lt_wipe(many, sizeof many);
+    tw_wipe(&key, sizeof key);
+    tw_wipe(&nonce, sizeof nonce);
+    tw_wipe(many, sizeof many);
 }
 
 /* What is out of range is told, by one bit, and nothing else is. */

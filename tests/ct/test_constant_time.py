@@ -26,7 +26,7 @@ ABSENT = 2  # what secrets.c says of a variant this processor cannot run
 PUBLIC_KEY = "710c8cd2201061fa5570d20852d90ddabd6c496825b639d6c6486ecb1f859b63f237dee54f3f42b4"
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
 
-CODE = {"assembly": [], "c": ["-DLT_NO_ASM"], "no-int128": ["-DLT_NO_INT128"]}
+CODE = {"assembly": [], "c": ["-DTW_NO_ASM"], "no-int128": ["-DTW_NO_INT128"]}
 
 # name -> (header, what stands there, what leaks instead)
 LEAKS = {
@@ -42,7 +42,7 @@ LEAKS = {
     ),
     "branch on a borrow": (
         "scalar.h",
-        "    lt_words_choose(out, lt_mask(borrow), less, a);",
+        "    lt_words_choose(out, tw_mask(borrow), less, a);",
         '    if (borrow) { __asm__ volatile(""); memcpy(out, a, 40); } else memcpy(out, less, 40);',
     ),
     "sign by branch": (
@@ -52,7 +52,7 @@ LEAKS = {
     ),
     "no declaration that a refusal is public": (
         "schnorr.h",
-        "    LT_PUBLIC(&valid, sizeof valid);",
+        "    TW_PUBLIC(&valid, sizeof valid);",
         "",
     ),
     "coefficient compared": (

@@ -23,13 +23,13 @@ COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)]
 SHIPPED = ["-O3", "-g0", "-DNDEBUG", "-std=c11", "-fno-strict-aliasing"]  # as in setup.py
 LEAK = 99
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-CODE = {"int128": [], "no-int128": ["-DLT_NO_INT128"]}
+CODE = {"int128": [], "no-int128": ["-DTW_NO_INT128"]}
 
 # name -> (header, what stands there, what leaks instead)
 LEAKS = {
     "branch on a borrow": (
         "scalar.h",
-        "    sk_words_choose(out, lt_mask(borrow & (above ^ 1)), less, a);",
+        "    sk_words_choose(out, tw_mask(borrow & (above ^ 1)), less, a);",
         '    if (borrow & (above ^ 1)) { __asm__ volatile(""); memcpy(out, a, 32); }\n'
         "    else memcpy(out, less, 32);",
     ),
@@ -47,7 +47,7 @@ LEAKS = {
     ),
     "low s by branch": (
         "scalar.h",
-        "    sk_words_choose(out, lt_mask(high), a, negative);\n    return high;",
+        "    sk_words_choose(out, tw_mask(high), a, negative);\n    return high;",
         '    if (high) { __asm__ volatile(""); memcpy(out, negative, 32); }\n'
         "    else memmove(out, a, 32);\n    return high;",
     ),
@@ -60,7 +60,7 @@ LEAKS = {
     ),
     "no declaration that a refusal is public": (
         "ecdsa.h",
-        "    LT_PUBLIC(&valid, sizeof valid);",
+        "    TW_PUBLIC(&valid, sizeof valid);",
         "",
     ),
 }

@@ -20,7 +20,7 @@ static found compute(const uint8_t *data, size_t size) {
     memset(&f, 0, sizeof f);
     take(&in, encoded, 40);
     take(&in, bytes, 40);
-    lt_load320(f.scalar, bytes);
+    tw_load320(f.scalar, bytes);
     lt_scalar_reduce(f.scalar, f.scalar);
     lt_generator_mul(&q, f.scalar);
     lt_point_encode(&w, &q);
@@ -90,14 +90,14 @@ static void reference(const uint8_t *data, size_t size, outcome ours) {
     take(&in, encoded, 40);
     take(&in, bytes, 40);
     for (int i = 0; i < 5; i++) {
-        w.c[i] = lt_load64(encoded + 8 * i);
+        w.c[i] = tw_load64(encoded + 8 * i);
         canonical &= w.c[i] < P_REF;
     }
     scalar = ref_number(bytes);
     reduced = ref_mod(&scalar);
     ref_bytes(bytes, &reduced);
     for (int i = 0; i < 5; i++)
-        FUZZ_CHECK(f.scalar[i] == lt_load64(bytes + 8 * i), "reduction mod n");
+        FUZZ_CHECK(f.scalar[i] == tw_load64(bytes + 8 * i), "reduction mod n");
     if (!canonical) {
         FUZZ_CHECK(ours.at < 0, "an encoding that is not canonical is taken");
         return;

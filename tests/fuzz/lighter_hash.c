@@ -9,7 +9,7 @@ static size_t words_of(const uint8_t *data, size_t size, uint64_t words[MOST]) {
     while (in.size && n < MOST) {
         uint8_t bytes[8];
         take(&in, bytes, 8);
-        words[n++] = lt_load64(bytes);
+        words[n++] = tw_load64(bytes);
     }
     return n;
 }

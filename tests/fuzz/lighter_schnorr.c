@@ -24,7 +24,7 @@ static found compute(const uint8_t *data, size_t size, uint16_t *flip) {
     take(&in, f.key, 40);
     take(&in, f.k, 40);
     take(&in, f.message, 40);
-    lt_load320(f.words, f.message);
+    tw_load320(f.words, f.message);
     f.loaded = lt_key_load(&key, f.key);
     f.made = lt_nonce_make(&nonce, f.k);
     FUZZ_CHECK((f.made == 0) == lt_scalar_is_valid(f.k), "what is valid and what is taken");
@@ -103,7 +103,7 @@ static void reference(const uint8_t *data, size_t size, outcome ours) {
     memcpy(elements + 5, f.words, 40);
     ref_hash(hash, 5, elements, 10);
     for (int i = 0; i < 5; i++)
-        lt_store64(bytes + 8 * i, hash[i]);
+        tw_store64(bytes + 8 * i, hash[i]);
     product = ref_number(bytes);
     product = ref_mod(&product);
     FUZZ_CHECK(!memcmp(&product, &e, sizeof e), "e is not the hash");
@@ -111,7 +111,7 @@ static void reference(const uint8_t *data, size_t size, outcome ours) {
         return;
     element w = ref_encode(ref_point_mul(ref_generator(), &key));
     for (int i = 0; i < 5; i++)
-        FUZZ_CHECK(w.c[i] == lt_load64(f.public_key + 8 * i), "the public key");
+        FUZZ_CHECK(w.c[i] == tw_load64(f.public_key + 8 * i), "the public key");
     w = ref_encode(ref_point_mul(ref_generator(), &k));
     FUZZ_CHECK(!memcmp(w.c, f.r, sizeof f.r), "k * G");
 }

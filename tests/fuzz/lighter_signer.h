@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #ifdef PORTABLE
-#define LT_NO_INT128
+#define TW_NO_INT128
 #define LT_NO_SIMD
 #endif
 #include "lighter/schnorr.h"

@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "lighter_tx/checks.h"
 #include "lighter_tx/hash.h"
-#include "lighter_tx/hex.h"
+#include "secret/hex.h"
 #include "lighter_tx/info.h"
 
 typedef struct {
@@ -143,7 +143,7 @@ static void write_slowly(const ltx_tx *t, const uint8_t signature[80]) {
 static void check_digits(const uint8_t *data, size_t size) {
     uint8_t *text = exactly(data, size / 2 * 2), *out = exactly(data, size / 2);
     size_t i, good = 1;
-    int found = ltx_unhex(out, (const char *)text, size / 2);
+    int found = tw_unhex(out, (const char *)text, size / 2);
     for (i = 0; i < size / 2; i++) {
         char two[3] = {(char)text[2 * i], (char)text[2 * i + 1], 0};
         if (strspn(two, "0123456789abcdefABCDEF") != 2)

@@ -24,7 +24,7 @@ static inline int hl_sign_all(sk_signature *signatures, const uint8_t *actions, 
             failed = sk_nonce_for(&made, secret, digest, library);
         if (!failed)
             failed = sk_sign(&signatures[i], nonce, digest);
-        lt_wipe(nonce, sizeof *nonce);
+        tw_wipe(nonce, sizeof *nonce);
     }
     return failed;
 }

@@ -6,7 +6,7 @@
 #ifndef LT_BACKEND_H
 #define LT_BACKEND_H
 
-#include "word.h"
+#include "secret/word.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(LT_NO_SIMD)
 #define LT_HAS_AVX2 1
@@ -21,7 +21,7 @@ enum { LT_PORTABLE, LT_WITH_AVX2 };
 static int lt_backend_chosen = -1;
 
 /* How many variants this processor can run: lt_use_backend takes numbers below that. */
-LT_INLINE int lt_backend_count(void) {
+TW_INLINE int lt_backend_count(void) {
 #if LT_HAS_AVX2
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") ? 2 : 1;
@@ -30,11 +30,11 @@ LT_INLINE int lt_backend_count(void) {
 #endif
 }
 
-LT_INLINE const char *lt_backend_name(int number) {
+TW_INLINE const char *lt_backend_name(int number) {
     return number == LT_WITH_AVX2 ? "avx2" : "portable";
 }
 
-LT_INLINE int lt_use_backend(int number) {
+TW_INLINE int lt_use_backend(int number) {
 #if defined(__GNUC__) || defined(__clang__)
     __atomic_store_n(&lt_backend_chosen, number, __ATOMIC_RELAXED);
 #else
@@ -43,7 +43,7 @@ LT_INLINE int lt_use_backend(int number) {
     return number;
 }
 
-LT_INLINE int lt_backend_number(void) {
+TW_INLINE int lt_backend_number(void) {
 #if defined(__GNUC__) || defined(__clang__)
     int number = __atomic_load_n(&lt_backend_chosen, __ATOMIC_RELAXED);
 #else
@@ -52,6 +52,6 @@ LT_INLINE int lt_backend_number(void) {
     return number >= 0 ? number : lt_use_backend(lt_backend_count() - 1);
 }
 
-LT_INLINE const char *lt_backend(void) { return lt_backend_name(lt_backend_number()); }
+TW_INLINE const char *lt_backend(void) { return lt_backend_name(lt_backend_number()); }
 
 #endif

@@ -27,7 +27,7 @@ typedef struct {
     lt_fp5 x, u;
 } lt_affine;
 
-LT_INLINE void lt_point_neutral(lt_point *p) {
+TW_INLINE void lt_point_neutral(lt_point *p) {
     memset(p, 0, sizeof *p);
     p->z.c[0] = p->t.c[0] = 1;
 }
@@ -36,7 +36,7 @@ LT_INLINE void lt_point_neutral(lt_point *p) {
  * s = X1*Z2 + X2*Z1 and t = T1*T2,
  *   m = Z1*Z2 + b*y     n = 2*v*(b*s + m)    k = t*m
  *   X = (t + 2*v)*(s + m) - k    Z = k - n    U = (U1*T2 + U2*T1)*(Z1*Z2 - b*y)    T = k + n */
-LT_INLINE void lt_point_finish(lt_point *out, const lt_fp5 *twice_v, const lt_fp5 *by,
+TW_INLINE void lt_point_finish(lt_point *out, const lt_fp5 *twice_v, const lt_fp5 *by,
                                const lt_fp5 *s, const lt_fp5 *z, const lt_fp5 *t,
                                const lt_fp5 *cross) {
     lt_fp5 m, n, k, left, right;
@@ -55,7 +55,7 @@ LT_INLINE void lt_point_finish(lt_point *out, const lt_fp5 *twice_v, const lt_fp
 }
 
 /* p + q: 10 multiplications. */
-LT_FUNCTION void lt_point_add(lt_point *out, const lt_point *p, const lt_point *q) {
+TW_FUNCTION void lt_point_add(lt_point *out, const lt_point *p, const lt_point *q) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     lt_fp5 y, z, v, t, s, cross, left, right;
     lt_fp5_mul(&y, &p->x, &q->x);
@@ -78,7 +78,7 @@ LT_FUNCTION void lt_point_add(lt_point *out, const lt_point *p, const lt_point *
 }
 
 /* p + q for q with Z = T = 1: 8 multiplications. Nothing depends on the values but the values. */
-LT_INLINE void lt_point_add_affine(lt_point *out, const lt_point *p, const lt_affine *q) {
+TW_INLINE void lt_point_add_affine(lt_point *out, const lt_point *p, const lt_affine *q) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     lt_fp5 by, v, s, cross;
     lt_fp5_ready qx, qu;
@@ -93,7 +93,7 @@ LT_INLINE void lt_point_add_affine(lt_point *out, const lt_point *p, const lt_af
 }
 
 /* p + p: 4 multiplications and 5 squarings. */
-LT_FUNCTION void lt_point_double(lt_point *out, const lt_point *p) {
+TW_FUNCTION void lt_point_double(lt_point *out, const lt_point *p) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     lt_fp5 t1, t2, q, h, t3, w, t4;
     lt_fp5_ready ready;
@@ -119,7 +119,7 @@ LT_FUNCTION void lt_point_double(lt_point *out, const lt_point *p) {
 }
 
 /* w = T/U, canonical; 0 for the neutral point. One inversion; the same operations always. */
-LT_FUNCTION void lt_point_encode(lt_fp5 *w, const lt_point *p) {
+TW_FUNCTION void lt_point_encode(lt_fp5 *w, const lt_point *p) {
     lt_fp5 inverse;
     lt_fp5_inv(&inverse, &p->u);
     lt_fp5_mul(w, &p->t, &inverse);
@@ -128,7 +128,7 @@ LT_FUNCTION void lt_point_encode(lt_fp5 *w, const lt_point *p) {
 
 /* The point that encodes to w: 1, or 0 if there is none. An encoding is canonical: a coefficient at
  * or above p is refused. For public values: branches on them. */
-LT_FUNCTION int lt_point_decode(lt_point *p, const lt_fp5 *w) {
+TW_FUNCTION int lt_point_decode(lt_point *p, const lt_fp5 *w) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     const uint64_t half = UINT64_C(9223372034707292161); /* 1/2 */
     lt_fp5 e, d, r, x;
@@ -161,7 +161,7 @@ LT_FUNCTION int lt_point_decode(lt_point *p, const lt_fp5 *w) {
 /* Digits of a scalar below n, for windows of five bits: scalar = sum of (digit[i] - 16) * 32^i,
  * where the 16 is not taken off the last. The 16s are added to the whole scalar beforehand, so
  * there is no carry from digit to digit. 0 to 31 each. */
-LT_INLINE void lt_scalar_digits(uint8_t digits[LT_WINDOWS], const uint64_t scalar[5]) {
+TW_INLINE void lt_scalar_digits(uint8_t digits[LT_WINDOWS], const uint64_t scalar[5]) {
     static const uint64_t halves[5] = {/* 16 * 32^i for i from 0 to 62 */
                                        UINT64_C(0x0842108421084210), UINT64_C(0x1084210842108421),
                                        UINT64_C(0x2108421084210842), UINT64_C(0x4210842108421084),
@@ -176,39 +176,39 @@ LT_INLINE void lt_scalar_digits(uint8_t digits[LT_WINDOWS], const uint64_t scala
         uint64_t digit = shifted[word] >> bit | shifted[word + 1] << 1 << (63 - bit);
         digits[i] = (uint8_t)(digit & 31);
     }
-    lt_wipe(shifted, sizeof shifted);
+    tw_wipe(shifted, sizeof shifted);
 }
 
 /* Split a digit: its size, 0 to 16, and a mask that is ones if it is negative. */
-LT_INLINE uint64_t lt_digit_size(uint64_t *negative, uint64_t digit, uint64_t offset) {
+TW_INLINE uint64_t lt_digit_size(uint64_t *negative, uint64_t digit, uint64_t offset) {
     uint64_t value = digit - offset;
-    *negative = lt_mask(value >> 63);
+    *negative = tw_mask(value >> 63);
     return (value ^ *negative) - *negative;
 }
 
 /* Entry `size` of a row of the table with the sign of `negative`, (0, 0) for 0. Reads all entries,
  * whatever the size: what is not wanted goes under a mask of zeros. */
-LT_INLINE void lt_table_select(lt_affine *out, const uint64_t row[LT_WINDOW_ENTRIES][10],
+TW_INLINE void lt_table_select(lt_affine *out, const uint64_t row[LT_WINDOW_ENTRIES][10],
                                uint64_t size, uint64_t negative) {
     uint64_t found[10] = {0};
     uint64_t entry;
     int i;
     for (entry = 0; entry < LT_WINDOW_ENTRIES; entry++) {
-        uint64_t mask = lt_mask(lt_is_zero(size ^ (entry + 1)));
+        uint64_t mask = tw_mask(tw_is_zero(size ^ (entry + 1)));
         for (i = 0; i < 10; i++)
             found[i] |= mask & row[entry][i];
     }
     memcpy(&out->x, found, sizeof out->x);
     for (i = 0; i < 5; i++) { /* entries are canonical: p - u does not fall below zero */
         uint64_t u = found[5 + i];
-        LT_HIDE(u); /* one by one: as vectors they would straddle those just written, and wait */
-        out->u.c[i] = lt_choose(negative, u, LT_P - u);
+        TW_HIDE(u); /* one by one: as vectors they would straddle those just written, and wait */
+        out->u.c[i] = tw_choose(negative, u, LT_P - u);
     }
 }
 
 #if LT_HAS_AVX2
 /* The same with vectors of four words: 2 1/2 for each entry, all of which are read. */
-LT_AVX2 LT_INLINE void lt_table_select_avx2(lt_affine *out,
+LT_AVX2 TW_INLINE void lt_table_select_avx2(lt_affine *out,
                                             const uint64_t row[LT_WINDOW_ENTRIES][10],
                                             uint64_t size, uint64_t negative) {
     const __m256i wanted = _mm256_set1_epi64x((long long)size);
@@ -253,7 +253,7 @@ LT_AVX2 LT_INLINE void lt_table_select_avx2(lt_affine *out,
         size = lt_digit_size(&negative, digits[i], i < LT_WINDOWS - 1 ? 16 : 0);                   \
         select(&entry, LT_GENERATOR_TABLE[i], size, negative);                                     \
         for (ahead = 0; ahead < sizeof LT_GENERATOR_TABLE[0]; ahead += 64)                         \
-            LT_PREFETCH((const char *)LT_GENERATOR_TABLE[i + 1 < LT_WINDOWS ? i + 1 : 0] + ahead); \
+            TW_FETCH_AHEAD((const char *)LT_GENERATOR_TABLE[i + 1 < LT_WINDOWS ? i + 1 : 0] + ahead); \
         if (i == 0) {                                                                              \
             out->x = entry.x;                                                                      \
             out->u = entry.u;                                                                      \
@@ -261,20 +261,20 @@ LT_AVX2 LT_INLINE void lt_table_select_avx2(lt_affine *out,
             lt_point_add_affine(out, out, &entry);                                                 \
         }                                                                                          \
     }                                                                                              \
-    lt_wipe(digits, sizeof digits);                                                                \
-    lt_wipe(&entry, sizeof entry)
+    tw_wipe(digits, sizeof digits);                                                                \
+    tw_wipe(&entry, sizeof entry)
 
-LT_FUNCTION void lt_generator_mul_portable(lt_point *out, const uint64_t scalar[5]) {
+TW_FUNCTION void lt_generator_mul_portable(lt_point *out, const uint64_t scalar[5]) {
     LT_GENERATOR_MUL(lt_table_select);
 }
 
 #if LT_HAS_AVX2
-LT_AVX2 LT_FUNCTION void lt_generator_mul_avx2(lt_point *out, const uint64_t scalar[5]) {
+LT_AVX2 TW_FUNCTION void lt_generator_mul_avx2(lt_point *out, const uint64_t scalar[5]) {
     LT_GENERATOR_MUL(lt_table_select_avx2);
 }
 #endif
 
-LT_INLINE void lt_generator_mul(lt_point *out, const uint64_t scalar[5]) {
+TW_INLINE void lt_generator_mul(lt_point *out, const uint64_t scalar[5]) {
 #if LT_HAS_AVX2
     if (lt_backend_number() == LT_WITH_AVX2) {
         lt_generator_mul_avx2(out, scalar);
@@ -285,7 +285,7 @@ LT_INLINE void lt_generator_mul(lt_point *out, const uint64_t scalar[5]) {
 }
 
 /* scalar * p. For public values: takes its multiples of p by index. */
-LT_FUNCTION void lt_point_mul(lt_point *out, const lt_point *p, const uint64_t scalar[5]) {
+TW_FUNCTION void lt_point_mul(lt_point *out, const lt_point *p, const uint64_t scalar[5]) {
     static const lt_fp5 zero = {{0, 0, 0, 0, 0}};
     uint8_t digits[LT_WINDOWS];
     lt_point multiples[17], negative; /* j * p */

@@ -18,45 +18,45 @@ typedef struct {
     uint64_t low, high;
 } lt_pair;
 
-LT_INLINE lt_pair lt_pair_of(uint64_t x) {
+TW_INLINE lt_pair lt_pair_of(uint64_t x) {
     lt_pair pair = {x, 0};
     return pair;
 }
 
-LT_INLINE lt_pair lt_pair_add(lt_pair a, lt_pair b) {
-#if LT_X86_ASM
+TW_INLINE lt_pair lt_pair_add(lt_pair a, lt_pair b) {
+#if TW_X86_ASM
     __asm__("addq %2, %0\n\t"
             "adcq %3, %1"
             : "+&r"(a.low), "+r"(a.high)
-            : LT_ANY(b.low), LT_ANY(b.high)
+            : TW_ANY(b.low), TW_ANY(b.high)
             : "cc");
 #else
     uint64_t carry = 0;
-    a.low = lt_add_carry(a.low, b.low, &carry);
+    a.low = tw_add_carry(a.low, b.low, &carry);
     a.high += b.high + carry;
 #endif
     return a;
 }
 
-LT_INLINE lt_pair lt_pair_add_word(lt_pair a, uint64_t b) {
-#if LT_X86_ASM
+TW_INLINE lt_pair lt_pair_add_word(lt_pair a, uint64_t b) {
+#if TW_X86_ASM
     __asm__("addq %2, %0\n\t"
             "adcl $0, %k1"
             : "+r"(a.low), "+r"(a.high)
-            : LT_ANY(b)
+            : TW_ANY(b)
             : "cc");
 #else
     uint64_t carry = 0;
-    a.low = lt_add_carry(a.low, b, &carry);
+    a.low = tw_add_carry(a.low, b, &carry);
     a.high += carry;
 #endif
     return a;
 }
 
-LT_INLINE uint64_t lt_pair_reduce(lt_pair a) { return lt_fp_reduce_small(a.low, a.high); }
+TW_INLINE uint64_t lt_pair_reduce(lt_pair a) { return lt_fp_reduce_small(a.low, a.high); }
 
 /* The external layer, then the constants added: M4 in each block of four, and the columns' sums. */
-LT_INLINE void lt_poseidon2_external(uint64_t state[12], const uint64_t constants[12]) {
+TW_INLINE void lt_poseidon2_external(uint64_t state[12], const uint64_t constants[12]) {
     lt_pair t[12], column;
     int block, i;
     for (block = 0; block < 12; block += 4) {
@@ -79,14 +79,14 @@ LT_INLINE void lt_poseidon2_external(uint64_t state[12], const uint64_t constant
     }
 }
 
-LT_INLINE void lt_poseidon2_full_sbox(uint64_t state[12]) {
+TW_INLINE void lt_poseidon2_full_sbox(uint64_t state[12]) {
     int i;
     for (i = 0; i < 12; i++)
         state[i] = lt_fp_pow7(state[i]);
 }
 
 /* The internal layer for words `from` to `to`, once the sum of all is known; added to *sum. */
-LT_INLINE void lt_poseidon2_internal(uint64_t state[12], int from, int to, uint64_t all,
+TW_INLINE void lt_poseidon2_internal(uint64_t state[12], int from, int to, uint64_t all,
                                      lt_pair *sum) {
     int i;
     for (i = from; i <= to; i++) {
@@ -99,7 +99,7 @@ LT_INLINE void lt_poseidon2_internal(uint64_t state[12], int from, int to, uint6
  *
  * The first word's way through its S-boxes is what takes the time. The other words of a round are
  * brought up to date between the steps of the next round's S-box, in what would be waiting. */
-LT_INLINE void lt_poseidon2_partial_rounds(uint64_t state[12]) {
+TW_INLINE void lt_poseidon2_partial_rounds(uint64_t state[12]) {
     uint64_t first = lt_fp_add(state[0], LT_POSEIDON2_INTERNAL[0]), x2, x3, x4, all, others;
     lt_pair sum = {0, 0};
     int round, i;
@@ -128,7 +128,7 @@ LT_INLINE void lt_poseidon2_partial_rounds(uint64_t state[12]) {
 }
 
 /* Permute; any words in, any words out (lt_fp_canonical makes them fit to leave). */
-LT_FUNCTION void lt_poseidon2_permute_portable(uint64_t state[12]) {
+TW_FUNCTION void lt_poseidon2_permute_portable(uint64_t state[12]) {
     static const uint64_t none[12] = {0};
     int round, i;
     lt_poseidon2_external(state, LT_POSEIDON2_EXTERNAL[0]);
@@ -150,7 +150,7 @@ LT_FUNCTION void lt_poseidon2_permute_portable(uint64_t state[12]) {
 }
 
 /* The same, by whichever variant is in use. */
-LT_INLINE void lt_poseidon2_permute(uint64_t state[12]) {
+TW_INLINE void lt_poseidon2_permute(uint64_t state[12]) {
 #if LT_HAS_AVX2
     if (lt_backend_number() == LT_WITH_AVX2) {
         lt_poseidon2_permute_avx2(state);
@@ -162,7 +162,7 @@ LT_INLINE void lt_poseidon2_permute(uint64_t state[12]) {
 
 /* The sponge: chunks of eight written over the state, a permutation after each; what a short last
  * chunk does not cover stays. No padding, no length. Inputs count mod p. */
-LT_INLINE void lt_sponge(uint64_t *out, int wanted, const uint64_t *in, size_t n) {
+TW_INLINE void lt_sponge(uint64_t *out, int wanted, const uint64_t *in, size_t n) {
     uint64_t state[12] = {0};
     size_t i;
     int j;
@@ -179,11 +179,11 @@ LT_INLINE void lt_sponge(uint64_t *out, int wanted, const uint64_t *in, size_t n
 }
 
 /* Hash to Fp5: canonical coefficients. `in` may be any words, `out` may overlap it. */
-LT_FUNCTION void lt_hash5(uint64_t out[5], const uint64_t *in, size_t n) {
+TW_FUNCTION void lt_hash5(uint64_t out[5], const uint64_t *in, size_t n) {
     lt_sponge(out, 5, in, n);
 }
 
-LT_FUNCTION void lt_hash4(uint64_t out[4], const uint64_t *in, size_t n) {
+TW_FUNCTION void lt_hash4(uint64_t out[4], const uint64_t *in, size_t n) {
     lt_sponge(out, 4, in, n);
 }
 

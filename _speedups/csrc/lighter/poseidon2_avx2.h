@@ -13,7 +13,7 @@
 
 #if LT_HAS_AVX2
 
-#define LT_V LT_AVX2 LT_INLINE __m256i
+#define LT_V LT_AVX2 TW_INLINE __m256i
 #define LT_V_TOP _mm256_set1_epi64x(INT64_MIN)
 #define LT_V_HALF _mm256_set1_epi64x(0xFFFFFFFF) /* the lower half of a word, and EPSILON */
 
@@ -73,7 +73,7 @@ LT_V lt_v_join(__m256i low, __m256i high, const uint64_t constants[4]) {
 }
 
 /* The external layer, then the constants added. */
-LT_AVX2 LT_INLINE void lt_v_external(__m256i s[3], const uint64_t constants[12]) {
+LT_AVX2 TW_INLINE void lt_v_external(__m256i s[3], const uint64_t constants[12]) {
     __m256i low[3], high[3], low_sum, high_sum;
     int i;
     for (i = 0; i < 3; i++) {
@@ -88,7 +88,7 @@ LT_AVX2 LT_INLINE void lt_v_external(__m256i s[3], const uint64_t constants[12])
 }
 
 /* The sum of all words but the first. */
-LT_AVX2 LT_INLINE uint64_t lt_v_sum_others(const __m256i s[3]) {
+LT_AVX2 TW_INLINE uint64_t lt_v_sum_others(const __m256i s[3]) {
     const __m256i without_first = _mm256_set_epi64x(0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0);
     __m256i low = _mm256_and_si256(s[0], without_first), high = _mm256_srli_epi64(s[0], 32);
     uint64_t lows, highs, carry = 0;
@@ -102,7 +102,7 @@ LT_AVX2 LT_INLINE uint64_t lt_v_sum_others(const __m256i s[3]) {
     both = _mm_add_epi64(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
     lows = (uint64_t)_mm_cvtsi128_si64(both);
     highs = (uint64_t)_mm_extract_epi64(both, 1);
-    lows = lt_add_carry(lows, highs << 32, &carry);
+    lows = tw_add_carry(lows, highs << 32, &carry);
     return lt_fp_reduce_small(lows, (highs >> 32) + carry);
 }
 
@@ -116,14 +116,14 @@ LT_V lt_v_internal(__m256i x, __m256i all, const uint64_t diagonal[4]) {
     return _mm256_xor_si256(sum, LT_V_TOP);
 }
 
-LT_AVX2 LT_INLINE void lt_v_internal_all(__m256i s[3], uint64_t all) {
+LT_AVX2 TW_INLINE void lt_v_internal_all(__m256i s[3], uint64_t all) {
     __m256i wide = _mm256_set1_epi64x((long long)lt_fp_canonical(all));
     int i;
     for (i = 0; i < 3; i++)
         s[i] = lt_v_internal(s[i], wide, LT_POSEIDON2_DIAGONAL + 4 * i);
 }
 
-LT_AVX2 LT_FUNCTION void lt_poseidon2_permute_avx2(uint64_t state[12]) {
+LT_AVX2 TW_FUNCTION void lt_poseidon2_permute_avx2(uint64_t state[12]) {
     static const uint64_t none[12] = {0};
     __m256i s[3];
     uint64_t first, others, all, x2, x3, x4;

@@ -21,48 +21,48 @@ typedef struct {
     uint64_t low, high, top;
 } lt_sum;
 
-LT_INLINE void lt_sum_add_product(lt_sum *s, uint64_t a, uint64_t b) {
-    uint64_t high, low = lt_mul_wide(a, b, &high);
-#if LT_X86_ASM
+TW_INLINE void lt_sum_add_product(lt_sum *s, uint64_t a, uint64_t b) {
+    uint64_t high, low = tw_mul_wide(a, b, &high);
+#if TW_X86_ASM
     __asm__("addq %3, %0\n\t"
             "adcq %4, %1\n\t"
             "adcq $0, %2"
             : "+&r"(s->low), "+r"(s->high), "+r"(s->top)
-            : LT_ANY(low), LT_ANY(high)
+            : TW_ANY(low), TW_ANY(high)
             : "cc");
 #else
     uint64_t carry = 0;
-    s->low = lt_add_carry(s->low, low, &carry);
-    s->high = lt_add_carry(s->high, high, &carry);
+    s->low = tw_add_carry(s->low, low, &carry);
+    s->high = tw_add_carry(s->high, high, &carry);
     s->top += carry;
 #endif
 }
 
-LT_INLINE void lt_sum_add(lt_sum *s, uint64_t a) {
-#if LT_X86_ASM
+TW_INLINE void lt_sum_add(lt_sum *s, uint64_t a) {
+#if TW_X86_ASM
     __asm__("addq %3, %0\n\t"
             "adcq $0, %1\n\t"
             "adcq $0, %2"
             : "+r"(s->low), "+r"(s->high), "+r"(s->top)
-            : LT_ANY(a)
+            : TW_ANY(a)
             : "cc");
 #else
     uint64_t carry = 0;
-    s->low = lt_add_carry(s->low, a, &carry);
-    s->high = lt_add_carry(s->high, 0, &carry);
+    s->low = tw_add_carry(s->low, a, &carry);
+    s->high = tw_add_carry(s->high, 0, &carry);
     s->top += carry;
 #endif
 }
 
-LT_INLINE void lt_sum_double(lt_sum *s) {
+TW_INLINE void lt_sum_double(lt_sum *s) {
     s->top = s->top << 1 | s->high >> 63;
     s->high = s->high << 1 | s->low >> 63;
     s->low <<= 1;
 }
 
-LT_INLINE uint64_t lt_sum_reduce(const lt_sum *s) { return lt_fp_reduce(s->low, s->high, s->top); }
+TW_INLINE uint64_t lt_sum_reduce(const lt_sum *s) { return lt_fp_reduce(s->low, s->high, s->top); }
 
-LT_INLINE uint64_t lt_fp_triple(uint64_t x) { return lt_fp_small_mul_add(3, x, 0); }
+TW_INLINE uint64_t lt_fp_triple(uint64_t x) { return lt_fp_small_mul_add(3, x, 0); }
 
 /* An element b made ready to be multiplied with, perhaps more than once: 3*b1 3*b2 3*b3 3*b4 b0 b1
  * b2 b3 b4. As X^5 = 3, coefficient k of a * b is the sum of a[i] * w[k + 4 - i]. */
@@ -70,7 +70,7 @@ typedef struct {
     uint64_t w[9];
 } lt_fp5_ready;
 
-LT_INLINE void lt_fp5_make_ready(lt_fp5_ready *out, const lt_fp5 *b) {
+TW_INLINE void lt_fp5_make_ready(lt_fp5_ready *out, const lt_fp5 *b) {
     int i;
     for (i = 0; i < 5; i++)
         out->w[i + 4] = b->c[i];
@@ -79,8 +79,8 @@ LT_INLINE void lt_fp5_make_ready(lt_fp5_ready *out, const lt_fp5 *b) {
 }
 
 /* a[0] * w[4] + a[1] * w[3] + ... + a[4] * w[0], below 5 * 2^128. */
-LT_INLINE void lt_sum_column(lt_sum *s, const uint64_t *a, const uint64_t *w) {
-#if LT_X86_ASM
+TW_INLINE void lt_sum_column(lt_sum *s, const uint64_t *a, const uint64_t *w) {
+#if TW_X86_ASM
     __asm__("movq (%3), %%rax\n\t"
             "mulq 32(%4)\n\t"
             "movq %%rax, %0\n\t"
@@ -111,14 +111,14 @@ LT_INLINE void lt_sum_column(lt_sum *s, const uint64_t *a, const uint64_t *w) {
             : "rax", "rdx", "cc");
 #else
     int i;
-    s->low = lt_mul_wide(a[0], w[4], &s->high);
+    s->low = tw_mul_wide(a[0], w[4], &s->high);
     s->top = 0;
     for (i = 1; i < 5; i++)
         lt_sum_add_product(s, a[i], w[4 - i]);
 #endif
 }
 
-LT_INLINE void lt_fp5_mul_ready(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b) {
+TW_INLINE void lt_fp5_mul_ready(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b) {
     uint64_t c[5];
     lt_sum s;
     int i;
@@ -130,14 +130,14 @@ LT_INLINE void lt_fp5_mul_ready(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready
         out->c[i] = c[i];
 }
 
-LT_INLINE void lt_fp5_mul(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
+TW_INLINE void lt_fp5_mul(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
     lt_fp5_ready ready;
     lt_fp5_make_ready(&ready, b);
     lt_fp5_mul_ready(out, a, &ready);
 }
 
 /* a * b + d. */
-LT_INLINE void lt_fp5_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b,
+TW_INLINE void lt_fp5_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b,
                               const lt_fp5 *d) {
     uint64_t c[5];
     lt_sum s;
@@ -152,7 +152,7 @@ LT_INLINE void lt_fp5_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *
 }
 
 /* 2 * a * b. */
-LT_INLINE void lt_fp5_mul_twice(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b) {
+TW_INLINE void lt_fp5_mul_twice(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready *b) {
     uint64_t c[5];
     lt_sum s;
     int i;
@@ -165,14 +165,14 @@ LT_INLINE void lt_fp5_mul_twice(lt_fp5 *out, const lt_fp5 *a, const lt_fp5_ready
         out->c[i] = c[i];
 }
 
-LT_INLINE void lt_fp5_sqr(lt_fp5 *out, const lt_fp5 *a) {
+TW_INLINE void lt_fp5_sqr(lt_fp5 *out, const lt_fp5 *a) {
     uint64_t a0 = a->c[0], a1 = a->c[1], a2 = a->c[2], a3 = a->c[3], a4 = a->c[4];
     uint64_t t3 = lt_fp_triple(a3), t4 = lt_fp_triple(a4);
     lt_sum s[5];
     int i;
     /* The mixed products first, which count twice. */
 #define LT_PAIR(i, p, q, r, t)                                                                     \
-    s[i].low = lt_mul_wide(p, q, &s[i].high);                                                      \
+    s[i].low = tw_mul_wide(p, q, &s[i].high);                                                      \
     s[i].top = 0;                                                                                  \
     lt_sum_add_product(&s[i], r, t);                                                               \
     lt_sum_double(&s[i])
@@ -191,20 +191,20 @@ LT_INLINE void lt_fp5_sqr(lt_fp5 *out, const lt_fp5 *a) {
         out->c[i] = lt_sum_reduce(&s[i]);
 }
 
-LT_INLINE void lt_fp5_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
+TW_INLINE void lt_fp5_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
     int i;
     for (i = 0; i < 5; i++)
         out->c[i] = lt_fp_add(a->c[i], b->c[i]);
 }
 
-LT_INLINE void lt_fp5_sub(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
+TW_INLINE void lt_fp5_sub(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *b) {
     int i;
     for (i = 0; i < 5; i++)
         out->c[i] = lt_fp_sub(a->c[i], b->c[i]);
 }
 
 /* factor * a + d for a factor below 2^31. */
-LT_INLINE void lt_fp5_small_mul_add(lt_fp5 *out, uint64_t factor, const lt_fp5 *a,
+TW_INLINE void lt_fp5_small_mul_add(lt_fp5 *out, uint64_t factor, const lt_fp5 *a,
                                     const lt_fp5 *d) {
     int i;
     for (i = 0; i < 5; i++)
@@ -212,7 +212,7 @@ LT_INLINE void lt_fp5_small_mul_add(lt_fp5 *out, uint64_t factor, const lt_fp5 *
 }
 
 /* 263 X * a + d: 263 X is the curve's b. */
-LT_INLINE void lt_fp5_b_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *d) {
+TW_INLINE void lt_fp5_b_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *d) {
     uint64_t first = lt_fp_small_mul_add(3 * 263, a->c[4], d->c[0]);
     int i;
     for (i = 4; i > 0; i--)
@@ -220,29 +220,29 @@ LT_INLINE void lt_fp5_b_mul_add(lt_fp5 *out, const lt_fp5 *a, const lt_fp5 *d) {
     out->c[0] = first;
 }
 
-LT_INLINE void lt_fp5_canonical(lt_fp5 *a) {
+TW_INLINE void lt_fp5_canonical(lt_fp5 *a) {
     int i;
     for (i = 0; i < 5; i++)
         a->c[i] = lt_fp_canonical(a->c[i]);
 }
 
 /* 1 if a is 0, else 0. */
-LT_INLINE uint64_t lt_fp5_is_zero(const lt_fp5 *a) {
+TW_INLINE uint64_t lt_fp5_is_zero(const lt_fp5 *a) {
     uint64_t all = 0;
     int i;
     for (i = 0; i < 5; i++)
         all |= lt_fp_canonical(a->c[i]);
-    return lt_is_zero(all);
+    return tw_is_zero(all);
 }
 
-LT_INLINE uint64_t lt_fp5_equal(const lt_fp5 *a, const lt_fp5 *b) {
+TW_INLINE uint64_t lt_fp5_equal(const lt_fp5 *a, const lt_fp5 *b) {
     lt_fp5 difference;
     lt_fp5_sub(&difference, a, b);
     return lt_fp5_is_zero(&difference);
 }
 
 /* a^p: coefficient i times z^i, z = 3^((p-1)/5). */
-LT_INLINE void lt_fp5_frobenius(lt_fp5 *out, const lt_fp5 *a) {
+TW_INLINE void lt_fp5_frobenius(lt_fp5 *out, const lt_fp5 *a) {
     out->c[0] = a->c[0];
     out->c[1] = lt_fp_mul(a->c[1], UINT64_C(1041288259238279555));
     out->c[2] = lt_fp_mul(a->c[2], UINT64_C(15820824984080659046));
@@ -251,7 +251,7 @@ LT_INLINE void lt_fp5_frobenius(lt_fp5 *out, const lt_fp5 *a) {
 }
 
 /* a^(p^2). */
-LT_INLINE void lt_fp5_frobenius2(lt_fp5 *out, const lt_fp5 *a) {
+TW_INLINE void lt_fp5_frobenius2(lt_fp5 *out, const lt_fp5 *a) {
     out->c[0] = a->c[0];
     out->c[1] = lt_fp_mul(a->c[1], UINT64_C(15820824984080659046));
     out->c[2] = lt_fp_mul(a->c[2], UINT64_C(1373043270956696022));
@@ -260,7 +260,7 @@ LT_INLINE void lt_fp5_frobenius2(lt_fp5 *out, const lt_fp5 *a) {
 }
 
 /* The first coefficient of a * b. */
-LT_INLINE uint64_t lt_fp5_mul_first(const lt_fp5 *a, const lt_fp5 *b) {
+TW_INLINE uint64_t lt_fp5_mul_first(const lt_fp5 *a, const lt_fp5 *b) {
     lt_sum s = {0, 0, 0};
     int i;
     for (i = 1; i < 5; i++)
@@ -272,7 +272,7 @@ LT_INLINE uint64_t lt_fp5_mul_first(const lt_fp5 *a, const lt_fp5 *b) {
 }
 
 /* a^(p + p^2 + p^3 + p^4); times a it is the norm, which lies in Fp and is returned. */
-LT_INLINE uint64_t lt_fp5_conjugates(lt_fp5 *out, const lt_fp5 *a) {
+TW_INLINE uint64_t lt_fp5_conjugates(lt_fp5 *out, const lt_fp5 *a) {
     lt_fp5 d, e;
     lt_fp5_frobenius(&d, a);
     lt_fp5_frobenius(&e, &d);
@@ -283,7 +283,7 @@ LT_INLINE uint64_t lt_fp5_conjugates(lt_fp5 *out, const lt_fp5 *a) {
 }
 
 /* 1/a, and 0 for 0. The same operations for every a. */
-LT_FUNCTION void lt_fp5_inv(lt_fp5 *out, const lt_fp5 *a) {
+TW_FUNCTION void lt_fp5_inv(lt_fp5 *out, const lt_fp5 *a) {
     lt_fp5 f;
     uint64_t g = lt_fp_inv(lt_fp5_conjugates(&f, a));
     int i;
@@ -292,14 +292,14 @@ LT_FUNCTION void lt_fp5_inv(lt_fp5 *out, const lt_fp5 *a) {
 }
 
 /* 1 for a square, p - 1 for another, 0 for 0. */
-LT_FUNCTION uint64_t lt_fp5_legendre(const lt_fp5 *a) {
+TW_FUNCTION uint64_t lt_fp5_legendre(const lt_fp5 *a) {
     lt_fp5 f;
     return lt_fp_legendre(lt_fp5_conjugates(&f, a));
 }
 
 /* A square root of a, if there is one: 1 and *root, else 0. For public values: takes a time that
  * depends on a. */
-LT_FUNCTION int lt_fp5_sqrt(lt_fp5 *root, const lt_fp5 *a) {
+TW_FUNCTION int lt_fp5_sqrt(lt_fp5 *root, const lt_fp5 *a) {
     lt_fp5 v = *a, d, e, f;
     uint64_t g;
     int i;
@@ -323,12 +323,12 @@ LT_FUNCTION int lt_fp5_sqrt(lt_fp5 *root, const lt_fp5 *a) {
     return 1;
 }
 
-LT_INLINE void lt_fp5_load(lt_fp5 *out, const uint8_t *p) { lt_load320(out->c, p); }
+TW_INLINE void lt_fp5_load(lt_fp5 *out, const uint8_t *p) { tw_load320(out->c, p); }
 
-LT_INLINE void lt_fp5_store(uint8_t *p, const lt_fp5 *a) {
+TW_INLINE void lt_fp5_store(uint8_t *p, const lt_fp5 *a) {
     lt_fp5 canonical = *a;
     lt_fp5_canonical(&canonical);
-    lt_store320(p, canonical.c);
+    tw_store320(p, canonical.c);
 }
 
 #endif

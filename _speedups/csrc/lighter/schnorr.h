@@ -6,7 +6,7 @@
  *
  * Secret are the key and k. Everything that touches them does the same operations and touches the
  * same memory whatever they are (the comments of the functions say how), with one exception that
- * is marked LT_PUBLIC: whether a key is 0, or k out of range, is told to the caller. tests/ct
+ * is marked TW_PUBLIC: whether a key is 0, or k out of range, is told to the caller. tests/ct
  * proves it on the compiled code. Messages, signatures, public keys and r are public; verifying is
  * not constant-time.
  *
@@ -32,39 +32,39 @@ typedef struct {
 
 /* Take a private key, reduced mod n. -1 if it is 0 mod n, and only that is revealed. Reduces by
  * subtractions that are always done and kept by mask. */
-LT_FUNCTION int lt_key_load(lt_key *key, const uint8_t bytes[40]) {
+TW_FUNCTION int lt_key_load(lt_key *key, const uint8_t bytes[40]) {
     uint64_t zero;
-    lt_load320(key->scalar, bytes);
+    tw_load320(key->scalar, bytes);
     lt_scalar_reduce(key->scalar, key->scalar);
     lt_scalar_to_montgomery(key->montgomery, key->scalar);
     zero = lt_scalar_is_zero(key->scalar);
-    LT_PUBLIC(&zero, sizeof zero);
+    TW_PUBLIC(&zero, sizeof zero);
     return zero ? -1 : 0;
 }
 
 /* encode(key * G). The multiplication and the encoding are the same for every key. */
-LT_FUNCTION void lt_public_key(uint8_t out[40], const lt_key *key) {
+TW_FUNCTION void lt_public_key(uint8_t out[40], const lt_key *key) {
     lt_point point;
     lt_fp5 w;
     lt_generator_mul(&point, key->scalar);
     lt_point_encode(&w, &point);
-    lt_store320(out, w.c);
-    lt_wipe(&point, sizeof point);
+    tw_store320(out, w.c);
+    tw_wipe(&point, sizeof point);
 }
 
 /* 1 if 1 <= x < n, else 0. Without a branch on x; the answer is public. */
-LT_FUNCTION int lt_scalar_is_valid(const uint8_t bytes[40]) {
+TW_FUNCTION int lt_scalar_is_valid(const uint8_t bytes[40]) {
     uint64_t x[5], valid;
-    lt_load320(x, bytes);
+    tw_load320(x, bytes);
     valid = lt_scalar_is_reduced(x) & (lt_scalar_is_zero(x) ^ 1);
-    lt_wipe(x, sizeof x);
+    tw_wipe(x, sizeof x);
     return (int)valid;
 }
 
 /* Nonces of n secrets of 40 bytes, each of which lt_scalar_is_valid accepted; the inversions, one
  * for each otherwise, are one for every 16. The same operations for all secrets. (An invalid 0
  * would give r = 0 and leave the others alone.) */
-LT_FUNCTION void lt_nonce_make_many(lt_nonce *nonces, const uint8_t *secrets, size_t n) {
+TW_FUNCTION void lt_nonce_make_many(lt_nonce *nonces, const uint8_t *secrets, size_t n) {
     enum { TOGETHER = 16 };
     static const lt_fp5 one = {{1, 0, 0, 0, 0}};
     lt_point point;
@@ -73,11 +73,11 @@ LT_FUNCTION void lt_nonce_make_many(lt_nonce *nonces, const uint8_t *secrets, si
     while (n) {
         size_t count = n < TOGETHER ? n : TOGETHER, i, j;
         for (i = 0; i < count; i++) {
-            lt_load320(nonces[i].k, secrets + 40 * i);
+            tw_load320(nonces[i].k, secrets + 40 * i);
             lt_generator_mul(&point, nonces[i].k);
             zero[i] = lt_fp5_is_zero(&point.u);
             u[i] = point.u;
-            u[i].c[0] = lt_choose(lt_mask(zero[i]), u[i].c[0], 1);
+            u[i].c[0] = tw_choose(tw_mask(zero[i]), u[i].c[0], 1);
             memcpy(nonces[i].r, point.t.c, sizeof nonces[i].r); /* T until T/U is known */
             if (i)
                 lt_fp5_mul(&before[i], &before[i - 1], &u[i - 1]);
@@ -93,37 +93,37 @@ LT_FUNCTION void lt_nonce_make_many(lt_nonce *nonces, const uint8_t *secrets, si
             lt_fp5_mul(&w, &w, &product);
             lt_fp5_canonical(&w);
             for (j = 0; j < 5; j++)
-                nonces[i].r[j] = w.c[j] & ~lt_mask(zero[i]);
+                nonces[i].r[j] = w.c[j] & ~tw_mask(zero[i]);
             lt_fp5_mul(&inverse, &inverse, &u[i]);
         }
         nonces += count;
         secrets += 40 * count;
         n -= count;
     }
-    lt_wipe(&point, sizeof point);
-    lt_wipe(u, sizeof u);
-    lt_wipe(before, sizeof before);
-    lt_wipe(&inverse, sizeof inverse);
-    lt_wipe(&product, sizeof product);
+    tw_wipe(&point, sizeof point);
+    tw_wipe(u, sizeof u);
+    tw_wipe(before, sizeof before);
+    tw_wipe(&inverse, sizeof inverse);
+    tw_wipe(&product, sizeof product);
 }
 
 /* One nonce; -1 if k is not from 1 to n - 1, and only that is revealed: draw another. */
-LT_FUNCTION int lt_nonce_make(lt_nonce *nonce, const uint8_t secret[40]) {
+TW_FUNCTION int lt_nonce_make(lt_nonce *nonce, const uint8_t secret[40]) {
     lt_point point;
     lt_fp5 w;
     int valid = lt_scalar_is_valid(secret);
-    LT_PUBLIC(&valid, sizeof valid);
+    TW_PUBLIC(&valid, sizeof valid);
     if (!valid)
         return -1;
-    lt_load320(nonce->k, secret);
+    tw_load320(nonce->k, secret);
     lt_generator_mul(&point, nonce->k);
     lt_point_encode(&w, &point);
     memcpy(nonce->r, w.c, sizeof nonce->r);
-    lt_wipe(&point, sizeof point);
+    tw_wipe(&point, sizeof point);
     return 0;
 }
 
-LT_INLINE void lt_challenge(uint64_t e[5], const uint64_t r[5], const uint64_t message[5]) {
+TW_INLINE void lt_challenge(uint64_t e[5], const uint64_t r[5], const uint64_t message[5]) {
     uint64_t elements[10], hash[5];
     memcpy(elements, r, 5 * sizeof *r);
     memcpy(elements + 5, message, 5 * sizeof *message);
@@ -133,25 +133,25 @@ LT_INLINE void lt_challenge(uint64_t e[5], const uint64_t r[5], const uint64_t m
 
 /* Sign; the nonce must never be used again. key and k are only multiplied and subtracted, with
  * carries as masks. */
-LT_FUNCTION void lt_sign(uint8_t signature[80], const lt_key *key, const lt_nonce *nonce,
+TW_FUNCTION void lt_sign(uint8_t signature[80], const lt_key *key, const lt_nonce *nonce,
                          const uint64_t message[5]) {
     uint64_t e[5], s[5];
     lt_challenge(e, nonce->r, message);
     lt_scalar_montmul(s, e, key->montgomery);
     lt_scalar_sub(s, nonce->k, s);
-    lt_store320(signature, s);
-    lt_store320(signature + 40, e);
+    tw_store320(signature, s);
+    tw_store320(signature + 40, e);
 }
 
 /* 1 if the signature is valid, 0 if not. Halves at or above n are refused. Message elements count
  * mod p. For public values: takes a time that depends on them. */
-LT_FUNCTION int lt_verify(const uint8_t public_key[40], const uint64_t message[5],
+TW_FUNCTION int lt_verify(const uint8_t public_key[40], const uint64_t message[5],
                           const uint8_t signature[80]) {
     uint64_t s[5], e[5], expected[5];
     lt_point key, from_key, point;
     lt_fp5 w;
-    lt_load320(s, signature);
-    lt_load320(e, signature + 40);
+    tw_load320(s, signature);
+    tw_load320(e, signature + 40);
     lt_fp5_load(&w, public_key);
     if (!lt_scalar_is_reduced(s) || !lt_scalar_is_reduced(e) || !lt_point_decode(&key, &w))
         return 0;

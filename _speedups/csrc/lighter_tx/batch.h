@@ -13,25 +13,25 @@ static inline int ltx_sign_all(uint8_t (*signatures)[80], uint64_t (*messages)[5
                                const ltx_tx *transactions, size_t n, uint64_t chain_id,
                                const ltx_secret *secret, lt_nonce *ready, size_t ready_count,
                                uint64_t counter) {
-    lt_nonce made[LTX_TOGETHER];
-    ltx_entropy entropy;
+    lt_nonce made[TW_TOGETHER];
+    tw_entropy entropy;
     size_t i, done;
     int failed = 0;
-    ltx_entropy_drop(&entropy);
+    tw_entropy_drop(&entropy);
     for (i = 0; i < n; i++)
         ltx_hash(messages[i], &transactions[i], chain_id);
     for (i = 0; i < ready_count; i++) {
         lt_sign(signatures[i], &secret->key, &ready[i], messages[i]);
-        lt_wipe(&ready[i], sizeof ready[i]);
+        tw_wipe(&ready[i], sizeof ready[i]);
     }
-    for (done = ready_count; done < n && !failed; done += LTX_TOGETHER) {
-        size_t count = n - done < LTX_TOGETHER ? n - done : LTX_TOGETHER;
+    for (done = ready_count; done < n && !failed; done += TW_TOGETHER) {
+        size_t count = n - done < TW_TOGETHER ? n - done : TW_TOGETHER;
         failed = ltx_nonces_for(made, secret, &entropy, messages[done], count, counter + done);
         for (i = 0; i < count && !failed; i++)
             lt_sign(signatures[done + i], &secret->key, &made[i], messages[done + i]);
     }
-    lt_wipe(made, sizeof made);
-    ltx_entropy_drop(&entropy);
+    tw_wipe(made, sizeof made);
+    tw_entropy_drop(&entropy);
     return failed;
 }
 

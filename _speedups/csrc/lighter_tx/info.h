@@ -71,16 +71,6 @@ static inline char *ltx_put_base64(char *p, const uint8_t *bytes, size_t size) {
     return p;
 }
 
-static inline char *ltx_put_hex(char *p, const uint8_t *bytes, size_t size) {
-    static const char digits[] = "0123456789abcdef";
-    size_t i;
-    for (i = 0; i < size; i++) {
-        *p++ = digits[bytes[i] >> 4];
-        *p++ = digits[bytes[i] & 15];
-    }
-    return p;
-}
-
 static inline char *ltx_put_fields(char *p, const ltx_field *fields, const int64_t *values,
                                    int count) {
     int i;

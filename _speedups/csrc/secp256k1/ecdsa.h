@@ -34,30 +34,30 @@ typedef struct {
 
 /* 1 if the 32 bytes are a number from 1 to n - 1, else 0. Without a branch on it; what the caller does
  * with the answer is public. */
-LT_FUNCTION int sk_scalar_is_valid(const uint8_t bytes[32]) {
+TW_FUNCTION int sk_scalar_is_valid(const uint8_t bytes[32]) {
     uint64_t x[4], valid;
     sk_scalar_load(x, bytes);
     valid = sk_scalar_is_reduced(x) & (sk_scalar_is_zero(x) ^ 1);
-    lt_wipe(x, sizeof x);
+    tw_wipe(x, sizeof x);
     return (int)valid;
 }
 
 /* Take a private key; -1 if it is 0 or not below n, and only that is revealed. */
-LT_FUNCTION int sk_key_load(sk_key *key, const uint8_t bytes[32]) {
+TW_FUNCTION int sk_key_load(sk_key *key, const uint8_t bytes[32]) {
     uint64_t x[4];
     int valid = sk_scalar_is_valid(bytes);
-    LT_PUBLIC(&valid, sizeof valid);
+    TW_PUBLIC(&valid, sizeof valid);
     if (!valid)
         return -1;
     sk_scalar_load(x, bytes);
     sk_scalar_to_montgomery(key->montgomery, x);
-    lt_wipe(x, sizeof x);
+    tw_wipe(x, sizeof x);
     return 0;
 }
 
 /* Make a nonce of a secret k; -1 if k is not from 1 to n - 1 (or r would be 0), and only that is
  * revealed: draw another. */
-LT_FUNCTION int sk_nonce_make(sk_nonce *nonce, const sk_key *key, const uint8_t k_bytes[32],
+TW_FUNCTION int sk_nonce_make(sk_nonce *nonce, const sk_key *key, const uint8_t k_bytes[32],
                               const sk_library *library) {
     uint64_t k[4], r[4], x[4];
     uint8_t point[64];
@@ -74,19 +74,19 @@ LT_FUNCTION int sk_nonce_make(sk_nonce *nonce, const sk_key *key, const uint8_t 
     sk_scalar_to_montgomery(nonce->inverse, k);
     sk_scalar_montmul(nonce->product, r, key->montgomery);
     sk_scalar_montmul(nonce->product, nonce->product, nonce->inverse);
-    lt_wipe(k, sizeof k);
+    tw_wipe(k, sizeof k);
     return 0;
 }
 
 /* Sign a digest. -1 if s is 0, which nobody will ever see: take another nonce. */
-LT_FUNCTION int sk_sign(sk_signature *signature, const sk_nonce *nonce, const uint8_t digest[32]) {
+TW_FUNCTION int sk_sign(sk_signature *signature, const sk_nonce *nonce, const uint8_t digest[32]) {
     uint64_t z[4], s[4], negated;
     sk_scalar_load(z, digest);
     sk_scalar_montmul(s, z, nonce->inverse);
     sk_scalar_add(s, s, nonce->product);
     negated = sk_scalar_lower(s, s); /* of s, which is public in either form, as is this bit */
-    LT_PUBLIC(s, sizeof s);
-    LT_PUBLIC(&negated, sizeof negated);
+    TW_PUBLIC(s, sizeof s);
+    TW_PUBLIC(&negated, sizeof negated);
     memcpy(signature->r, nonce->r, sizeof signature->r);
     sk_scalar_store(signature->s, s);
     signature->recovery = nonce->recovery ^ (int)negated;

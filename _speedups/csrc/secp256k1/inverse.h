@@ -15,7 +15,7 @@
 
 #include "scalar.h"
 
-#ifndef LT_NO_INT128
+#ifndef TW_NO_INT128
 
 __extension__ typedef __int128 sk_sum;
 
@@ -43,15 +43,15 @@ typedef struct {
 } sk_matrix;
 
 /* All ones if x is negative, else zero. */
-LT_INLINE uint64_t sk_negative(int64_t x) { return lt_mask((uint64_t)x >> 63); }
+TW_INLINE uint64_t sk_negative(int64_t x) { return tw_mask((uint64_t)x >> 63); }
 
 /* SK_STEPS division steps on the lowest words of f and g; f is odd. `zeta` is -(delta + 1/2). */
-LT_INLINE int64_t sk_division_steps(sk_matrix *out, int64_t zeta, uint64_t f, uint64_t g) {
+TW_INLINE int64_t sk_division_steps(sk_matrix *out, int64_t zeta, uint64_t f, uint64_t g) {
     /* In units of 2^SK_SCALE_BITS, so that what the steps double ends at 2^62. */
     uint64_t u = (uint64_t)1 << SK_SCALE_BITS, v = 0, q = 0, r = u;
     int i;
     for (i = 0; i < SK_STEPS; i++) {
-        uint64_t swap = sk_negative(zeta), odd = lt_mask(g & 1);
+        uint64_t swap = sk_negative(zeta), odd = tw_mask(g & 1);
         /* g becomes g + f or, where delta > 0, g - f, if it is odd. */
         g += ((f ^ swap) - swap) & odd;
         q += ((u ^ swap) - swap) & odd;
@@ -73,10 +73,10 @@ LT_INLINE int64_t sk_division_steps(sk_matrix *out, int64_t zeta, uint64_t f, ui
     return zeta;
 }
 
-LT_INLINE int64_t sk_low(sk_sum x) { return (int64_t)((uint64_t)x & SK_LOW62); }
+TW_INLINE int64_t sk_low(sk_sum x) { return (int64_t)((uint64_t)x & SK_LOW62); }
 
 /* f, g = matrix * (f, g) / 2^62, which divides without a remainder. */
-LT_INLINE void sk_apply(sk_signed *f, sk_signed *g, const sk_matrix *t) {
+TW_INLINE void sk_apply(sk_signed *f, sk_signed *g, const sk_matrix *t) {
     sk_sum new_f = (sk_sum)t->u * f->word[0] + (sk_sum)t->v * g->word[0];
     sk_sum new_g = (sk_sum)t->q * f->word[0] + (sk_sum)t->r * g->word[0];
     int i;
@@ -93,13 +93,13 @@ LT_INLINE void sk_apply(sk_signed *f, sk_signed *g, const sk_matrix *t) {
 
 /* The multiple of n to add to x, whose lowest word is `low`, so that 2^62 divides the sum; it starts
  * from `extra` times n and leaves that within 2^62 of where it was. */
-LT_INLINE int64_t sk_fitting_multiple(sk_sum low, int64_t extra) {
+TW_INLINE int64_t sk_fitting_multiple(sk_sum low, int64_t extra) {
     uint64_t wrong = SK_N_INVERSE62 * (uint64_t)low + (uint64_t)extra;
     return extra - (int64_t)(wrong & SK_LOW62);
 }
 
 /* d, e = matrix * (d, e) / 2^62 mod n, between -2n and n if they were. */
-LT_INLINE void sk_apply_mod_n(sk_signed *d, sk_signed *e, const sk_matrix *t) {
+TW_INLINE void sk_apply_mod_n(sk_signed *d, sk_signed *e, const sk_matrix *t) {
     /* As if n had been added to d and e where they are negative. */
     int64_t d_negative = (int64_t)sk_negative(d->word[4]), e_negative = (int64_t)sk_negative(e->word[4]);
     int64_t for_d = (t->u & d_negative) + (t->v & e_negative);
@@ -123,7 +123,7 @@ LT_INLINE void sk_apply_mod_n(sk_signed *d, sk_signed *e, const sk_matrix *t) {
 }
 
 /* Let every word but the last be from 0 to 2^62 - 1 again. */
-LT_INLINE void sk_carry(sk_signed *a) {
+TW_INLINE void sk_carry(sk_signed *a) {
     int i;
     for (i = 0; i < 4; i++) {
         a->word[i + 1] += a->word[i] >> 62;
@@ -132,7 +132,7 @@ LT_INLINE void sk_carry(sk_signed *a) {
 }
 
 /* Add n where a is negative. */
-LT_INLINE void sk_add_n_if_negative(sk_signed *a) {
+TW_INLINE void sk_add_n_if_negative(sk_signed *a) {
     int64_t negative = (int64_t)sk_negative(a->word[4]);
     int i;
     for (i = 0; i < 5; i++)
@@ -141,7 +141,7 @@ LT_INLINE void sk_add_n_if_negative(sk_signed *a) {
 }
 
 /* 1/a mod n for a < n; 0 for 0. */
-LT_FUNCTION void sk_scalar_inverse(uint64_t out[4], const uint64_t a[4]) {
+TW_FUNCTION void sk_scalar_inverse(uint64_t out[4], const uint64_t a[4]) {
     sk_signed d = {{0, 0, 0, 0, 0}}, e = {{1, 0, 0, 0, 0}}, f = SK_SIGNED_N, g;
     sk_matrix t;
     int64_t zeta = -1, negative;
@@ -168,11 +168,11 @@ LT_FUNCTION void sk_scalar_inverse(uint64_t out[4], const uint64_t a[4]) {
     out[1] = (uint64_t)d.word[1] >> 2 | (uint64_t)d.word[2] << 60;
     out[2] = (uint64_t)d.word[2] >> 4 | (uint64_t)d.word[3] << 58;
     out[3] = (uint64_t)d.word[3] >> 6 | (uint64_t)d.word[4] << 56;
-    lt_wipe(&d, sizeof d);
-    lt_wipe(&e, sizeof e);
-    lt_wipe(&f, sizeof f);
-    lt_wipe(&g, sizeof g);
-    lt_wipe(&t, sizeof t);
+    tw_wipe(&d, sizeof d);
+    tw_wipe(&e, sizeof e);
+    tw_wipe(&f, sizeof f);
+    tw_wipe(&g, sizeof g);
+    tw_wipe(&t, sizeof t);
 }
 
 #undef SK_LOW62
@@ -180,7 +180,7 @@ LT_FUNCTION void sk_scalar_inverse(uint64_t out[4], const uint64_t a[4]) {
 #else
 
 /* 1/a mod n for a < n; 0 for 0. */
-LT_FUNCTION void sk_scalar_inverse(uint64_t out[4], const uint64_t a[4]) {
+TW_FUNCTION void sk_scalar_inverse(uint64_t out[4], const uint64_t a[4]) {
     static const uint64_t one[4] = {1, 0, 0, 0};
     uint64_t base[4], power[4];
     int i;
@@ -192,8 +192,8 @@ LT_FUNCTION void sk_scalar_inverse(uint64_t out[4], const uint64_t a[4]) {
             sk_scalar_montmul(power, power, base);
     }
     sk_scalar_montmul(out, power, one);
-    lt_wipe(base, sizeof base);
-    lt_wipe(power, sizeof power);
+    tw_wipe(base, sizeof base);
+    tw_wipe(power, sizeof power);
 }
 
 #endif

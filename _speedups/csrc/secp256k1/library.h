@@ -7,7 +7,7 @@
 #ifndef SK_LIBRARY_H
 #define SK_LIBRARY_H
 
-#include "lighter/word.h"
+#include "secret/word.h"
 
 enum { SK_UNCOMPRESSED = 2 }; /* SECP256K1_EC_UNCOMPRESSED */
 
@@ -23,7 +23,7 @@ typedef struct {
 
 /* secret * G: x and y, most significant byte first. What comes out is public: the public key, or half
  * of a signature. -1 if the secret is 0 or not below n, and only that is revealed. */
-LT_INLINE int sk_generator_mul(const sk_library *library, uint8_t xy[64],
+TW_INLINE int sk_generator_mul(const sk_library *library, uint8_t xy[64],
                                const uint8_t secret[32]) {
     union {
         uint8_t bytes[64]; /* a secp256k1_pubkey */
@@ -32,10 +32,10 @@ LT_INLINE int sk_generator_mul(const sk_library *library, uint8_t xy[64],
     uint8_t text[65];
     size_t size = sizeof text;
     int fine = library->create(library->context, &point, secret);
-    LT_PUBLIC(&fine, sizeof fine);
+    TW_PUBLIC(&fine, sizeof fine);
     if (!fine)
         return -1;
-    LT_PUBLIC(&point, sizeof point);
+    TW_PUBLIC(&point, sizeof point);
     if (!library->serialize(library->context, text, &size, &point, SK_UNCOMPRESSED))
         return -1;
     memcpy(xy, text + 1, 64);

@@ -14,26 +14,30 @@
 #ifndef SK_NONCES_H
 #define SK_NONCES_H
 
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "ecdsa.h"
+#include "secret/entropy.h"
+#include "secret/sha512.h"
 #include "sha256.h"
-/* Entropy, fork watching and HMAC-SHA-512, which are not Lighter's own. */
-#include "lighter_tx/nonces.h"
 
 /* Everything secret of a signer, in one place. To be wiped. */
 typedef struct {
     sk_key key;
-    ltx_hmac pool_mac;
+    tw_hmac pool_mac;
     /* RFC 6979's first HMAC, whose own key is zero, after the first block of V | 00 | key | digest,
      * which holds all of the private key but its last byte. */
     sk_hmac first;
     uint8_t key_bytes[32];
-    ltx_entropy entropy;
+    tw_entropy entropy;
 } sk_secret;
 
 /* V | a byte | key | digest: two HMACs of RFC 6979 are of such a message. */
 enum { SK_SEED = 32 + 1 + 32 + 32, SK_PURPOSE_POOL = 3, SK_TRIES = 16 };
 
-LT_INLINE void sk_seed(uint8_t out[SK_SEED], const uint8_t v[32], uint8_t byte,
+TW_INLINE void sk_seed(uint8_t out[SK_SEED], const uint8_t v[32], uint8_t byte,
                        const uint8_t key[32], const uint8_t digest[32]) {
     memcpy(out, v, 32);
     out[32] = byte;
@@ -42,20 +46,20 @@ LT_INLINE void sk_seed(uint8_t out[SK_SEED], const uint8_t v[32], uint8_t byte,
 }
 
 /* -1 if the key is 0 or not below n. */
-LT_FUNCTION int sk_secret_load(sk_secret *secret, const uint8_t key[32]) {
+TW_FUNCTION int sk_secret_load(sk_secret *secret, const uint8_t key[32]) {
     static const uint8_t zero[32] = {0};
     uint8_t v[32], seed[SK_SEED];
     if (sk_key_load(&secret->key, key) != 0)
         return -1;
     memcpy(secret->key_bytes, key, 32);
-    ltx_hmac_load(&secret->pool_mac, key, 32);
+    tw_hmac_load(&secret->pool_mac, key, 32);
     memset(v, 1, sizeof v);
     sk_seed(seed, v, 0, key, zero);
     sk_hmac_load(&secret->first, zero);
     sk_sha256_block(&secret->first.inner, seed);
-    secret->entropy.generation = ltx_generation;
+    secret->entropy.generation = tw_generation;
     secret->entropy.left = 0;
-    lt_wipe(seed, sizeof seed);
+    tw_wipe(seed, sizeof seed);
     return 0;
 }
 
@@ -64,7 +68,7 @@ LT_FUNCTION int sk_secret_load(sk_secret *secret, const uint8_t key[32]) {
  * The same operations for every key and digest, but for the loop, which reveals only how often a
  * value was out of range: about once in 2^127. -1 if the library refuses a k in range, which it does
  * not. */
-LT_FUNCTION int sk_nonce_for(sk_nonce *nonce, const sk_secret *secret, const uint8_t digest[32],
+TW_FUNCTION int sk_nonce_for(sk_nonce *nonce, const sk_secret *secret, const uint8_t digest[32],
                              const sk_library *library) {
     uint8_t k[32], v[32], z[32], seed[SK_SEED];
     uint64_t words[4];
@@ -94,18 +98,18 @@ LT_FUNCTION int sk_nonce_for(sk_nonce *nonce, const sk_secret *secret, const uin
             sk_hmac_sign(v, &mac, v, 0, 32);
         }
     }
-    lt_wipe(k, sizeof k);
-    lt_wipe(v, sizeof v);
-    lt_wipe(seed, sizeof seed);
-    lt_wipe(&mac, sizeof mac);
+    tw_wipe(k, sizeof k);
+    tw_wipe(v, sizeof v);
+    tw_wipe(seed, sizeof seed);
+    tw_wipe(&mac, sizeof mac);
     return made;
 }
 
 /* Draw a nonce for a digest that is not known yet. `counter` must never be the same twice for one key
  * in one process. -1 with errno if there is no randomness, or a library that refuses every k. */
-LT_FUNCTION int sk_nonce_draw(sk_nonce *nonce, const sk_secret *secret, ltx_entropy *entropy,
+TW_FUNCTION int sk_nonce_draw(sk_nonce *nonce, const sk_secret *secret, tw_entropy *entropy,
                               uint64_t counter, const sk_library *library) {
-    uint8_t input[LTX_RANDOM + 8 + 8 + 8 + 1], output[LTX_SHA512_SIZE];
+    uint8_t input[TW_RANDOM + 8 + 8 + 8 + 1], output[TW_SHA512_SIZE];
     struct timespec now = {0, 0};
     uint64_t details[3];
     int tries, made = -1;
@@ -114,16 +118,16 @@ LT_FUNCTION int sk_nonce_draw(sk_nonce *nonce, const sk_secret *secret, ltx_entr
     details[1] = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     details[2] = (uint64_t)getpid();
     for (tries = 0; made != 0 && tries < SK_TRIES; tries++) {
-        if (ltx_entropy_take(entropy, input) != 0)
+        if (tw_entropy_take(entropy, input) != 0)
             break; /* errno is set */
         errno = EIO;
-        memcpy(input + LTX_RANDOM, details, sizeof details);
+        memcpy(input + TW_RANDOM, details, sizeof details);
         input[sizeof input - 1] = SK_PURPOSE_POOL;
-        ltx_hmac_sign(output, &secret->pool_mac, input, sizeof input);
+        tw_hmac_sign(output, &secret->pool_mac, input, sizeof input);
         made = sk_nonce_make(nonce, &secret->key, output, library);
-        lt_wipe(output, sizeof output);
+        tw_wipe(output, sizeof output);
     }
-    lt_wipe(input, sizeof input);
+    tw_wipe(input, sizeof input);
     return made;
 }
 

@@ -10,7 +10,7 @@
 #ifndef SK_SCALAR_H
 #define SK_SCALAR_H
 
-#include "lighter/word.h"
+#include "secret/word.h"
 
 static const uint64_t SK_N[4] = {
     UINT64_C(0xBFD25E8CD0364141),
@@ -35,7 +35,7 @@ static const uint64_t SK_R2[4] = {
 #define SK_N_INVERSE UINT64_C(0x4B0DFF665588B13F) /* -1/n mod 2^64 */
 
 /* Bytes, most significant first. */
-LT_INLINE void sk_scalar_load(uint64_t out[4], const uint8_t bytes[32]) {
+TW_INLINE void sk_scalar_load(uint64_t out[4], const uint8_t bytes[32]) {
     int i, j;
     for (i = 0; i < 4; i++) {
         uint64_t word = 0;
@@ -45,102 +45,102 @@ LT_INLINE void sk_scalar_load(uint64_t out[4], const uint8_t bytes[32]) {
     }
 }
 
-LT_INLINE void sk_scalar_store(uint8_t bytes[32], const uint64_t a[4]) {
+TW_INLINE void sk_scalar_store(uint8_t bytes[32], const uint64_t a[4]) {
     int i, j;
     for (i = 0; i < 4; i++)
         for (j = 0; j < 8; j++)
             bytes[8 * (3 - i) + j] = (uint8_t)(a[i] >> (8 * (7 - j)));
 }
 
-LT_INLINE uint64_t sk_words_sub(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
+TW_INLINE uint64_t sk_words_sub(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
     uint64_t borrow = 0;
     int i;
     for (i = 0; i < 4; i++)
-        out[i] = lt_sub_borrow(a[i], b[i], &borrow);
+        out[i] = tw_sub_borrow(a[i], b[i], &borrow);
     return borrow;
 }
 
 /* a where mask is zero, b where it is ones. */
-LT_INLINE void sk_words_choose(uint64_t out[4], uint64_t mask, const uint64_t a[4],
+TW_INLINE void sk_words_choose(uint64_t out[4], uint64_t mask, const uint64_t a[4],
                                const uint64_t b[4]) {
     int i;
     for (i = 0; i < 4; i++)
-        out[i] = lt_choose(mask, a[i], b[i]);
+        out[i] = tw_choose(mask, a[i], b[i]);
 }
 
 /* a - n where that is not negative, else a. `above` is a fifth word of a, 0 or 1; a < 2n. */
-LT_INLINE void sk_scalar_reduce_once(uint64_t out[4], const uint64_t a[4], uint64_t above) {
+TW_INLINE void sk_scalar_reduce_once(uint64_t out[4], const uint64_t a[4], uint64_t above) {
     uint64_t less[4], borrow = sk_words_sub(less, a, SK_N);
     /* Stay with a if n did not fit into its four words and there is no fifth to borrow from. */
-    sk_words_choose(out, lt_mask(borrow & (above ^ 1)), less, a);
+    sk_words_choose(out, tw_mask(borrow & (above ^ 1)), less, a);
 }
 
 /* Any 256-bit value mod n: once is enough, because 2^256 < 2n. */
-LT_INLINE void sk_scalar_reduce(uint64_t out[4], const uint64_t a[4]) {
+TW_INLINE void sk_scalar_reduce(uint64_t out[4], const uint64_t a[4]) {
     sk_scalar_reduce_once(out, a, 0);
 }
 
 /* 1 if a < n, else 0. */
-LT_INLINE uint64_t sk_scalar_is_reduced(const uint64_t a[4]) {
+TW_INLINE uint64_t sk_scalar_is_reduced(const uint64_t a[4]) {
     uint64_t less[4];
     return sk_words_sub(less, a, SK_N);
 }
 
-LT_INLINE uint64_t sk_scalar_is_zero(const uint64_t a[4]) {
-    return lt_is_zero(a[0] | a[1] | a[2] | a[3]);
+TW_INLINE uint64_t sk_scalar_is_zero(const uint64_t a[4]) {
+    return tw_is_zero(a[0] | a[1] | a[2] | a[3]);
 }
 
-LT_INLINE void sk_scalar_add(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
+TW_INLINE void sk_scalar_add(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
     uint64_t sum[4], carry = 0;
     int i;
     for (i = 0; i < 4; i++)
-        sum[i] = lt_add_carry(a[i], b[i], &carry);
+        sum[i] = tw_add_carry(a[i], b[i], &carry);
     sk_scalar_reduce_once(out, sum, carry);
 }
 
 /* n - a; gives n for 0. */
-LT_INLINE void sk_scalar_negate(uint64_t out[4], const uint64_t a[4]) {
+TW_INLINE void sk_scalar_negate(uint64_t out[4], const uint64_t a[4]) {
     (void)sk_words_sub(out, SK_N, a);
 }
 
 /* n - a where a is above (n - 1) / 2, else a. Returns 1 if it was. */
-LT_INLINE uint64_t sk_scalar_lower(uint64_t out[4], const uint64_t a[4]) {
+TW_INLINE uint64_t sk_scalar_lower(uint64_t out[4], const uint64_t a[4]) {
     uint64_t unused[4], negative[4], high = sk_words_sub(unused, SK_HALF_N, a);
     sk_scalar_negate(negative, a);
-    sk_words_choose(out, lt_mask(high), a, negative);
+    sk_words_choose(out, tw_mask(high), a, negative);
     return high;
 }
 
 /* a * b / 2^256 mod n, below n, for b < n and any 256-bit a.
  *
  * After each word of a the sum is below b + n < 2n, which five words hold, the fifth being 0 or 1. */
-LT_INLINE void sk_scalar_montmul(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
+TW_INLINE void sk_scalar_montmul(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
     uint64_t s[4] = {0, 0, 0, 0}, fifth = 0;
     int i, j;
     for (i = 0; i < 4; i++) {
         uint64_t carry = 0, reduction = 0, above = 0, factor;
         for (j = 0; j < 4; j++)
-            s[j] = lt_mul_add(s[j], a[i], b[j], &carry);
+            s[j] = tw_mul_add(s[j], a[i], b[j], &carry);
         factor = s[0] * SK_N_INVERSE;
-        (void)lt_mul_add(s[0], factor, SK_N[0], &reduction);
+        (void)tw_mul_add(s[0], factor, SK_N[0], &reduction);
         for (j = 1; j < 4; j++)
-            s[j - 1] = lt_mul_add(s[j], factor, SK_N[j], &reduction);
+            s[j - 1] = tw_mul_add(s[j], factor, SK_N[j], &reduction);
         /* The fifth word of the sum is fifth + carry, that of the multiple of n `reduction`. */
-        carry = lt_add_carry(carry, fifth, &above);
+        carry = tw_add_carry(carry, fifth, &above);
         fifth = 0;
-        s[3] = lt_add_carry(carry, reduction, &fifth);
+        s[3] = tw_add_carry(carry, reduction, &fifth);
         fifth += above;
     }
     sk_scalar_reduce_once(out, s, fifth);
 }
 
 /* a * 2^256 mod n for any 256-bit a: the form in which montmul takes a factor. */
-LT_INLINE void sk_scalar_to_montgomery(uint64_t out[4], const uint64_t a[4]) {
+TW_INLINE void sk_scalar_to_montgomery(uint64_t out[4], const uint64_t a[4]) {
     sk_scalar_montmul(out, a, SK_R2);
 }
 
 /* a * b mod n for b < n and any 256-bit a. */
-LT_INLINE void sk_scalar_mul(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
+TW_INLINE void sk_scalar_mul(uint64_t out[4], const uint64_t a[4], const uint64_t b[4]) {
     uint64_t shifted[4];
     sk_scalar_to_montgomery(shifted, a);
     sk_scalar_montmul(out, shifted, b);

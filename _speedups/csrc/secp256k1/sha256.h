@@ -6,7 +6,7 @@
 #ifndef SK_SHA256_H
 #define SK_SHA256_H
 
-#include "lighter/word.h"
+#include "secret/word.h"
 
 enum { SK_SHA256_BLOCK = 64, SK_SHA256_SIZE = 32, SK_SHA256_LAST_MAX = 55 };
 
@@ -33,7 +33,7 @@ static const uint32_t SK_SHA256_ROUND[64] = {
     0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-LT_INLINE uint32_t sk_rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
+TW_INLINE uint32_t sk_rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
 /* One round; the caller rotates the names of the eight variables instead of moving them. */
 #define SK_ROUND(a, b, c, d, e, f, g, h, i) \
@@ -46,7 +46,7 @@ LT_INLINE uint32_t sk_rotate(uint32_t x, int n) { return x >> n | x << (32 - n);
     } while (0)
 
 /* Take one block into the state. */
-LT_FUNCTION void sk_sha256_block(sk_sha256 *state, const uint8_t block[SK_SHA256_BLOCK]) {
+TW_FUNCTION void sk_sha256_block(sk_sha256 *state, const uint8_t block[SK_SHA256_BLOCK]) {
     uint32_t *s = state->word, w[16];
     uint32_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
     int i, j;
@@ -78,13 +78,13 @@ LT_FUNCTION void sk_sha256_block(sk_sha256 *state, const uint8_t block[SK_SHA256
     s[5] += f;
     s[6] += g;
     s[7] += h;
-    lt_wipe(w, sizeof w);
+    tw_wipe(w, sizeof w);
 }
 
 #undef SK_ROUND
 
 /* Take the last `size` bytes, at most SK_SHA256_LAST_MAX, after `blocks` blocks; write the hash. */
-LT_INLINE void sk_sha256_finish(uint8_t out[SK_SHA256_SIZE], const sk_sha256 *start,
+TW_INLINE void sk_sha256_finish(uint8_t out[SK_SHA256_SIZE], const sk_sha256 *start,
                                 const uint8_t *last, size_t size, size_t blocks) {
     uint8_t block[SK_SHA256_BLOCK] = {0};
     uint64_t bits = 8 * (SK_SHA256_BLOCK * (uint64_t)blocks + size);
@@ -97,8 +97,8 @@ LT_INLINE void sk_sha256_finish(uint8_t out[SK_SHA256_SIZE], const sk_sha256 *st
     sk_sha256_block(&state, block);
     for (i = 0; i < SK_SHA256_SIZE; i++)
         out[i] = (uint8_t)(state.word[i / 4] >> (8 * (3 - i % 4)));
-    lt_wipe(block, sizeof block);
-    lt_wipe(&state, sizeof state);
+    tw_wipe(block, sizeof block);
+    tw_wipe(&state, sizeof state);
 }
 
 /* The states after the key's block of the inner and the outer hash: as secret as the key. */
@@ -107,7 +107,7 @@ typedef struct {
 } sk_hmac;
 
 /* Take a key of 32 bytes. */
-LT_INLINE void sk_hmac_load(sk_hmac *mac, const uint8_t key[32]) {
+TW_INLINE void sk_hmac_load(sk_hmac *mac, const uint8_t key[32]) {
     uint8_t block[SK_SHA256_BLOCK];
     size_t i;
     memset(block, 0x36, sizeof block);
@@ -119,11 +119,11 @@ LT_INLINE void sk_hmac_load(sk_hmac *mac, const uint8_t key[32]) {
         block[i] ^= 0x36 ^ 0x5C;
     mac->outer = SK_SHA256_START;
     sk_sha256_block(&mac->outer, block);
-    lt_wipe(block, sizeof block);
+    tw_wipe(block, sizeof block);
 }
 
 /* HMAC of a message of `blocks` whole blocks and `size` bytes, at most SK_SHA256_LAST_MAX. */
-LT_INLINE void sk_hmac_sign(uint8_t out[SK_SHA256_SIZE], const sk_hmac *mac, const uint8_t *message,
+TW_INLINE void sk_hmac_sign(uint8_t out[SK_SHA256_SIZE], const sk_hmac *mac, const uint8_t *message,
                             size_t blocks, size_t size) {
     uint8_t hash[SK_SHA256_SIZE];
     sk_sha256 state = mac->inner;
@@ -132,8 +132,8 @@ LT_INLINE void sk_hmac_sign(uint8_t out[SK_SHA256_SIZE], const sk_hmac *mac, con
         sk_sha256_block(&state, message + SK_SHA256_BLOCK * i);
     sk_sha256_finish(hash, &state, message + SK_SHA256_BLOCK * blocks, size, blocks + 1);
     sk_sha256_finish(out, &mac->outer, hash, sizeof hash, 1);
-    lt_wipe(hash, sizeof hash);
-    lt_wipe(&state, sizeof state);
+    tw_wipe(hash, sizeof hash);
+    tw_wipe(&state, sizeof state);
 }
 
 #endif

@@ -3,24 +3,24 @@
  * Additions, rotations and bit operations on 64-bit words, in the same order for every input:
  * nothing branches on the data or uses it as an index, so key and message may be secret.
  */
-#ifndef LTX_SHA512_H
-#define LTX_SHA512_H
+#ifndef TW_SECRET_SHA512_H
+#define TW_SECRET_SHA512_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "lighter/word.h"
+#include "word.h"
 
-enum { LTX_SHA512_BLOCK = 128, LTX_SHA512_SIZE = 64, LTX_HMAC_MESSAGE_MAX = 111 };
+enum { TW_SHA512_BLOCK = 128, TW_SHA512_SIZE = 64, TW_HMAC_MESSAGE_MAX = 111 };
 
-static const uint64_t LTX_SHA512_START[8] = {
+static const uint64_t TW_SHA512_START[8] = {
     UINT64_C(0x6a09e667f3bcc908), UINT64_C(0xbb67ae8584caa73b), UINT64_C(0x3c6ef372fe94f82b),
     UINT64_C(0xa54ff53a5f1d36f1), UINT64_C(0x510e527fade682d1), UINT64_C(0x9b05688c2b3e6c1f),
     UINT64_C(0x1f83d9abfb41bd6b), UINT64_C(0x5be0cd19137e2179),
 };
 
-static const uint64_t LTX_SHA512_ROUND[80] = {
+static const uint64_t TW_SHA512_ROUND[80] = {
     UINT64_C(0x428a2f98d728ae22), UINT64_C(0x7137449123ef65cd), UINT64_C(0xb5c0fbcfec4d3b2f),
     UINT64_C(0xe9b5dba58189dbbc), UINT64_C(0x3956c25bf348b538), UINT64_C(0x59f111f1b605d019),
     UINT64_C(0x923f82a4af194f9b), UINT64_C(0xab1c5ed5da6d8118), UINT64_C(0xd807aa98a3030242),
@@ -50,9 +50,9 @@ static const uint64_t LTX_SHA512_ROUND[80] = {
     UINT64_C(0x5fcb6fab3ad6faec), UINT64_C(0x6c44198c4a475817),
 };
 
-static inline uint64_t ltx_rotate(uint64_t x, unsigned by) { return x >> by | x << (64 - by); }
+static inline uint64_t tw_sha512_rotate(uint64_t x, unsigned by) { return x >> by | x << (64 - by); }
 
-static inline uint64_t ltx_load_be(const uint8_t *bytes) {
+static inline uint64_t tw_load_be(const uint8_t *bytes) {
     uint64_t x = 0;
     int i;
     for (i = 0; i < 8; i++)
@@ -60,7 +60,7 @@ static inline uint64_t ltx_load_be(const uint8_t *bytes) {
     return x;
 }
 
-static inline void ltx_store_be(uint8_t *bytes, uint64_t x) {
+static inline void tw_store_be(uint8_t *bytes, uint64_t x) {
     int i;
     for (i = 7; i >= 0; i--) {
         bytes[i] = (uint8_t)x;
@@ -69,37 +69,37 @@ static inline void ltx_store_be(uint8_t *bytes, uint64_t x) {
 }
 
 /* One round; the caller rotates the names of the eight variables instead of moving them. */
-#define LTX_ROUND(a, b, c, d, e, f, g, h, i) \
+#define TW_ROUND(a, b, c, d, e, f, g, h, i) \
     do { \
-        uint64_t t = (h) + (ltx_rotate(e, 14) ^ ltx_rotate(e, 18) ^ ltx_rotate(e, 41)) + \
-                     ((g) ^ ((e) & ((f) ^ (g)))) + LTX_SHA512_ROUND[(i)] + w[(i) & 15]; \
+        uint64_t t = (h) + (tw_sha512_rotate(e, 14) ^ tw_sha512_rotate(e, 18) ^ tw_sha512_rotate(e, 41)) + \
+                     ((g) ^ ((e) & ((f) ^ (g)))) + TW_SHA512_ROUND[(i)] + w[(i) & 15]; \
         (d) += t; \
-        (h) = t + (ltx_rotate(a, 28) ^ ltx_rotate(a, 34) ^ ltx_rotate(a, 39)) + \
+        (h) = t + (tw_sha512_rotate(a, 28) ^ tw_sha512_rotate(a, 34) ^ tw_sha512_rotate(a, 39)) + \
               (((a) & (b)) | ((c) & ((a) | (b)))); \
     } while (0)
 
-static inline void ltx_sha512_block(uint64_t state[8], const uint8_t block[LTX_SHA512_BLOCK]) {
+static inline void tw_sha512_block(uint64_t state[8], const uint8_t block[TW_SHA512_BLOCK]) {
     uint64_t w[16];
     uint64_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint64_t e = state[4], f = state[5], g = state[6], h = state[7];
     int i, j;
     for (i = 0; i < 16; i++)
-        w[i] = ltx_load_be(block + 8 * i);
+        w[i] = tw_load_be(block + 8 * i);
     for (i = 0; i < 80; i += 8) {
         for (j = i; i >= 16 && j < i + 8; j++) {
             uint64_t early = w[(j + 1) & 15], late = w[(j + 14) & 15];
-            w[j & 15] += (ltx_rotate(early, 1) ^ ltx_rotate(early, 8) ^ early >> 7) +
-                         (ltx_rotate(late, 19) ^ ltx_rotate(late, 61) ^ late >> 6) +
+            w[j & 15] += (tw_sha512_rotate(early, 1) ^ tw_sha512_rotate(early, 8) ^ early >> 7) +
+                         (tw_sha512_rotate(late, 19) ^ tw_sha512_rotate(late, 61) ^ late >> 6) +
                          w[(j + 9) & 15];
         }
-        LTX_ROUND(a, b, c, d, e, f, g, h, i);
-        LTX_ROUND(h, a, b, c, d, e, f, g, i + 1);
-        LTX_ROUND(g, h, a, b, c, d, e, f, i + 2);
-        LTX_ROUND(f, g, h, a, b, c, d, e, i + 3);
-        LTX_ROUND(e, f, g, h, a, b, c, d, i + 4);
-        LTX_ROUND(d, e, f, g, h, a, b, c, i + 5);
-        LTX_ROUND(c, d, e, f, g, h, a, b, i + 6);
-        LTX_ROUND(b, c, d, e, f, g, h, a, i + 7);
+        TW_ROUND(a, b, c, d, e, f, g, h, i);
+        TW_ROUND(h, a, b, c, d, e, f, g, i + 1);
+        TW_ROUND(g, h, a, b, c, d, e, f, i + 2);
+        TW_ROUND(f, g, h, a, b, c, d, e, i + 3);
+        TW_ROUND(e, f, g, h, a, b, c, d, i + 4);
+        TW_ROUND(d, e, f, g, h, a, b, c, i + 5);
+        TW_ROUND(c, d, e, f, g, h, a, b, i + 6);
+        TW_ROUND(b, c, d, e, f, g, h, a, i + 7);
     }
     state[0] += a;
     state[1] += b;
@@ -109,56 +109,56 @@ static inline void ltx_sha512_block(uint64_t state[8], const uint8_t block[LTX_S
     state[5] += f;
     state[6] += g;
     state[7] += h;
-    lt_wipe(w, sizeof w);
+    tw_wipe(w, sizeof w);
 }
 
-#undef LTX_ROUND
+#undef TW_ROUND
 
 /* The states after the key's block of the inner and the outer hash: as secret as the key. */
 typedef struct {
     uint64_t inner[8], outer[8];
-} ltx_hmac;
+} tw_hmac;
 
 /* Take a key of at most one block. */
-static inline void ltx_hmac_load(ltx_hmac *mac, const uint8_t *key, size_t size) {
-    uint8_t block[LTX_SHA512_BLOCK];
+static inline void tw_hmac_load(tw_hmac *mac, const uint8_t *key, size_t size) {
+    uint8_t block[TW_SHA512_BLOCK];
     size_t i;
     memset(block, 0x36, sizeof block);
     for (i = 0; i < size; i++)
         block[i] ^= key[i];
-    memcpy(mac->inner, LTX_SHA512_START, sizeof mac->inner);
-    ltx_sha512_block(mac->inner, block);
+    memcpy(mac->inner, TW_SHA512_START, sizeof mac->inner);
+    tw_sha512_block(mac->inner, block);
     for (i = 0; i < sizeof block; i++)
         block[i] ^= 0x36 ^ 0x5C;
-    memcpy(mac->outer, LTX_SHA512_START, sizeof mac->outer);
-    ltx_sha512_block(mac->outer, block);
-    lt_wipe(block, sizeof block);
+    memcpy(mac->outer, TW_SHA512_START, sizeof mac->outer);
+    tw_sha512_block(mac->outer, block);
+    tw_wipe(block, sizeof block);
 }
 
-/* Hash a last block of `size` bytes, at most LTX_HMAC_MESSAGE_MAX, that follows one full block. */
-static inline void ltx_sha512_finish(uint8_t out[LTX_SHA512_SIZE], const uint64_t start[8],
+/* Hash a last block of `size` bytes, at most TW_HMAC_MESSAGE_MAX, that follows one full block. */
+static inline void tw_sha512_finish(uint8_t out[TW_SHA512_SIZE], const uint64_t start[8],
                                      const uint8_t *message, size_t size) {
-    uint8_t block[LTX_SHA512_BLOCK] = {0};
+    uint8_t block[TW_SHA512_BLOCK] = {0};
     uint64_t state[8];
     int i;
     memcpy(state, start, sizeof state);
     memcpy(block, message, size);
     block[size] = 0x80;
-    ltx_store_be(block + LTX_SHA512_BLOCK - 8, 8 * (LTX_SHA512_BLOCK + (uint64_t)size));
-    ltx_sha512_block(state, block);
+    tw_store_be(block + TW_SHA512_BLOCK - 8, 8 * (TW_SHA512_BLOCK + (uint64_t)size));
+    tw_sha512_block(state, block);
     for (i = 0; i < 8; i++)
-        ltx_store_be(out + 8 * i, state[i]);
-    lt_wipe(block, sizeof block);
-    lt_wipe(state, sizeof state);
+        tw_store_be(out + 8 * i, state[i]);
+    tw_wipe(block, sizeof block);
+    tw_wipe(state, sizeof state);
 }
 
-/* HMAC-SHA-512 of a message of at most LTX_HMAC_MESSAGE_MAX bytes: two blocks in all. */
-static inline void ltx_hmac_sign(uint8_t out[LTX_SHA512_SIZE], const ltx_hmac *mac,
+/* HMAC-SHA-512 of a message of at most TW_HMAC_MESSAGE_MAX bytes: two blocks in all. */
+static inline void tw_hmac_sign(uint8_t out[TW_SHA512_SIZE], const tw_hmac *mac,
                                  const uint8_t *message, size_t size) {
-    uint8_t inner[LTX_SHA512_SIZE];
-    ltx_sha512_finish(inner, mac->inner, message, size);
-    ltx_sha512_finish(out, mac->outer, inner, sizeof inner);
-    lt_wipe(inner, sizeof inner);
+    uint8_t inner[TW_SHA512_SIZE];
+    tw_sha512_finish(inner, mac->inner, message, size);
+    tw_sha512_finish(out, mac->outer, inner, sizeof inner);
+    tw_wipe(inner, sizeof inner);
 }
 
 #endif

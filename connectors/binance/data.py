@@ -31,6 +31,7 @@ from .._speedups.book import ChainedBook
 from .._speedups.events import InstrumentBase
 from .._speedups.symbols import SymbolTable
 from ..books.sync import BookSync
+from ..data.desk import InstrumentDesk
 from ..data.dispatch import Consumer, Dispatch
 from ..errors import ClientError, ConnectorError
 from ..model import (
@@ -40,7 +41,6 @@ from ..model import (
     ErrorEvent,
     Instrument,
     InstrumentStatus,
-    InstrumentUpdated,
     MarketStatus,
     StatusEvent,
     StreamSilent,
@@ -53,10 +53,9 @@ from ..net.attempts import AttemptBudget
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.tasks import OwnedTasks
 from .books import Books
-from .catalog import Catalog, Change
 from .config import VENUE, Config, Product, Route
 from .feeds import MarketFeeds
-from .instruments import index_instrument
+from .instruments import index_instrument, market_status
 from .interest import Interest
 from .pool import StreamPool
 from .rest import BinanceRest
@@ -122,7 +121,17 @@ class DataClient(MarketFeeds):
         self._on_status = on_status
         self._on_venue_event = on_venue_event
         self._given = tuple(instruments)
-        self._catalog = Catalog()
+        self._desk = InstrumentDesk(
+            VENUE,
+            load=self._load,
+            on_instrument=self._on_instrument,
+            emit=self._emit,
+            on_callback_error=lambda error, event: self._callback_failed(error, -1, event),
+            on_error=lambda message, error: self._error(message, error=error),
+            every_s=self.config.instrument_refresh_s,
+            least_s=OFF_GRID_REFRESH_S,
+            settle_s=REFRESH_DEBOUNCE_S,
+        )
         self._indices: dict[str, Instrument] = {}
         self._symbols = SymbolTable()
         self._dispatch = Dispatch(self._callback_failed)
@@ -139,19 +148,13 @@ class DataClient(MarketFeeds):
         )
         self._interests = self._make_interests(attempts)
         self._ends: dict[Subscription, Callable[[], None]] = {}
-        self._status_watchers: list[
-            tuple[str | None, Callable[[InstrumentStatus], object], Subscription]
-        ] = []
         self._housekeeping = Subscription("contract info", (CONTRACT_INFO,), lambda each: None)
         self._tasks = OwnedTasks(f"binance-data/{self.product}")
-        self._refresh = asyncio.Event()
-        self._off_grid_refresh_s = 0.0
         self._overlaps = 0
         self._connections: dict[str, ConnectionState] = {}
         self._open = False
         self._life = asyncio.Lock()  # connect and close, one at a time
         self.callback_errors = 0
-        self.instrument_refreshes = 0
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -163,7 +166,12 @@ class DataClient(MarketFeeds):
     @property
     def instruments(self) -> Mapping[str, Instrument]:
         """All instruments by our id, as a live read-only view."""
-        return self._catalog.by_id
+        return self._desk.instruments
+
+    @property
+    def instrument_refreshes(self) -> int:
+        """How often exchangeInfo was read."""
+        return self._desk.refreshes
 
     @property
     def pools(self) -> tuple[StreamPool, ...]:
@@ -187,11 +195,11 @@ class DataClient(MarketFeeds):
         """
         name = instrument if isinstance(instrument, str) else instrument.symbol
         index = self._indices.get(name.removesuffix("-INDEX").upper())
-        return index if index is not None else self._catalog.find(instrument)
+        return index if index is not None else self._desk.catalog.find(instrument)
 
     def status(self, instrument: Instrument | str) -> MarketStatus:
         """Return the latest trading status known, which may be newer than the definition."""
-        return self._catalog.status(instrument)
+        return self._desk.catalog.status(instrument)
 
     def book(self, instrument: Instrument | str) -> ChainedBook | None:
         """Return a subscribed book while it can be trusted, else None."""
@@ -232,7 +240,7 @@ class DataClient(MarketFeeds):
             self._tasks.spawn(interest.run(), f"streams-{route or 'all'}")
         self._tasks.spawn(self._books.run(), "book-snapshots")
         self._tasks.spawn(self._keep_clock(), "clock")
-        self._tasks.spawn(self._keep_instruments(), "instruments")
+        self._tasks.spawn(self._desk.run(), "instruments")
         if self.config.instrument_refresh_s > 0:
             self._interest_of(CONTRACT_INFO).add((CONTRACT_INFO,), self._housekeeping)
 
@@ -270,81 +278,31 @@ class DataClient(MarketFeeds):
 
     async def _load_first(self) -> None:
         if self._given:
-            self._take(self._given)
+            self._desk.take(self._given)
             return
         await self.rest.sync_clock()
-        await self.load_instruments()
+        await self._desk.load()
 
     # ---- instruments --------------------------------------------------------------------------
 
     async def load_instruments(self) -> Mapping[str, Instrument]:
         """Read exchangeInfo again now; return all instruments by our id."""
+        return await self._desk.load()
+
+    async def _load(self) -> Iterable[Instrument]:
         info = await self.rest.exchange_info()
-        self.instrument_refreshes += 1
         for symbol, reason in info.problems:
             log.warning("symbol=%s cannot be read from exchangeInfo: %s", symbol, reason)
             self._error(f"{symbol}: {reason}", where="exchangeInfo")
-        self._take(info.instruments)
-        return self.instruments
+        return info.instruments
 
-    def _take(self, instruments: Iterable[Instrument]) -> None:
-        instruments = tuple(instruments)
-        first = not self._catalog.loaded
-        changes = self._catalog.update(instruments)
-        for instrument in instruments if first else (c.new for c in changes if c.is_redefined):
-            if instrument is None:
-                continue
-            self._symbols.add(instrument)
-            self._books.on_instrument(instrument)
-            if self.product is Product.COINM and instrument.pair not in self._indices:
-                index = index_instrument(instrument.pair, instrument.quote)
-                self._indices[instrument.pair] = index
-                self._symbols.add(index)
-        for change in changes:
-            self._tell(change)
-
-    def _tell(self, change: Change) -> None:
-        now_ns = time.time_ns()
-        identity = change.instrument.id
-        if change.is_redefined:
-            is_new = change.old is None
-            self._emit(
-                InstrumentUpdated(
-                    venue=VENUE, ts_init=now_ns, instrument_id=identity, is_new=is_new
-                )
-            )
-        if not change.status_changed:
-            return
-        event = InstrumentStatus(
-            venue=VENUE,
-            ts_init=now_ns,
-            instrument_id=identity,
-            status=change.status,
-            venue_status=change.venue_status,
-            previous=change.previous,
-        )
-        self._emit(event)
-        for wanted, callback, _ in tuple(self._status_watchers):
-            if wanted in (None, identity):
-                try:
-                    callback(event)
-                except Exception as error:  # noqa: BLE001 - reported; the others go on
-                    self._callback_failed(error, -1, event)
-
-    async def _keep_instruments(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self.config.instrument_refresh_s or None):
-                    await self._refresh.wait()
-                await asyncio.sleep(REFRESH_DEBOUNCE_S)
-            except TimeoutError:
-                pass
-            self._refresh.clear()
-            try:
-                await self.load_instruments()
-            except ConnectorError as error:
-                log.warning("instruments could not be refreshed: %s", error)
-                self._error(f"instruments could not be refreshed: {error}", error=error)
+    def _on_instrument(self, instrument: Instrument) -> None:
+        self._symbols.add(instrument)
+        self._books.on_instrument(instrument)
+        if self.product is Product.COINM and instrument.pair not in self._indices:
+            index = index_instrument(instrument.pair, instrument.quote)
+            self._indices[instrument.pair] = index
+            self._symbols.add(index)
 
     async def _keep_clock(self) -> None:
         while True:
@@ -356,11 +314,8 @@ class DataClient(MarketFeeds):
 
     def _off_grid(self, instrument: InstrumentBase) -> None:
         """A value did not fit: the definition may be out of date (BN-MD-13)."""
-        now = time.monotonic()
-        if now - self._off_grid_refresh_s >= OFF_GRID_REFRESH_S or not self._off_grid_refresh_s:
-            self._off_grid_refresh_s = now
+        if self._desk.refresh():
             log.warning("instrument=%s a value is off its grid, reading it again", instrument.id)
-            self._refresh.set()
 
     # ---- what MarketFeeds needs ---------------------------------------------------------------
 
@@ -397,12 +352,8 @@ class DataClient(MarketFeeds):
     def _add_status(
         self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
     ) -> Subscription:
-        wanted = None if instrument is None else instrument.id
-        subscription = Subscription(f"status {wanted or 'of all'}", (), self._cancel)
-        entry = (wanted, callback, subscription)
-        self._status_watchers.append(entry)
-        self._ends[subscription] = lambda: self._status_watchers.remove(entry)
-        subscription.advance(StreamState.ACTIVE)
+        subscription, end = self._desk.watch(instrument, callback, self._cancel)
+        self._ends[subscription] = end
         return subscription
 
     def _set_depth_kind(self, instrument: Instrument, kind: str) -> None:
@@ -565,10 +516,10 @@ class DataClient(MarketFeeds):
     def _on_contract_info(self, info: ContractInfo) -> None:
         if info.symbol_type not in (None, self.product.symbol_type):
             return  # of the other product: the stream carries both (BN-L-14)
-        change = self._catalog.on_contract_info(info)
+        change = self._desk.catalog.set_status(info.symbol, market_status(info.status), info.status)
         if change is not None:
-            self._tell(change)
-        self._refresh.set()
+            self._desk.tell(change)
+        self._desk.refresh(urgent=True)
 
     # ---- telling ------------------------------------------------------------------------------
 

@@ -121,6 +121,17 @@ class Catalog:
                     changes.append(Change(old, None, gone, previous, str(gone)))
         return [] if silent else changes
 
+    def set_status(self, symbol: str, status: MarketStatus, venue_status: str) -> Change | None:
+        """Take a status that came without a definition; None if it says nothing new."""
+        known = self._by_symbol.get(symbol)
+        if known is None:
+            return None
+        previous = self._statuses[symbol]
+        if status is previous:
+            return None
+        self._statuses[symbol] = status
+        return Change(known, None, status, previous, venue_status)
+
     def status(self, instrument: Instrument | str) -> MarketStatus:
         """Return the latest status known, which may be newer than the definition's."""
         return self._statuses[self.find(instrument).symbol]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -47,7 +49,9 @@ class InstrumentDesk:
     every_s :
         Time between refreshes; 0: only when asked for.
     least_s :
-        Time that must have passed since the last refresh before an asked for one is made.
+        Time between two refreshes that were asked for without urgency.
+    settle_s :
+        Time between asking and reading: what changes together is asked for together.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class InstrumentDesk:
         on_error: Callable[[str, ConnectorError], object],
         every_s: float = 0.0,
         least_s: float = 60.0,
+        settle_s: float = 1.0,
     ) -> None:
         self.catalog = Catalog()
         self.refreshes = 0
@@ -72,7 +77,9 @@ class InstrumentDesk:
         self._on_error = on_error
         self._every_s = every_s
         self._least_s = least_s
-        self._refreshed_at = float("-inf")
+        self._settle_s = settle_s
+        self._due_s = float("inf")  # of the refresh asked for
+        self._answered_s = float("-inf")  # when one was last made because of that
         self._asked = asyncio.Event()
         self._again: set[str] = set()  # symbols whose definition is wanted even if unchanged
         self._watchers: list[tuple[str | None, StatusCallback, Subscription]] = []
@@ -84,7 +91,6 @@ class InstrumentDesk:
 
     async def load(self) -> Mapping[str, Instrument]:
         """Read all definitions now; ConnectorError if the venue does not give them."""
-        self._refreshed_at = time.monotonic()
         self.take(await self._load())
         self.refreshes += 1
         return self.instruments
@@ -102,28 +108,42 @@ class InstrumentDesk:
         for change in changes:
             self.tell(change)
 
-    def refresh(self, symbol: str | None = None) -> None:
-        """Have everything read again soon; of `symbol` the definition is told in any case."""
+    def refresh(self, symbol: str | None = None, *, urgent: bool = False) -> bool:
+        """Have everything read again soon; of `symbol` the definition is told in any case.
+
+        An urgent refresh (the venue announced a change) does not wait for `least_s`. Returns
+        False if one that was asked for before comes as soon.
+        """
         if symbol is not None:
             self._again.add(symbol)
+        due_s = time.monotonic() + self._settle_s
+        if not urgent:
+            due_s = max(due_s, self._answered_s + self._least_s)
+        if due_s >= self._due_s:
+            return False
+        self._due_s = due_s
         self._asked.set()
+        return True
 
     async def run(self) -> None:
         """Refresh when asked to and from time to time; ends by cancellation."""
         while True:
-            try:
-                async with asyncio.timeout(self._every_s or None):
-                    await self._asked.wait()
-                since_s = time.monotonic() - self._refreshed_at
-                await asyncio.sleep(max(self._least_s - since_s, 0.0))
-            except TimeoutError:
-                pass
-            self._asked.clear()
+            routine_s = time.monotonic() + (self._every_s or float("inf"))
+            while (wait_s := min(self._due_s, routine_s) - time.monotonic()) > 0:
+                self._asked.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if math.isinf(wait_s) else wait_s):
+                        await self._asked.wait()
+            asked = self._due_s <= time.monotonic()
+            if asked:
+                self._due_s, self._answered_s = float("inf"), time.monotonic()
             try:
                 await self.load()
             except ConnectorError as error:
                 log.warning("venue=%s instruments could not be refreshed: %s", self._venue, error)
                 self._on_error(f"instruments could not be refreshed: {error}", error)
+                if asked:
+                    self.refresh()
 
     # ---- statuses -----------------------------------------------------------------------------
 

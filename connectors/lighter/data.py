@@ -302,12 +302,12 @@ class DataClient(MarketFeeds):
         self._books.on_instrument(instrument)
 
     def _off_scale(self, instrument: InstrumentBase) -> None:
-        log.warning("instrument=%s a value is off its grid, reading it again", instrument.id)
-        self._desk.refresh(instrument.symbol)
+        if self._desk.refresh(instrument.symbol):
+            log.warning("instrument=%s a value is off its grid, reading it again", instrument.id)
 
     def _unknown_market(self, market: str) -> None:
-        log.debug("market=%s is not known, reading the instruments again", market)
-        self._desk.refresh()
+        if self._desk.refresh():
+            log.debug("market=%s is not known, reading the instruments again", market)
 
     # ---- what MarketFeeds needs ---------------------------------------------------------------
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.binance.catalog import Catalog
 from connectors.binance.instruments import market_status, symbol_id
-from connectors.binance.wire import ContractInfo
+from connectors.data.catalog import Catalog
 from connectors.errors import ClientError
 from connectors.model import Instrument, InstrumentKind, MarketStatus
 
@@ -70,15 +69,13 @@ def test_a_vanished_symbol_is_told_once_and_stays_known(catalog):
     assert back.previous is MarketStatus.NOT_AVAILABLE
 
 
-def info(symbol, status):
-    return ContractInfo(symbol, symbol, "PERPETUAL", status, 0, 0, None, 1, 5)
-
-
-def test_contract_info_is_told_once(catalog):
-    change = catalog.on_contract_info(info("BTCUSDT", "SETTLING"))
+def test_a_status_without_a_definition_is_told_once(catalog):
+    settling = ("BTCUSDT", MarketStatus.SETTLING, "SETTLING")
+    change = catalog.set_status(*settling)
     assert change.status is MarketStatus.SETTLING
-    assert catalog.on_contract_info(info("BTCUSDT", "SETTLING")) is None
-    assert catalog.on_contract_info(info("NEWUSDT", "TRADING")) is None
+    assert change.venue_status == "SETTLING"
+    assert catalog.set_status(*settling) is None
+    assert catalog.set_status("NEWUSDT", MarketStatus.TRADING, "TRADING") is None
     # The refresh that follows brings the definition, not the news again.
     (change,) = catalog.update([make(status="SETTLING"), make("ETHUSDT")])
     assert not change.status_changed

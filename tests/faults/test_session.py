@@ -478,6 +478,20 @@ async def test_close_during_a_hanging_attempt_ends_at_once(bench):
 
 
 @bench_test
+async def test_close_before_an_attempt_has_begun_ends_at_once(bench):
+    """Found 2026-11-21: a task cancelled before its first step told nobody that it had ended."""
+    session = bench.session(close_timeout_s=2 * GRACE_S)
+    opening = asyncio.create_task(session.open())
+    await asyncio.sleep(0)
+    assert session.counters.attempts == 1
+    async with asyncio.timeout(GRACE_S):
+        await session.close()
+    with pytest.raises(ClientError):
+        await opening
+    assert bench.proxy.accepted == 0
+
+
+@bench_test
 async def test_close_while_waiting_for_the_attempt_budget(bench):
     attempts = AttemptBudget((Quota(1, 3600.0),))
     session = bench.session(attempts=attempts, budget_timeout_s=7200)

@@ -23,6 +23,7 @@ __all__ = [
     "Environment",
     "Product",
     "Route",
+    "check_heartbeat",
     "endpoints",
     "futures_only",
     "route_url",
@@ -82,6 +83,12 @@ def futures_only(product: Product | str) -> Product:
             f"BinanceFuturesWebSocketClient requires UsdM or CoinM product type, was {member.label}"
         )
     return member
+
+
+def check_heartbeat(heartbeat_s: float | None) -> None:
+    """Refuse pings so frequent that the venue's limit leaves no room for commands (BN-L-07)."""
+    if heartbeat_s is not None and not heartbeat_s >= 1:
+        raise ConfigError(f"heartbeat_s must be at least 1, or None, was {heartbeat_s}")
 
 
 class Environment(StrEnum):
@@ -295,8 +302,9 @@ class Config:
     max_connections :
         Per pool, default 20.
     heartbeat_s :
-        A ping every so many seconds, default 20, whose missing pong means reconnect: silence
-        of data proves nothing on quiet symbols (BN-T-10, BN-T-11). None: no pings.
+        A ping every so many seconds, at least 1, default 20, whose missing pong means
+        reconnect: silence of data proves nothing on quiet symbols (BN-T-10, BN-T-11). None: no
+        pings.
     idle_timeout_s :
         No frame of any kind for so long means reconnect, default 5 min (BN-T-11).
     rotate :
@@ -346,11 +354,7 @@ class Config:
             )
         if self.max_connections < 1:
             raise ConfigError(f"max_connections must be at least 1, was {self.max_connections}")
-        if self.heartbeat_s is not None and self.heartbeat_s <= 0:
-            raise ConfigError(f"heartbeat_s must be greater than 0 or None, was {self.heartbeat_s}")
-        if self.heartbeat_s is not None and self.heartbeat_s < 1 and self.stream_url is None:
-            # Pings count toward the ten messages a second (BN-L-07); more of them end in a ban.
-            raise ConfigError(f"the venue takes a ping a second at most, was {self.heartbeat_s} s")
+        check_heartbeat(self.heartbeat_s)
         if self.book_depth not in (5, 10, 20, 50, 100, 500, 1000):
             raise ConfigError(
                 f"book_depth must be 5, 10, 20, 50, 100, 500 or 1000, was {self.book_depth}"

@@ -19,9 +19,18 @@ from ..net.policy import Heartbeat, SessionPolicy
 from ..net.redact import mask_url
 from ..net.session_events import Closed, Connected, RotationDue, SessionEvent
 from ..net.tasks import OwnedTasks
-from .config import Credentials, Environment, Product, Route, endpoints, futures_only, route_url
+from .config import (
+    Credentials,
+    Environment,
+    Product,
+    Route,
+    check_heartbeat,
+    endpoints,
+    futures_only,
+    route_url,
+)
 from .confirmation import Confirmation
-from .connection import Connection
+from .connection import SUBSCRIPTION_KEY, Connection
 from .output import Output
 from .pool_core import PoolCore
 from .reporting import Reporter, is_control, refusal
@@ -52,8 +61,8 @@ class StreamPool:
     url :
         In place of the environment's, used byte for byte.
     heartbeat_s :
-        Send a ping every so many seconds, and reconnect when its pong does not come: that tells
-        a dead connection from a quiet one. None: only `idle_timeout_s` does.
+        Send a ping every so many seconds, at least 1, and reconnect when its pong does not come:
+        that tells a dead connection from a quiet one. None: only `idle_timeout_s` does.
     route :
         Which USD-M route the pool is on; by default the one its URL names, else market.
     max_streams, max_connections :
@@ -112,6 +121,7 @@ class StreamPool:
         attempts: AttemptBudget | None = None,
         rotation_age_s: float = ROTATION_AGE_S,
     ) -> None:
+        check_heartbeat(heartbeat_s)
         self._product = futures_only(product)
         self._environment = Environment(environment)
         self._credentials = Credentials.optional(api_key, api_secret)
@@ -451,6 +461,7 @@ class StreamPool:
             heartbeat = Heartbeat(
                 interval_s=self._heartbeat_s,
                 reply_timeout_s=min(self._heartbeat_s, HEARTBEAT_REPLY_S),
+                key=SUBSCRIPTION_KEY,
             )
         age_s = self._rotation_age_s - index * min(ROTATION_SPREAD_S, self._rotation_age_s / 100)
         return SessionPolicy(

@@ -26,7 +26,8 @@ class Heartbeat:
         Reconnect when nothing answers within that time, at most `interval_s`. The answer
         to a ping frame is its pong; to a message, any frame. None expects no answer.
     key : str, optional
-        Rate limit key that a heartbeat uses up; it is sent even if that is exhausted.
+        Rate limit key that a heartbeat is charged to; it is sent even if that is exhausted,
+        and other messages of the key then wait longer.
     """
 
     interval_s: float

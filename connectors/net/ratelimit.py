@@ -221,6 +221,16 @@ class RateLimiter:
                     meter.take(now_ns, cost)
             return is_free
 
+    def charge(self, key: str, cost: int = 1) -> None:
+        """Take units for what was sent without asking, even if they are not there.
+
+        What asks afterwards waits until they have come back.
+        """
+        with self._lock:
+            now_ns = self._clock.monotonic_ns()
+            for meter in self._meters_of(key):
+                meter.take(now_ns, cost)
+
     def time_until(self, *keys: str, cost: int = 1) -> float:
         """Return the seconds until `cost` units are free, not counting those who wait."""
         self._check(keys, cost)

@@ -14,6 +14,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -357,6 +358,7 @@ class Session:
             case Dial(epoch):
                 self._counters.attempts += 1
                 self._dial_task = self._tasks.spawn(self._dial(epoch), f"dial-{epoch}")
+                self._dial_task.add_done_callback(partial(self._dial_ended, epoch))
             case AbandonDial():
                 if self._dial_task is not None:
                     self._dial_task.cancel()
@@ -455,9 +457,6 @@ class Session:
                     proxy=endpoint.proxy,
                     receive_buffer_bytes=endpoint.receive_buffer_bytes,
                 )
-        except asyncio.CancelledError:
-            self._failed(epoch, TransportError("the attempt was abandoned"))
-            raise
         except TimeoutError as error:
             if isinstance(error, ConnectorError):
                 self._failed(epoch, error)
@@ -469,6 +468,11 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the url or headers callable failed
             text = f"{endpoint.label}: {type(error).__name__}: {mask_text(str(error))}"
             self._failed(epoch, TransportError(text))
+
+    def _dial_ended(self, epoch: int, task: asyncio.Task[None]) -> None:
+        """Take note of an attempt that was abandoned, maybe before it had begun."""
+        if task.cancelled():
+            self._failed(epoch, TransportError("the attempt was abandoned"))
 
     def _failed(self, epoch: int, error: ConnectorError) -> None:
         status: int | None = getattr(error, "status", None)
@@ -487,7 +491,7 @@ class Session:
         if heartbeat is None or link is None:
             return
         if heartbeat.key is not None and self._limiter is not None:
-            self._limiter.try_acquire(heartbeat.key)
+            self._limiter.charge(heartbeat.key)
         self._counters.heartbeats += 1
         self._beat_sent_ns = self._now()
         if heartbeat.message is None:

@@ -10,6 +10,8 @@ from typing import Self
 
 import picows
 
+from patience import GRACE_S
+
 __all__ = ["Market", "MarketClient"]
 
 
@@ -94,7 +96,11 @@ class Market:
 
     async def __aenter__(self) -> Self:
         self._server = await picows.ws_create_server(
-            self._accept, "127.0.0.1", 0, enable_auto_pong=False, websocket_handshake_timeout=2
+            self._accept,
+            "127.0.0.1",
+            0,
+            enable_auto_pong=False,
+            websocket_handshake_timeout=GRACE_S,
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -113,14 +119,14 @@ class Market:
             if not client.gone.is_set():
                 client.transport.disconnect(graceful=False)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(GRACE_S):
                 for client in self.clients:
                     await client.gone.wait()
         await self._server.wait_closed()
 
     async def until(self, condition: Callable[[], object], *, timeout_s: float = 5.0) -> None:
         """Wait until the condition holds; looked at whenever something happens, and often."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s + GRACE_S):
             while not condition():
                 self.changed.clear()
                 with contextlib.suppress(TimeoutError):

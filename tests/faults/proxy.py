@@ -45,6 +45,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from patience import GRACE_S
+
 __all__ = ["Connection", "FaultProxy", "How", "Way"]
 
 CHUNK = 65_536
@@ -316,7 +318,7 @@ class FaultProxy:
 
     async def wait_connection(self, count: int = 1, *, timeout_s: float = 5.0) -> Connection:
         """Wait until `count` connections have been made in all; return the last of them."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s + GRACE_S):
             while len(self.connections) < count:
                 self._changed.clear()
                 await self._changed.wait()
@@ -324,7 +326,7 @@ class FaultProxy:
 
     async def wait_accepted(self, count: int, *, timeout_s: float = 5.0) -> None:
         """Wait until `count` clients have been accepted, also those treated badly."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s + GRACE_S):
             while self.accepted < count:
                 self._changed.clear()
                 await self._changed.wait()

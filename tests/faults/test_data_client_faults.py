@@ -268,7 +268,7 @@ def test_bn_m_34_acknowledged_and_silent(run):
         async with stage(first_data_timeout_s=1.0) as (sim, rig):
             sim.faults.apply({"fault": "control", "action": "silent", "count": 1})
             sim.faults.apply({"fault": "drop", "mode": "reset", "route": "public"})
-            await until(seen(rig, "StreamSilent"), 5, "the silence is told")
+            await until(seen(rig, "StreamSilent"), 15, "the silence is told")
             await all_is_well(rig)
             assert rig.resubscribed > 0
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from connectors.binance.streams import parse
 from faults.proxy import Way
-from faults.support import Rig, SimControl, SimProcess
+from faults.support import Rig, SimControl, SimProcess, until
 from faults.support_mischief import client_port
 
 
@@ -39,6 +41,22 @@ def test_books_whose_connection_is_lost_as_the_market_stops_are_equal_in_the_end
 
     with simulator() as sim:
         run_any(main(sim), 40)
+
+
+def test_streams_that_are_confirmed_and_not_served_are_not_settled(run):
+    """Found on a busy machine, 2026-11-21: nobody had told of their silence yet."""
+
+    async def main(sim):
+        async with stage(sim) as rig:
+            await rig.control.fault("control", action="silent", count=1)
+            await rig.control.fault("drop", mode="reset", route="market")
+            await until(lambda: rig.watch.reconnects > 0, 15)
+            await until(lambda: not rig.unsettled(), 15)
+            with pytest.raises(AssertionError, match="only the client has a connection"):
+                await rig.settle(0.1)
+
+    with simulator() as sim:
+        run(main(sim), 60)
 
 
 def test_a_live_book_that_is_behind_has_no_excuse(run):

@@ -42,6 +42,7 @@ from connectors.net.session_events import (
 )
 from faults.market import Market
 from faults.proxy import FaultProxy, How, Way
+from patience import GRACE_S
 
 FAST = BackoffPolicy(initial_s=0.02, maximum_s=0.1, jitter_amount=0.005)
 
@@ -79,7 +80,7 @@ class Bench:
         return f"ws://127.0.0.1:{self.proxy.port}/ws"
 
     def session(self, *, url=None, headers=None, host=None, on_event=None, **more):
-        policy = {"backoff": FAST, "attempt_timeout_s": 0.5, "close_timeout_s": 0.3}
+        policy = {"backoff": FAST, "attempt_timeout_s": 15.0, "close_timeout_s": 15.0}
         for name in list(more):
             if name in SessionPolicy.__dataclass_fields__:
                 policy[name] = more.pop(name)
@@ -308,12 +309,10 @@ async def test_bn_t_02_refused_attempts_back_off(bench):
 @bench_test
 async def test_bn_t_03_attempt_that_hangs_is_cut_off(bench):
     bench.proxy.hang_next(1)
-    session = bench.session(attempt_timeout_s=0.1)
-    start = time.monotonic()
+    session = bench.session(attempt_timeout_s=0.3)
     await session.open(retry=True)
-    assert time.monotonic() - start < 1
-    (failed,) = bench.of(AttemptFailed)
-    assert isinstance(failed.error, RequestTimeout)
+    assert bench.proxy.accepted >= 2
+    assert isinstance(bench.of(AttemptFailed)[0].error, RequestTimeout)
 
 
 @bench_test
@@ -331,15 +330,21 @@ async def test_hang_up_during_the_handshake_is_a_failed_attempt(bench):
 @bench_test
 async def test_bn_t_14_retry_after_is_obeyed_and_holds_the_host(bench):
     attempts = AttemptBudget((Quota(10_000, 1.0),))
-    session = bench.session(attempts=attempts)
+    held_s = []
+
+    def on_event(event):
+        bench.events.append(event)
+        if isinstance(event, AttemptFailed):
+            held_s.append(attempts.time_until(f"127.0.0.1:{bench.proxy.port}"))
+
+    session = bench.session(attempts=attempts, on_event=on_event)
     await session.open()
     bench.proxy.refuse(429, {"Retry-After": "0.2"})
     start = time.monotonic()
     bench.proxy.reset()
-    await bench.until(lambda: len(bench.of(AttemptFailed)) == 1)
-    assert attempts.time_until(f"127.0.0.1:{bench.proxy.port}") > 0.1
     await bench.until(lambda: len(bench.of(Connected)) == 2)
     assert time.monotonic() - start >= 0.2
+    assert 0 < held_s[0] <= 0.2
     (failed,) = bench.of(AttemptFailed)
     assert failed.error.status == 429
     assert failed.error.retry_after_s == 0.2
@@ -452,9 +457,8 @@ async def test_bn_t_09_close_during_back_off_ends_at_once_and_nothing_returns(be
     await bench.proxy.close_port()
     bench.proxy.reset()
     await bench.until(lambda: bench.of(AttemptFailed))
-    start = time.monotonic()
-    await session.close()
-    assert time.monotonic() - start < 0.1
+    async with asyncio.timeout(GRACE_S):  # half of the delay
+        await session.close()
     await bench.proxy.open_port()
     await asyncio.sleep(0.05)
     assert bench.proxy.accepted == 1
@@ -463,15 +467,28 @@ async def test_bn_t_09_close_during_back_off_ends_at_once_and_nothing_returns(be
 
 @bench_test
 async def test_close_during_a_hanging_attempt_ends_at_once(bench):
-    session = bench.session(attempt_timeout_s=30)
+    session = bench.session(attempt_timeout_s=2 * GRACE_S)
     await session.open()
     bench.proxy.hang_next()
     bench.proxy.reset()
     await bench.proxy.wait_accepted(2)
-    start = time.monotonic()
-    await session.close()
-    assert time.monotonic() - start < 0.25
+    async with asyncio.timeout(GRACE_S):
+        await session.close()
     assert session.state is SessionState.CLOSED
+
+
+@bench_test
+async def test_close_before_an_attempt_has_begun_ends_at_once(bench):
+    """Found 2026-11-21: a task cancelled before its first step told nobody that it had ended."""
+    session = bench.session(close_timeout_s=2 * GRACE_S)
+    opening = asyncio.create_task(session.open())
+    await asyncio.sleep(0)
+    assert session.counters.attempts == 1
+    async with asyncio.timeout(GRACE_S):
+        await session.close()
+    with pytest.raises(ClientError):
+        await opening
+    assert bench.proxy.accepted == 0
 
 
 @bench_test
@@ -492,7 +509,7 @@ async def test_bn_s_36_close_is_bounded_when_the_peer_is_silent(bench):
     bench.proxy.half_open()
     start = time.monotonic()
     await session.close()
-    assert 0.1 <= time.monotonic() - start < 0.6
+    assert 0.1 <= time.monotonic() - start < GRACE_S
     assert names(bench.events)[-1] == "Closed"
 
 
@@ -502,7 +519,7 @@ async def test_close_when_the_peer_ignores_the_close_frame(bench):
     session = bench.session(close_timeout_s=0.1)
     await session.open()
     await session.close()
-    assert bench.market.clients[0].close_code == 1000
+    await bench.until(lambda: bench.market.clients[0].close_code == 1000)
     assert session.state is SessionState.CLOSED
 
 
@@ -529,7 +546,7 @@ async def test_close_from_inside_an_event_never_reconnects(bench):
 
 @bench_test
 async def test_cancelled_close_still_drops_the_socket(bench):
-    session = bench.session(close_timeout_s=30)
+    session = bench.session(close_timeout_s=3600)
     await session.open()
     bench.proxy.half_open()
     closing = asyncio.create_task(session.close())
@@ -544,48 +561,49 @@ async def test_cancelled_close_still_drops_the_socket(bench):
 
 @bench_test
 async def test_stale_then_recovered_then_data_timeout(bench):
-    session = bench.session(stale_after_s=0.08, data_timeout_s=0.3)
+    states = {}
+
+    def on_event(event):
+        bench.events.append(event)
+        states.setdefault(type(event), (session.state, session.is_connected))
+
+    session = bench.session(stale_after_s=0.1, data_timeout_s=2.0, on_event=on_event)
     await session.open()
     client = bench.market.clients[0]
     client.send("tick")
     await bench.until(lambda: bench.of(WentStale))
-    assert session.state is SessionState.STALE
-    assert session.is_connected
+    assert states[WentStale] == (SessionState.STALE, True)
     client.send("tick")
     await bench.until(lambda: bench.of(Recovered))
-    assert session.state is SessionState.LIVE
-    for _ in range(10):  # pings are no data
-        client.ping()
+    assert states[Recovered] == (SessionState.LIVE, True)
+    while len(bench.of(Connected)) == 1:
+        client.ping()  # pings are no data
         await asyncio.sleep(0.02)
-    await bench.until(lambda: len(bench.of(Connected)) == 2)
     assert "no data" in str(bench.of(Lost)[0].error)
 
 
 @bench_test
 async def test_bn_t_11_silence_of_every_frame_reconnects_but_pings_keep_alive(bench):
-    session = bench.session(silence_timeout_s=0.15)
+    session = bench.session(silence_timeout_s=0.8)
     await session.open()
-    for _ in range(12):
+    for _ in range(50):
         bench.market.clients[0].ping()
         await asyncio.sleep(0.025)
     assert bench.of(Lost) == []
-    start = time.monotonic()
     await bench.until(lambda: len(bench.of(Connected)) == 2)
-    assert time.monotonic() - start < 0.4
     assert "no frame of any kind" in str(bench.of(Lost)[0].error)
 
 
 @bench_test
 async def test_half_open_connection_is_found_by_the_ping_timeout(bench):
-    heartbeat = Heartbeat(interval_s=0.1, reply_timeout_s=0.08)
+    heartbeat = Heartbeat(interval_s=0.6, reply_timeout_s=0.5)
     session = bench.session(heartbeat=heartbeat, silence_timeout_s=None)
     await session.open()
     await bench.until(lambda: bench.market.clients[0].pings >= 2)
     assert bench.of(Lost) == []
-    assert session.last_rtt_ns is not None
-    assert 0 < session.last_rtt_ns < 100_000_000
+    await bench.until(lambda: session.last_rtt_ns)
     (await bench.proxy.wait_connection()).half_open()
-    await bench.until(lambda: len(bench.of(Connected)) == 2, timeout_s=1)
+    await bench.until(lambda: len(bench.of(Connected)) == 2)
     assert isinstance(bench.of(Lost)[0].error, RequestTimeout)
 
 
@@ -596,9 +614,7 @@ async def test_data_is_no_answer_to_a_ping(bench):
     session = bench.session(heartbeat=heartbeat)
     await session.open()
     client = bench.market.clients[0]
-    for _ in range(30):
-        if bench.of(Lost):
-            break
+    while not bench.of(Lost):
         client.send("tick")
         await asyncio.sleep(0.01)
     assert isinstance(bench.of(Lost)[0].error, RequestTimeout)
@@ -610,7 +626,7 @@ async def test_text_heartbeat_is_answered_by_any_frame(bench):
     bench.market.on_message = lambda client, payload: client.send('{"channel":"pong"}')
     count = iter(range(100))
     heartbeat = Heartbeat(
-        interval_s=0.05, reply_timeout_s=0.04, message=lambda: f"tic{next(count)}"
+        interval_s=0.6, reply_timeout_s=0.5, message=lambda: f"tic{next(count)}"
     )
     session = bench.session(heartbeat=heartbeat)
     await session.open()
@@ -625,15 +641,15 @@ async def test_text_heartbeat_is_answered_by_any_frame(bench):
 
 @bench_test
 async def test_a_busy_process_does_not_blame_the_peer(bench):
-    heartbeat = Heartbeat(interval_s=0.1, reply_timeout_s=0.1)
-    session = bench.session(heartbeat=heartbeat, silence_timeout_s=0.2, stale_after_s=0.2)
+    heartbeat = Heartbeat(interval_s=0.5, reply_timeout_s=0.5)
+    session = bench.session(heartbeat=heartbeat, silence_timeout_s=0.6, stale_after_s=0.6)
     await session.open()
     client = bench.market.clients[0]
     await bench.until(lambda: client.pings >= 1)
     for _ in range(3):
         client.send("tick")
         await asyncio.sleep(0.02)
-        time.sleep(0.5)  # noqa: ASYNC251 - a handler that blocks the loop
+        time.sleep(1.0)  # noqa: ASYNC251 - a handler that blocks the loop
         client.send("tick")
         await asyncio.sleep(0.02)
     assert bench.of(Lost) == []
@@ -642,16 +658,16 @@ async def test_a_busy_process_does_not_blame_the_peer(bench):
 
 @bench_test
 async def test_bn_t_12_rotation_is_announced_and_done_if_nobody_else_does_it(bench):
-    session = bench.session(max_age_s=0.2, rotation_notice_s=0.12)
+    session = bench.session(max_age_s=2.5, rotation_notice_s=2.0)
     await session.open()
     start = time.monotonic()
     await bench.until(lambda: bench.of(RotationDue))
-    assert time.monotonic() - start >= 0.06
+    assert time.monotonic() - start >= 0.4
     due = bench.of(RotationDue)[0]
-    assert due.age_s + due.left_s == pytest.approx(0.2)
+    assert due.age_s + due.left_s == pytest.approx(2.5)
     await bench.until(lambda: len(bench.of(Connected)) == 2)
-    assert time.monotonic() - start >= 0.19
-    assert bench.market.clients[0].close_code == 1000
+    assert time.monotonic() - start >= 2.4
+    await bench.until(lambda: bench.market.clients[0].close_code == 1000)
 
 
 @bench_test
@@ -661,8 +677,7 @@ async def test_owner_can_ask_for_a_new_connection(bench):
     session.reconnect("greeting was wrong")
     await bench.until(lambda: len(bench.of(Connected)) == 2)
     assert "greeting was wrong" in str(bench.of(Lost)[0].error)
-    await bench.market.clients[0].gone.wait()
-    assert bench.market.clients[0].close_code == 1000
+    await bench.until(lambda: bench.market.clients[0].close_code == 1000)
 
 
 @bench_test
@@ -737,19 +752,19 @@ async def test_send_for_a_replaced_connection_is_refused(bench):
 
 @bench_test
 async def test_bn_s_12_keyed_quota(bench):
-    limiter = RateLimiter({"subscription": Quota(50, 1.0, burst=2)})
+    limiter = RateLimiter({"subscription": Quota(4, 1.0, burst=2)})
     session = bench.session(limiter=limiter)
     await session.open()
     session.send("a", key="subscription")
     session.send("b", key="subscription")
     with pytest.raises(QuotaExceeded) as caught:
         session.send("c", key="subscription")
-    assert 0 < caught.value.retry_after_s <= 0.02
+    assert 0 < caught.value.retry_after_s <= 0.25
     session.send("free")
     start = time.monotonic()
     for text in "cdef":
         await session.send_wait(text, key="subscription")
-    assert time.monotonic() - start >= 0.05
+    assert time.monotonic() - start >= 0.4  # two wait, even if two are there by now
     client = bench.market.clients[0]
     await bench.until(lambda: len(client.received) == 7)
     assert client.received == [b"a", b"b", b"free", b"c", b"d", b"e", b"f"]
@@ -757,7 +772,7 @@ async def test_bn_s_12_keyed_quota(bench):
 
 @bench_test
 async def test_peer_that_does_not_read_is_noticed_before_memory_is(bench):
-    session = bench.session(max_unsent_bytes=100_000)
+    session = bench.session(max_unsent_bytes=100_000, close_timeout_s=0.3)
     bench.proxy.slow_reader(1000)
     await session.open()
     bench.proxy.slow_reader(1000)
@@ -773,20 +788,20 @@ async def test_peer_that_does_not_read_is_noticed_before_memory_is(bench):
 
 @bench_test
 async def test_send_after_a_close_frame_is_refused_not_lost(bench):
-    session = bench.session()
+    session = bench.session(close_timeout_s=0.3)
     await session.open()
-    errors = []
     connection = await bench.proxy.wait_connection()
     connection.stall(Way.UP)
     bench.market.clients[0].transport.send_close(picows.WSCloseCode.GOING_AWAY)
-    deadline = time.monotonic() + 1
-    while time.monotonic() < deadline and not errors:
-        await asyncio.sleep(0.001)
+
+    def is_refused():
         try:
             session.send("maybe")
-        except ClientError as error:
-            errors.append(error)
-    assert errors
+        except ClientError:
+            return True
+        return False
+
+    await bench.until(is_refused)
 
 
 @bench_test
@@ -796,10 +811,11 @@ async def test_waiting_senders_are_held_until_the_owner_says_ready(bench):
     await session.open()
     assert not session.is_ready
     waiting = asyncio.create_task(session.send_wait("after"))
-    ready = asyncio.create_task(session.wait_ready(timeout_s=1))
+    ready = asyncio.create_task(session.wait_ready(timeout_s=GRACE_S))
     session.send("greeting")
-    await asyncio.sleep(0.02)
     client = bench.market.clients[0]
+    await bench.until(lambda: client.received)
+    await asyncio.sleep(0.02)
     assert client.received == [b"greeting"]
     session.mark_ready()
     await asyncio.gather(waiting, ready)
@@ -909,9 +925,9 @@ async def test_many_reconnects_leave_nothing_behind(bench):
         bench.proxy.connections[-1].reset()
     await bench.until(lambda: len(bench.of(Connected)) == 30)
     gc.collect()
-    assert len(session._links) == 1
-    assert len(session._tasks) <= 1
-    assert len(asyncio.all_tasks()) < 12
+    await bench.until(lambda: len(session._links) == 1)
+    await bench.until(lambda: len(session._tasks) <= 1)
+    await bench.until(lambda: len(asyncio.all_tasks()) < 12)
     await session.close()
     assert len(session._tasks) == 0
     assert session._timer is None

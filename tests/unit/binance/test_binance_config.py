@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 
+from connectors.binance import StreamPool
 from connectors.binance.config import (
     Config,
     Credentials,
@@ -192,8 +193,9 @@ def test_settings_are_checked(settings, text):
 
 @pytest.mark.parametrize("heartbeat_s", [0, -1, 0.05, 0.99])
 def test_bn_l_07_pings_leave_room_for_commands(heartbeat_s):
-    with pytest.raises(ConfigError, match=r"heartbeat_s|ping a second"):
+    with pytest.raises(ConfigError, match="heartbeat_s"):
         Config(heartbeat_s=heartbeat_s)
     assert Config(heartbeat_s=1).heartbeat_s == 1
     assert Config(heartbeat_s=None).heartbeat_s is None
-    assert Config(heartbeat_s=0.2, stream_url="ws://127.0.0.1:1/ws").heartbeat_s == 0.2
+    with pytest.raises(ConfigError, match="heartbeat_s"):
+        StreamPool(heartbeat_s=heartbeat_s)

@@ -95,6 +95,18 @@ def test_hold_and_slow_down():
     assert limit.time_until("k") == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("quota", [Quota(4, 1.0, burst=2), WindowQuota(2, 0.5)])
+def test_what_is_sent_without_asking_makes_others_wait(quota):
+    limit, clock = limiter(quota)
+    assert limit.try_acquire("k")
+    for _ in range(3):
+        limit.charge("k")  # the last two are not there
+    clock.advance(0.49)
+    assert not limit.try_acquire("k")
+    clock.advance(0.26)
+    assert limit.try_acquire("k")
+
+
 def test_impossible_requests_are_refused_at_once():
     limit, _ = limiter(Quota(5, 1.0))
     with pytest.raises(ClientError, match="split"):

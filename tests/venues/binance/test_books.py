@@ -409,7 +409,7 @@ def test_bn_m_52_all_faults_at_random(run, seed, seconds):
             SimConfig.of("chaos", seed=seed, symbols=4, rate_per_s=300, fault_interval_s=0.25)
         )
         config = Config(
-            rest_url=sim.http_url, stream_url=f"{sim.ws_url}/ws", routed=True, heartbeat_s=0.5
+            rest_url=sim.http_url, stream_url=f"{sim.ws_url}/ws", routed=True, heartbeat_s=1.0
         )
         data = DataClient(config, attempts=AttemptBudget((Quota(1000, 1.0),)))
         wrong = []

@@ -10,6 +10,7 @@ import json
 import pytest
 
 from connectors.binance import StreamPool
+from connectors.binance.connection import SUBSCRIPTION_KEY, SUBSCRIPTION_QUOTA
 from connectors.errors import ClientError, ConfigError, TransportError, VenueError
 from connectors.model import (
     ConnectionState,
@@ -20,7 +21,8 @@ from connectors.model import (
     VenueEvent,
 )
 from connectors.net.attempts import AttemptBudget
-from connectors.net.ratelimit import Quota
+from connectors.net.clock import ManualClock
+from connectors.net.ratelimit import Quota, RateLimiter
 from connectors.sim.binance.config import SimConfig
 from connectors.sim.binance.server import start
 
@@ -293,21 +295,27 @@ def test_bn_s_54_a_refusal_comes_out_of_the_stream(run):
     run(main())
 
 
-def test_bn_tc_11_five_commands_a_second_on_one_connection(run):
-    async def main():
-        async with simulator() as sim, connected(sim) as pool:
-            for name in names(0, 14):
-                confirmation = await pool.subscribe([name])
-            await confirmation.wait()
-            (commands,) = sent_commands(sim).values()
-            times = [ms for ms, _ in commands]
-            assert len(times) == 14
-            for first, sixth in zip(times, times[5:], strict=False):
-                # As they arrive, which a busy machine shifts; the limiter's own tests are exact.
-                assert sixth - first >= 800
-            assert sim.violations == 0
-
-    run(main())
+@pytest.mark.parametrize("heartbeat_s", [None, 1.0, 20.0])
+@pytest.mark.parametrize("late_s", [0.0, 0.3, 1.0])
+def test_bn_tc_11_l_07_never_more_than_ten_messages_a_second(heartbeat_s, late_s):
+    """Commands that leave as soon as they may, and pings: also where a delay bunches them."""
+    clock = ManualClock()
+    limiter = RateLimiter({SUBSCRIPTION_KEY: SUBSCRIPTION_QUOTA}, clock=clock)
+    sent, commands = [], 0
+    beat_s = heartbeat_s or float("inf")
+    for _ in range(10_000):
+        now_s = clock.advance(0.01) / 1e9
+        if now_s >= beat_s:  # just before a command could leave
+            limiter.charge(SUBSCRIPTION_KEY)
+            sent.append(now_s)
+            beat_s += heartbeat_s
+        while limiter.try_acquire(SUBSCRIPTION_KEY):
+            sent.append(now_s)
+            commands += 1
+    assert commands >= 190
+    for index, first in enumerate(sent):
+        # All that leaves within `late_s` of the first arrives together with it.
+        assert sum(each < first + 1 + late_s for each in sent[index : index + 20]) <= 10
 
 
 def test_bn_tc_13_two_tasks_at_once(run):
@@ -483,16 +491,17 @@ def test_bn_t_11_a_dead_connection_is_told_from_a_quiet_one(run):
         statuses = []
         async with (
             simulator() as sim,
-            connected(sim, on_status=statuses.append, heartbeat_s=0.2) as pool,
+            connected(sim, on_status=statuses.append, heartbeat_s=1.0) as pool,
         ):
             await (await pool.subscribe(names(0, 3))).wait()
-            await asyncio.sleep(0.6)  # quiet, but every ping is answered
+            session = pool._connections[0].session
+            await until(lambda: session.counters.heartbeats >= 3, 15)  # quiet, but all are answered
             assert not any(isinstance(event, Reconnected) for event in statuses)
             sim.faults.apply({"fault": "drop", "mode": "half_open"})
-            await until(lambda: any(isinstance(event, Reconnected) for event in statuses))
-            await until(lambda: pool.subscription_count == 3)
+            await until(lambda: any(isinstance(event, Reconnected) for event in statuses), 15)
+            await until(lambda: pool.subscription_count == 3, 15)
 
-    run(main())
+    run(main(), timeout_s=60)
 
 
 def test_bn_t_06_a_reconnect_is_a_type_that_no_frame_can_imitate(run):
@@ -519,18 +528,37 @@ def test_bn_t_06_a_reconnect_is_a_type_that_no_frame_can_imitate(run):
     run(main())
 
 
-def test_bn_t_10_l_07_pings_and_commands_together_stay_below_ten_a_second(run):
-    async def main():
-        async with simulator() as sim, connected(sim, heartbeat_s=0.5) as pool:
-            for name in names(0, 14):
-                confirmation = await pool.subscribe([name])
-            await confirmation.wait()
-            (connection,) = sim.connections.values()
-            received = connection.describe()["received"]
-            assert any(each["type"] == "ping" for each in received)
-            assert sim.violations == 0  # it closes a connection for the eleventh in a second
+def test_bn_t_10_l_07_pings_leave_less_room_for_commands(run, monkeypatch):
+    monkeypatch.setattr("connectors.binance.connection.SUBSCRIPTION_QUOTA", Quota(1, 3600.0, 2))
 
-    run(main())
+    async def main():
+        async with simulator() as sim, connected(sim, heartbeat_s=1.0) as pool:
+            (connection,) = pool._connections
+            await until(lambda: connection.session.counters.heartbeats >= 2, 10)
+            await pool.subscribe(names(0, 1))
+            assert connection.slot.backlog == 1
+            await until(lambda: connection.session.counters.heartbeats >= 4, 10)  # they do not wait
+            assert connection.is_active
+
+    run(main(), timeout_s=30)
+
+
+def test_bn_l_07_the_venue_does_not_mind_pings_and_changes_without_a_pause(run):
+    """It closes a connection for the eleventh message in a second."""
+
+    async def main():
+        async with simulator() as sim, connected(sim, heartbeat_s=1.0) as pool:
+            for _ in range(6):
+                await pool.subscribe(names(0, 1))
+                await pool.unsubscribe(names(0, 1))
+            assert not await (await pool.subscribe(names(0, 1))).wait(timeout_s=20)
+            (commands,) = sent_commands(sim).values()
+            methods = [command["method"] for _, command in commands]
+            assert methods == ["SUBSCRIBE", "UNSUBSCRIBE"] * 6 + ["SUBSCRIBE"]
+            assert pool._connections[0].session.counters.heartbeats > 0
+            assert sim.violations == 0
+
+    run(main(), timeout_s=30)
 
 
 def test_bn_s_91_the_log_tells_of_connections_by_index_and_shows_no_secret(run, caplog):

@@ -11,6 +11,9 @@ from .streams import Stream
 
 __all__ = ["FirstData", "talks"]
 
+LATE_S = 0.25
+"""A timer this late means that we were not running: what came meanwhile is still unread."""
+
 # Streams that always have something to say, and what they say.
 _TALKING = {
     "bookTicker": EventKind.QUOTE,
@@ -58,8 +61,7 @@ class FirstData:
             return
         name = stream.name
         self.forget(name)
-        timer = asyncio.get_running_loop().call_later(self._timeout_s, self._silent, name)
-        self._waiting[name] = (kind, number, timer)
+        self._wait(name, kind, number, self._timeout_s)
         self._dispatch.on_first(kind, number, lambda: self._came(kind, number))
 
     def forget(self, name: str) -> None:
@@ -87,8 +89,16 @@ class FirstData:
         for name in self._names(kind, number):
             self._waiting.pop(name)[2].cancel()
 
-    def _silent(self, name: str) -> None:
+    def _wait(self, name: str, kind: EventKind, number: int, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + timeout_s
+        timer = loop.call_at(due, self._silent, name, timeout_s, due)
+        self._waiting[name] = (kind, number, timer)
+
+    def _silent(self, name: str, timeout_s: float, due: float) -> None:
         kind, number, _ = self._waiting.pop(name)
+        if asyncio.get_running_loop().time() - due >= LATE_S:
+            self._wait(name, kind, number, timeout_s)
+            return
         self._let_go(kind, number)
-        assert self._timeout_s is not None
-        self._on_silent(name, self._timeout_s)
+        self._on_silent(name, timeout_s)

@@ -92,6 +92,7 @@ class Connection:
         self.number = number
         self.bytes_up = 0
         self.bytes_down = 0
+        self.bytes_swallowed = 0
         self._client = client
         self._venue = venue
         self._conditions = {Way.UP: _Conditions(), Way.DOWN: _Conditions()}
@@ -188,6 +189,7 @@ class Connection:
                 if conditions.delay_s:
                     await asyncio.sleep(conditions.delay_s)
                 if conditions.swallow:
+                    self.bytes_swallowed += len(data)
                     continue
                 await self._forward(way, sink, data, conditions)
         except OSError:
@@ -274,6 +276,7 @@ class FaultProxy:
         self.accepted = 0
         self._target = (host, port)
         self._listening: socket.socket | None = None
+        self._held: socket.socket | None = None  # bound and deaf
         self._accepting: asyncio.Task[None] | None = None
         self._starting: set[asyncio.Task[None]] = set()
         self._conditions: dict[str, Callable[[Connection], None]] = {}
@@ -289,9 +292,8 @@ class FaultProxy:
 
     async def open_port(self) -> None:
         """Listen, on the same port as before if there was one."""
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", self.port))
+        listening = self._held or _bound(self.port)
+        self._held = None
         listening.listen(128)
         listening.setblocking(False)
         self.port = listening.getsockname()[1]
@@ -299,18 +301,25 @@ class FaultProxy:
         self._accepting = asyncio.create_task(self._accept(listening), name="proxy-accept")
 
     async def close_port(self) -> None:
-        """Stop listening: new connections are refused. Present ones go on."""
+        """Stop listening: new connections are refused. Present ones go on.
+
+        The port stays ours, or another process could be given it until `open_port`.
+        """
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.gather(self._accepting, return_exceptions=True)
             self._accepting = None
         if self._listening is not None:
+            self._held = _bound(self.port)
             self._listening.close()
             self._listening = None
 
     async def close(self) -> None:
         """End everything."""
         await self.close_port()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         for task in list(self._starting):
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
@@ -474,6 +483,15 @@ class FaultProxy:
         self.connections.append(connection)
         connection._start()
         self._changed.set()
+
+
+def _bound(port: int) -> socket.socket:
+    """Return a socket bound to a port of 127.0.0.1, beside another of ours if need be."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(("127.0.0.1", port))
+    return sock
 
 
 def _reset(sock: socket.socket) -> None:

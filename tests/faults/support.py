@@ -28,6 +28,7 @@ from connectors.net.attempts import AttemptBudget
 from connectors.net.ratelimit import Quota
 from faults.proxy import FaultProxy
 from faults.support_watch import Ledger, Watch
+from patience import GRACE_S, until
 
 __all__ = ["FAST_SIM", "Rig", "SimControl", "SimProcess", "book_differences", "until"]
 
@@ -41,17 +42,6 @@ FAST_SIM: dict[str, Any] = {
 }
 # Silence after which the client must give a connection up; the simulator pings far more often.
 IDLE_TIMEOUT_S = 2.0
-
-
-async def until(
-    condition: Callable[[], object], timeout_s: float, what: str = "", *, every_s: float = 0.01
-) -> None:
-    """Wait until the condition holds; AssertionError naming `what` when it takes too long."""
-    give_up = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > give_up:
-            raise AssertionError(f"not within {timeout_s:g} s: {what or condition}")
-        await asyncio.sleep(every_s)
 
 
 class SimProcess:
@@ -77,7 +67,7 @@ class SimProcess:
     def __exit__(self, *exc: object) -> None:
         self._process.terminate()
         try:
-            code = self._process.wait(10)
+            code = self._process.wait(10 + GRACE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait(10)
@@ -95,7 +85,7 @@ class SimControl:
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15 + GRACE_S))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -314,15 +304,15 @@ class Rig:
                 found.append(f"{pool.subscription_count} of {pool.stream_count} confirmed: {pool}")
         return found
 
-    async def settle(self, timeout_s: float) -> None:
+    async def settle(self, timeout_s: float, *, grace_s: float = GRACE_S) -> None:
         """Wait until every stream is confirmed and served, and every book is live."""
-        give_up = time.monotonic() + timeout_s
+        give_up = time.monotonic() + timeout_s + grace_s
         # One that is confirmed and not served is told as silent later, and asked for again here.
         while unsettled := self.unsettled() or await self._misserved():
             if time.monotonic() > give_up:
                 rest = f" and {len(unsettled) - 8} more" if len(unsettled) > 8 else ""
                 raise AssertionError(
-                    f"not settled after {timeout_s:g} s: {'; '.join(unsettled[:8])}{rest}"
+                    f"not settled after {timeout_s + grace_s:g} s: {'; '.join(unsettled[:8])}{rest}"
                 )
             self.subscribe_again()
             await asyncio.sleep(0.05)
@@ -354,7 +344,9 @@ class Rig:
         for _ in range(3):
             ids = (await self.control.post("pause"))["update_ids"]
             with contextlib.suppress(AssertionError):
-                await until(lambda ids=ids: not self._behind(ids) or self._lost_since, timeout_s)
+                await until(
+                    lambda ids=ids: not self._behind(ids) or self._lost_since, timeout_s, grace_s=0
+                )
             if not self._lost_since:
                 break
             await self.control.post("resume")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 
 import pytest
@@ -458,9 +459,10 @@ def test_many_broken_frames_do_not_flood_the_caller(run):
 
     async def main():
         async with stage() as its:
+            began = time.monotonic()
             its.frame("{nonsense", count=500)
             await until(lambda: its.problems == 500, 5)
-            assert 1 <= len(its.of(ErrorEvent)) <= 3
+            assert 1 <= len(its.of(ErrorEvent)) <= 3 + time.monotonic() - began
             assert all(isinstance(e.error, DecodeError) for e in its.of(ErrorEvent))
             await its.goes_on()
 
@@ -598,13 +600,14 @@ def test_a_step_of_the_wall_clock_disturbs_nothing(run, monkeypatch, step_s):
 
 def test_connect_without_a_venue(run):
     async def main():
-        sim = await start(symbols=1, coinm_symbols=0)
-        config = Config(rest_url=sim.http_url, stream_url=sim.ws_url, routed=True)
-        await sim.stop()
-        data = DataClient(config)
-        with pytest.raises(TransportError):
-            await data.connect()
-        with pytest.raises(ClientError):
-            data.subscribe_quotes(BTC, lambda quote: None)
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens
+            host = f"127.0.0.1:{deaf.getsockname()[1]}"
+            config = Config(rest_url=f"http://{host}", stream_url=f"ws://{host}", routed=True)
+            data = DataClient(config)
+            with pytest.raises(TransportError):
+                await data.connect()
+            with pytest.raises(ClientError):
+                data.subscribe_quotes(BTC, lambda quote: None)
 
     run(main(), 20)

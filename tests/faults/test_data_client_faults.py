@@ -74,8 +74,8 @@ def test_bn_m_30_drop(run_any, fault):
         async with stage() as (sim, rig):
             links = len(rig.links())
             sim.faults.apply({"fault": "drop", "kind": "stream", **fault})
-            await until(lambda: rig.losses == links, 10, "every loss is noticed")
-            await until(lambda: rig.watch.reconnects == links, 10, "every connection comes back")
+            await until(lambda: rig.losses >= links, 10, "every loss is noticed")
+            await until(lambda: rig.watch.reconnects >= links, 10, "every connection comes back")
             await all_is_well(rig)
 
     run_any(main(), 40)
@@ -299,7 +299,7 @@ def test_bn_m_35_every_connection_ends_within_a_second(run, warn, mode):
         async with stage() as (sim, rig):
             links = len(rig.links())
             sim.faults.apply({"fault": "shutdown", "within_ms": 500, "warn": warn, "mode": mode})
-            await until(lambda: rig.losses == links, 5)
+            await until(lambda: rig.losses >= links, 5)
             await all_is_well(rig)
 
     run(main(), 40)
@@ -424,7 +424,7 @@ def test_bn_m_41_invalid_utf8_ends_the_connection_and_only_that(run):
         async with stage() as (sim, rig):
             links = len(rig.links())
             frame(sim, "invalid_utf8")
-            await until(lambda: rig.losses == links, 5)
+            await until(lambda: rig.losses >= links, 5)
             await all_is_well(rig)
 
     run(main(), 40)

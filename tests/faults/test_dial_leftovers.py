@@ -6,7 +6,6 @@ import asyncio
 import socket
 import struct
 import threading
-import time
 
 import picows.proxy
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from connectors._speedups.feed import Decoder, FeedListener
 from connectors.errors import TransportError
 from connectors.net import dial
+from patience import GRACE_S
 
 
 class Nobody:
@@ -27,18 +27,19 @@ class Nobody:
         pass
 
 
-def resetting_server():
-    """Listen; accept one connection, in a thread, and reset it at once."""
+def resetting_server(seen, is_reset):
+    """Listen; accept one connection, in a thread, and reset it once the client has looked at it."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(1)
 
     def serve():
         client, _ = listening.accept()
-        time.sleep(0.02)  # the client must see that it is connected
+        seen.wait(GRACE_S)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
         listening.close()
+        is_reset.set()
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -48,18 +49,19 @@ def resetting_server():
 def test_a_connection_that_is_reset_at_once_leaves_no_reader(run_any, monkeypatch):
     """The next socket with the same descriptor would never be told that it has data to read."""
     is_connected = picows.proxy._is_connected
-    used = []
+    used, seen, is_reset = [], threading.Event(), threading.Event()
 
     def look_and_dawdle(sock):
         found = is_connected(sock)
         used.append(sock.fileno())
-        time.sleep(0.05)  # the reset must be there when the upgrade is sent, and no earlier
+        seen.set()
+        is_reset.wait(GRACE_S)  # it must be there when the upgrade is sent, and no earlier
         return found
 
     monkeypatch.setattr(picows.proxy, "_is_connected", look_and_dawdle)
 
     async def main():
-        port, thread = resetting_server()
+        port, thread = resetting_server(seen, is_reset)
         listener = FeedListener(Decoder(), Nobody())
         with pytest.raises(TransportError):
             await dial.open_websocket(
@@ -79,7 +81,7 @@ def test_a_connection_that_is_reset_at_once_leaves_no_reader(run_any, monkeypatc
             receiving = asyncio.create_task(loop.sock_recv(reader, 10))
             await asyncio.sleep(0)
             writer.send(b"hello")
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(GRACE_S):
                 assert await receiving == b"hello"
         finally:
             for pair in pairs:

@@ -19,6 +19,7 @@ import pytest
 
 from connectors._speedups.errors import ProtocolError
 from connectors._speedups.feed import Decoder, FeedListener
+from patience import GRACE_S
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
@@ -131,12 +132,14 @@ class Link:
         self.decoder = decoder
 
     async def ended(self) -> tuple[int, str, bool]:
-        result: tuple[int, str, bool] = await asyncio.wait_for(self.owner.disconnected, 3)
+        result: tuple[int, str, bool] = await asyncio.wait_for(
+            self.owner.disconnected, GRACE_S
+        )
         return result
 
     async def until(self, messages: int) -> None:
         """Wait until that many messages have been decoded."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(GRACE_S):
             while len(self.decoder.messages) < messages:
                 self.decoder.news.clear()
                 await self.decoder.news.wait()

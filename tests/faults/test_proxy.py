@@ -8,6 +8,7 @@ import contextlib
 import pytest
 
 from faults.proxy import FaultProxy, How, Way
+from patience import GRACE_S
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +65,7 @@ def test_bytes_pass_and_the_end_passes(run_any):
             writer.write_eof()
             assert await reader.read() == b""
             connection = await proxy.wait_connection()
-            await asyncio.wait_for(connection.closed.wait(), 1)
+            await asyncio.wait_for(connection.closed.wait(), GRACE_S)
             assert connection.bytes_up == connection.bytes_down == len(payload)
 
     run_any(main())

@@ -11,6 +11,7 @@ from connectors.binance.streams import parse
 from faults.proxy import Way
 from faults.support import Rig, SimControl, SimProcess, until
 from faults.support_mischief import client_port
+from patience import GRACE_S
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +54,7 @@ def test_streams_that_are_confirmed_and_not_served_are_not_settled(run):
             await until(lambda: rig.watch.reconnects > 0, 15)
             await until(lambda: not rig.unsettled(), 15)
             with pytest.raises(AssertionError, match="only the client has a connection"):
-                await rig.settle(0.1)
+                await rig.settle(0.1, grace_s=0)
 
     with simulator() as sim:
         run(main(sim), 60)
@@ -82,7 +83,7 @@ def test_a_live_book_that_is_behind_has_no_excuse(run):
                 return (await rig.control.get("book", symbol=symbol))["u"]
 
             before = await venue_seq()  # more than this cannot arrive
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(GRACE_S):
                 while await venue_seq() == before:
                     pass
             await rig.still(0.3)  # long before the silence is noticed

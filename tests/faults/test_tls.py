@@ -21,6 +21,7 @@ from connectors.net.policy import SessionPolicy
 from connectors.net.ratelimit import Quota
 from connectors.net.session import Session
 from faults.market import MarketClient
+from patience import GRACE_S
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def make_session(port, scheme="wss", **endpoint):
         Endpoint(url=f"{scheme}://127.0.0.1:{port}/ws", **endpoint),
         Quiet(),
         lambda event: None,
-        policy=SessionPolicy(attempt_timeout_s=2, close_timeout_s=0.5),
+        policy=SessionPolicy(attempt_timeout_s=GRACE_S, close_timeout_s=GRACE_S),
         attempts=AttemptBudget((Quota(1000, 1.0),)),
     )
 
@@ -102,7 +103,7 @@ def test_unknown_certificate_is_refused_and_a_pinned_one_accepted(run_any, certi
             session = make_session(port, ssl_context=pinned)
             await session.open()
             session.send("over tls")
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(GRACE_S):
                 while not venue.clients or not venue.clients[0].received:
                     venue.changed.clear()
                     await venue.changed.wait()
@@ -180,7 +181,7 @@ async def connect_proxy(seen):
     finally:
         server.close()
         await server.wait_closed()
-        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 2)
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), GRACE_S)
 
 
 def test_session_goes_through_a_proxy_with_credentials(run_any, certificate, caplog):

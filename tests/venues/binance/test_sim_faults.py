@@ -15,6 +15,7 @@ import pytest
 from venues.binance.sim_client import connected, fault, get, listen_key, running, trade
 
 from connectors.sim.binance.config import SCENARIOS
+from patience import GRACE_S
 
 DATA = Path(__file__).parents[2] / "data" / "binance"
 
@@ -22,6 +23,7 @@ Run = Callable[..., Any]
 
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.002"}
+START_MS = 1_795_219_200_000
 
 
 @pytest.mark.parametrize(
@@ -336,13 +338,13 @@ def test_bn_m_41_odd_frames(run: Run, send: str, kind: aiohttp.WSMsgType) -> Non
             options = {"max_msg_size": 8 << 20, "autoping": False}
             async with connected(sim, session, "/public/ws", **options) as client:
                 await fault(sim, session, fault="frame", send=send)
-                message = await client.ws.receive(timeout=5)
+                message = await client.ws.receive(timeout=GRACE_S)
                 assert message.type is kind
                 if send == "huge":
                     assert len(message.data) > 5_000_000
                 if send == "ping_flood":
                     for _ in range(49):
-                        assert (await client.ws.receive(timeout=5)).type is kind
+                        assert (await client.ws.receive(timeout=GRACE_S)).type is kind
 
     run(body())
 
@@ -446,7 +448,8 @@ def test_bn_m_38_lost_and_late_replies(run: Run) -> None:
 
 def test_bn_m_40_limit_faults(run: Run) -> None:
     async def body() -> None:
-        async with running(rate_per_s=0) as (sim, session):
+        # Time stands still: a minute that ends in between would start the weights again.
+        async with running(rate_per_s=0, virtual_start_ms=START_MS) as (sim, session):
             await fault(sim, session, fault="limits", action="429", seconds=30)
             status, reply, headers = await get(sim, session, "/fapi/v1/time")
             assert (status, reply["code"]) == (429, -1003)
@@ -560,7 +563,7 @@ def test_bn_m_15_scripts_play_frames_and_faults(run: Run) -> None:
             async with session.post(f"{sim.http_url}/_sim/script", json={"steps": steps}) as reply:
                 assert await reply.json() == {"steps": 3}
             assert await client.receive() == sample
-            assert (await client.ws.receive(timeout=5)).data == '{"e":"odd"'
+            assert (await client.ws.receive(timeout=GRACE_S)).data == '{"e":"odd"'
             assert await client.closed() == 4000
 
     run(body())

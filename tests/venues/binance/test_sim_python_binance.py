@@ -15,6 +15,7 @@ import pytest
 from venues.binance.sim_client import running
 
 from connectors.sim.binance.server import Simulator
+from patience import GRACE_S, until
 
 pytest.importorskip("binance", reason="python-binance is not installed")
 
@@ -60,7 +61,7 @@ def sockets_of(sim: Simulator, client: AsyncClient) -> BinanceSocketManager:
 
 
 async def take(socket: Any, count: int) -> list[Any]:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(GRACE_S):
         return [await socket.recv() for _ in range(count)]
 
 
@@ -108,7 +109,9 @@ def test_book_equals_the_simulators(run: Run) -> None:
             ) as socket:
                 events = [event["data"] for event in await take(socket, 2)]
                 snapshot = await client.futures_order_book(symbol="BTCUSDT", limit=1000)
-                events += [event["data"] for event in await take(socket, 5)]
+                while events[-1]["u"] <= snapshot["lastUpdateId"]:
+                    events += [event["data"] for event in await take(socket, 1)]
+                events += [event["data"] for event in await take(socket, 3)]
             assert all(b["pu"] == a["u"] for a, b in pairwise(events))
             book = {side: dict(snapshot[name]) for side, name in (("b", "bids"), ("a", "asks"))}
             last = snapshot["lastUpdateId"]
@@ -139,7 +142,7 @@ def test_a_dropped_connection_is_made_again(run: Run) -> None:
                 await take(socket, 2)
                 dropped = sim.faults.apply({"fault": "drop", "mode": "reset"})
                 assert dropped == {"connections": [1]}
-                async with asyncio.timeout(8):
+                async with asyncio.timeout(GRACE_S):
                     while 2 not in sim.connections:
                         await socket.recv()
                     while "data" not in await socket.recv():
@@ -156,10 +159,9 @@ def test_orders_and_user_stream(run: Run) -> None:
             user_socket = sockets_of(sim, client).futures_user_socket()
             user_socket.TIMEOUT = 0.5
             async with user_socket as socket:
-                for _ in range(100):
-                    if any(getattr(c, "listen_keys", None) for c in sim.connections.values()):
-                        break
-                    await asyncio.sleep(0.01)
+                await until(
+                    lambda: any(getattr(c, "listen_keys", None) for c in sim.connections.values())
+                )
                 order = await client.futures_create_order(
                     symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC",
                     quantity="0.010", price="95000.0",

@@ -22,6 +22,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .config import (
+        AcceptSource,
+        Builder,
+        Config,
+        Credentials,
+        Endpoints,
+        Environment,
+        FillPolicy,
+        OrderChannel,
+    )
     from .multi_sig import (
         multi_sig_action,
         multi_sig_action_hash,
@@ -62,6 +72,14 @@ if TYPE_CHECKING:
 __all__ = [
     "SIGNATURE_CHAIN_ID",
     "USER_SIGNED_TYPES",
+    "AcceptSource",
+    "Builder",
+    "Config",
+    "Credentials",
+    "Endpoints",
+    "Environment",
+    "FillPolicy",
+    "OrderChannel",
     "Rounding",
     "Signer",
     "SignerStats",
@@ -91,6 +109,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "config": (
+        "AcceptSource", "Builder", "Config", "Credentials", "Endpoints", "Environment",
+        "FillPolicy", "OrderChannel",
+    ),
     "multi_sig": (
         "multi_sig_action", "multi_sig_action_hash", "multi_sig_digest", "multi_sig_payload",
     ),

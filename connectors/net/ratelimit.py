@@ -221,6 +221,15 @@ class RateLimiter:
                     meter.take(now_ns, cost)
             return is_free
 
+    def debit(self, key: str, cost: int) -> None:
+        """Take `cost` units of a key whether or not they are there: they are spent already."""
+        if cost < 1:
+            raise ClientError("a rate limit cost must be at least 1")
+        with self._lock:
+            now_ns = self._clock.monotonic_ns()
+            for meter in self._meters_of(key):
+                meter.take(now_ns, cost)
+
     def time_until(self, *keys: str, cost: int = 1) -> float:
         """Return the seconds until `cost` units are free, not counting those who wait."""
         self._check(keys, cost)

@@ -215,6 +215,10 @@ class OrderDispatch:
             order.sequence = row.sequence
         return outcome
 
+    def answer(self, row: OrderRow) -> Outcome:
+        """Take a row that somebody asked for: it may be older than what the streams told."""
+        return self.status(row)
+
     def fill(self, report: FillReport, *, client_key: Hashable | None = None) -> Outcome:
         """Take one trade."""
         registry = self.registry
@@ -327,12 +331,20 @@ class OrderDispatch:
             self.emit(OrderPendingUpdate(**_about(order), ts_event=now, ts_init=now))
 
     def modify_refused(
-        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+        self,
+        order: TrackedOrder,
+        reason: str,
+        *,
+        code: int | str | None = None,
+        force: bool = False,
     ) -> bool:
-        """A modification was refused: the order goes on as it was. No event if it is over."""
+        """A modification was refused: the order goes on as it was.
+
+        No event if the order is over, unless `force`: for one that was asked for after the end.
+        """
         order.requested = None
         order.doubt &= ~Doubt.MODIFY
-        if order.final is not None:
+        if order.final is not None and not force:
             return False
         now = self._wall_ns()
         self.emit(
@@ -658,6 +670,10 @@ class OrderDispatch:
         filled = report.filled_size
         if report.status is OrderStatus.FILLED and not filled:
             filled = report.size
+        self._expect_filled(order, filled)
+
+    def _expect_filled(self, order: TrackedOrder, filled: Decimal) -> None:
+        """The fills of an order add up to `filled` at least; the rest is missing from now on."""
         if filled > order.reported_filled:
             order.reported_filled = filled
         if order.reported_filled > order.filled_size and order.missing_since_ns is None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from .._speedups.lighter import PositionRow, RowProblem
 from ..errors import DecodeError
+from ..execution.members import number, text
 from ..execution.positions import HeldPositions
 from ..model.accounts import AccountState, Balance, MarginBalance
 from ..model.enums import MarginMode, PositionSide
@@ -21,7 +22,7 @@ from ..model.ids import AccountId, InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import PositionStatusReport
 from .config import VENUE
-from .rows import ZERO, number, text
+from .rows import ZERO
 
 __all__ = ["Balances", "PositionChanges", "Positions"]
 

@@ -31,6 +31,7 @@ from .._speedups.lighter import AccountFrame
 from ..errors import DecodeError
 from ..execution.dispatch import OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
+from ..execution.members import whole
 from ..execution.reconcile import Reconciler, oldest_first
 from ..model.accounts import AccountState
 from ..model.reports import PositionStatusReport
@@ -38,7 +39,7 @@ from ..net.clock import Clock
 from .account import Balances, Positions
 from .markets import Markets
 from .reports import OwnFill, Reporter, UnknownMarket
-from .rows import OrderLike, TradeLike, grouped_rows, whole
+from .rows import OrderLike, TradeLike, grouped_rows
 from .wire import Frame
 
 __all__ = ["AccountFeed", "FeedOwner", "TxOutcome"]

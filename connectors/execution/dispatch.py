@@ -331,29 +331,27 @@ class OrderDispatch:
             self.emit(OrderPendingUpdate(**_about(order), ts_event=now, ts_init=now))
 
     def modify_refused(
-        self,
-        order: TrackedOrder,
-        reason: str,
-        *,
-        code: int | str | None = None,
-        force: bool = False,
+        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
     ) -> bool:
-        """A modification was refused: the order goes on as it was.
-
-        No event if the order is over, unless `force`: for one that was asked for after the end.
-        """
+        """A modification was refused: the order goes on as it was. No event if it is over."""
         order.requested = None
         order.doubt &= ~Doubt.MODIFY
-        if order.final is not None and not force:
+        if order.final is not None:
             return False
+        self.modify_denied(order, reason, code=code)
+        self._end_if_filled(order)
+        return True
+
+    def modify_denied(
+        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+    ) -> None:
+        """Tell that a modification will not be sent. One on its way is not touched."""
         now = self._wall_ns()
         self.emit(
             OrderModifyRejected(
                 **_about(order), ts_event=now, ts_init=now, reason=reason, code=code
             )
         )
-        self._end_if_filled(order)
-        return True
 
     def modify_done(self, order: TrackedOrder) -> None:
         """Nothing more is to be expected of a modification: it changed nothing, or was given up."""

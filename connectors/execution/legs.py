@@ -176,18 +176,13 @@ class LegDispatch(OrderDispatch):
             self._cancel_by(order, canceled)
 
     def modify_refused(
-        self,
-        order: TrackedOrder,
-        reason: str,
-        *,
-        code: int | str | None = None,
-        force: bool = False,
+        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
     ) -> bool:
         """A modification was refused: the one under way, if there is one."""
         if order.final is None and self.marker(order) is not None:
             self.replace_refused(order, reason, code=code)
             return True
-        return super().modify_refused(order, reason, code=code, force=force)
+        return super().modify_refused(order, reason, code=code)
 
     def replace_in_doubt(self, order: TrackedOrder) -> None:
         """Nobody knows whether the venue has the modification: the marker stays."""
@@ -238,6 +233,11 @@ class LegDispatch(OrderDispatch):
         legs = self._legs.get(order.client_order_id)
         if legs is not None and legs.ending is not None:
             self._end_by(order, legs.ending)
+
+    @property
+    def wants_correctives(self) -> bool:
+        """Whether there are modifications to send."""
+        return bool(self._correctives)
 
     def take_correctives(self) -> list[Corrective]:
         """Return the modifications to send, and forget them."""

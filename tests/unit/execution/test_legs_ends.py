@@ -173,10 +173,13 @@ def test_an_answer_about_another_leg_only_completes_a_modification() -> None:
     assert bench.take() == ["Canceled"]
 
 
-def test_a_refusal_of_a_modification_asked_for_after_the_end_can_be_told() -> None:
+def test_a_modification_that_is_not_sent_leaves_the_one_on_its_way_alone() -> None:
     bench = Bench()
-    bench.status(S.CANCELED)
-    bench.take()
-    assert not bench.dispatch.modify_refused(bench.order, "over")
-    assert bench.dispatch.modify_refused(bench.order, "over", force=True)
+    bench.modify()
+    bench.dispatch.modify_denied(bench.order, "superseded")
     assert bench.take() == ["ModifyRejected"]
+    assert bench.dispatch.marker(bench.order) == "v1"
+    bench.replaced()
+    bench.status(S.CANCELED, venue_id="v2")
+    bench.dispatch.modify_denied(bench.order, "over")
+    assert bench.take() == ["Updated", "Canceled", "ModifyRejected"]

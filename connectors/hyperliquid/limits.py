@@ -9,6 +9,7 @@ fifths of it are used, so that it never stands in a command's way; commands may 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import weakref
@@ -120,7 +121,7 @@ class PostSlots:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._used = 0
-        self._waiting: deque[Callable[[], object]] = deque()
+        self._waiting: deque[tuple[asyncio.AbstractEventLoop, Callable[[], object]]] = deque()
         self._lock = threading.Lock()
 
     @property
@@ -137,20 +138,33 @@ class PostSlots:
             return True
 
     def on_free(self, call: Callable[[], object]) -> None:
-        """Call this once when a place comes free; at once if one is."""
+        """Call this once, later and on this loop, when a place is free; it may be taken again."""
+        waiter = (asyncio.get_running_loop(), call)
         with self._lock:
-            if self._used >= self.capacity:
-                self._waiting.append(call)
-                return
-        call()
+            self._waiting.append(waiter)
+            if self._used < self.capacity:
+                self._wake()
 
     def give_back(self) -> None:
         """Give a place back."""
         with self._lock:
             self._used -= 1
-            call = self._waiting.popleft() if self._waiting else None
-        if call is not None:
-            call()
+            self._wake()
+
+    def pass_on(self) -> None:
+        """Leave a free place to the next who waits for one."""
+        with self._lock:
+            if self._used < self.capacity:
+                self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            loop, call = self._waiting.popleft()
+            try:
+                loop.call_soon_threadsafe(call)
+            except RuntimeError:  # its loop is closed, so nobody waits there any more
+                continue
+            return
 
 
 class IpLimits:

@@ -122,11 +122,11 @@ class HyperliquidRest:
     # -- commands ----------------------------------------------------------------------
 
     async def exchange(
-        self, body: bytes, *, weight: int = 1, timeout_s: float | None = None
+        self, body: bytes, *, weight: int | None = 1, timeout_s: float | None = None
     ) -> Any:
         """Post a signed action, at most once, and return what the venue answers.
 
-        An answer may still be a refusal: see `replies`.
+        An answer may still be a refusal: see `replies`. A `weight` of None was taken already.
 
         Raises
         ------
@@ -137,10 +137,12 @@ class HyperliquidRest:
         TransportError, QuotaExceeded
             It never left.
         """
+        keys = () if weight is None else (ACTION,)
         response = await self.http.post(
-            EXCHANGE_PATH, body, keys=(ACTION,), key_cost=weight, timeout_s=timeout_s
+            EXCHANGE_PATH, body, keys=keys, key_cost=weight or 1, timeout_s=timeout_s
         )
-        self.limits.action_spent(weight)
+        if weight is not None:
+            self.limits.action_spent(weight)
         return response.json()
 
     # -- information -------------------------------------------------------------------

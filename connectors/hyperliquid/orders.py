@@ -295,7 +295,7 @@ def plan_modify(
     size = target.size - filled
     terms = original.wire["t"]
     trigger = terms.get("trigger")
-    trigger_price = None
+    trigger_price: Decimal | None = None
     if trigger is not None:
         trigger_price = target.trigger_price or original.trigger_price
         assert trigger_price is not None
@@ -305,15 +305,14 @@ def plan_modify(
         terms = {"trigger": {**trigger, "triggerPx": number_text(trigger_price)}}
     elif target.trigger_price is not None:
         raise Denial("this order has no trigger_price to change")
-    if original.price is not None or trigger is None:
+    price: Decimal | None = None
+    if original.price is not None or trigger_price is None:
         if target.price is None:
             raise Denial("a modification needs a price")
         passive = Rounding.DOWN if is_buy else Rounding.UP
-        price: Decimal | None = _on_grid(target.price, instrument, "price", rules, passive)
+        price = _on_grid(target.price, instrument, "price", rules, passive)
         text = price_text(price, instrument)
     else:
-        assert trigger_price is not None
-        price = None
         text = number_text(_protection(trigger_price, side, rules.slippage_bps, instrument))
     wire = {
         "a": original.wire["a"],

@@ -43,9 +43,10 @@ class KeyNonces(ClockNonces):
         NonceUnavailable
             Bursts ran a day ahead of the clock, or the clock was set back by a day.
         """
+        now_ms = self._wall_ns() // NS_PER_MS
         with self._lock:
-            nonce = super().allocate()
-            ahead_ms = nonce.value - self._wall_ns() // NS_PER_MS
+            self._last = last = max(now_ms, self._last + 1)
+        ahead_ms = last - now_ms
         if ahead_ms > WARN_AHEAD_MS:
             if ahead_ms > MAX_AHEAD_MS:
                 raise NonceUnavailable(
@@ -58,7 +59,7 @@ class KeyNonces(ClockNonces):
                 )
         else:
             self._warned = False
-        return nonce
+        return Nonce(last)
 
 
 _shared: dict[str, KeyNonces] = {}

@@ -63,12 +63,12 @@ def post_frame(number: int, payload: bytes) -> bytes:
 
 def read_post(data: object) -> PostReply | None:
     """Read the `data` of a frame of the channel `post`; None if it names no request."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return None
     number, response = data.get("id"), data.get("response")
     if isinstance(number, bool) or not isinstance(number, int):
         return None
-    if not isinstance(response, Mapping):
+    if not isinstance(response, dict):
         return PostReply(number, "", None)
     kind = response.get("type")
     return PostReply(number, kind if isinstance(kind, str) else "", response.get("payload"))

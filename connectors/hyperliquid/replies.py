@@ -19,7 +19,7 @@ a text; it decides only what is said, looked up, and held back.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
@@ -201,15 +201,15 @@ class Answer:
 
 def read_answer(payload: object) -> Answer:
     """Sort an answer of `/exchange`."""
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, dict):
         return Answer(unclear="the answer is not an object")
     status, response = payload.get("status"), payload.get("response")
     if status == "err":
         return Answer(refusal=Refusal.of(response if isinstance(response, str) else "refused"))
-    if status != "ok" or not isinstance(response, Mapping):
+    if status != "ok" or not isinstance(response, dict):
         return Answer(unclear="the answer is neither ok nor err")
     data = response.get("data")
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         statuses = data.get("statuses")
         if isinstance(statuses, list):
             return Answer(statuses, data=data)
@@ -249,13 +249,13 @@ def entries_of(kinds: Sequence[Kind], answer: Answer) -> list[Entry]:
 def _entry(status: object) -> Entry:
     if isinstance(status, str):
         return _WORDS.get(status) or Unclear(f"a status that is not known: {status[:40]!r}")
-    if isinstance(status, Mapping):
+    if isinstance(status, dict):
         error = status.get("error")
         if isinstance(error, str):
             return Refusal.of(error)
         for name, state in (("resting", State.RESTING), ("filled", State.FILLED)):
             inner = status.get(name)
-            if isinstance(inner, Mapping) and (oid := _oid(inner.get("oid"))) is not None:
+            if isinstance(inner, dict) and (oid := _oid(inner.get("oid"))) is not None:
                 return Taken(state, oid, _text(inner.get("totalSz")), _text(inner.get("avgPx")))
     return Unclear("a status that is not known")
 

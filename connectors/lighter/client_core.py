@@ -13,6 +13,7 @@ from ..execution.dispatch import DispatchRules, OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import OrderRegistry
 from ..execution.lookups import LookupSchedule
+from ..execution.markets import Markets
 from ..execution.quotes import BestPrices
 from ..execution.reconcile import Reconciler
 from ..execution.telling import OnEvent, OnStatus, Teller
@@ -26,8 +27,8 @@ from ..net.tasks import OwnedTasks
 from .account import Balances, Positions
 from .account_feed import AccountFeed, TxOutcome
 from .config import VENUE, Config
+from .instruments import market_index
 from .limits import Tier
-from .markets import Markets
 from .orders import Rules
 from .outcomes import Outcomes
 from .private_stream import PrivateStream
@@ -76,7 +77,7 @@ class ClientCore(Connectable):
         credentials = config.credentials
         self._account_index = credentials.account_index if credentials else -1
         self._api_key_index = credentials.api_key_index if credentials else -1
-        self.markets = Markets(clock)
+        self.markets: Markets[int] = Markets(clock, market_index)
         self.markets.add(instruments)
         self.registry = OrderRegistry()
         self.dispatch = OrderDispatch(
@@ -94,7 +95,7 @@ class ClientCore(Connectable):
         self._reporter = Reporter(
             self._account_index,
             self.registry,
-            instrument_of=self.markets.by_index,
+            instrument_of=self.markets.by_key,
             wall_ns=clock.wall_ns,
         )
         self._positions = Positions()
@@ -259,7 +260,7 @@ class ClientCore(Connectable):
 
     async def _refresh_markets(self, rest: LighterRest) -> None:
         try:
-            await self.markets.load(rest)
+            await self.markets.load(rest.instruments)
         except ConnectorError as error:
             self.on_problem(f"market definitions not read: {error}", None, error)
         self._feed.replay()

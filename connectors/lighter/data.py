@@ -63,7 +63,7 @@ from .channels import Channel, ChannelKind, covering
 from .config import VENUE, Config
 from .control import ChannelOutcome
 from .feeds import EVERY_SYMBOL, EmptySideCallback, MarketFeeds, StatsCallback, book_snapshot
-from .instruments import parse_instruments, wire_name
+from .instruments import wire_name
 from .limits import STREAM_LIMITS
 from .public_stream import PublicStream
 from .rest import LighterRest
@@ -290,8 +290,7 @@ class DataClient(MarketFeeds):
         return await self._desk.load()
 
     async def _load(self) -> Iterable[Instrument]:
-        body = await self.rest.order_book_details()
-        return parse_instruments(body, self._unreadable_instrument)
+        return await self.rest.instruments(self._unreadable_instrument)
 
     def _unreadable_instrument(self, symbol: str, reason: str) -> None:
         log.warning("symbol=%s cannot be read from orderBookDetails: %s", symbol, reason)

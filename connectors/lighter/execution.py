@@ -95,7 +95,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
             clock=self._clock,
             on_problem=self.on_problem,
         )
-        await self.markets.load(rest)
+        await self.markets.load(rest.instruments)
         await sender.refresh_nonce()
         await self._learn_tier(rest)
         if config.integrator_account_index is not None:

@@ -86,7 +86,7 @@ class Sender(SenderBase[Action]):
     Parameters
     ----------
     owner : SendOwner
-        Told what became of each command.
+        Told what became of each command about an order.
     config, signer, rest, tasks, clock :
         What it works with; `tasks` owns what goes on in the background.
 
@@ -325,7 +325,8 @@ class Sender(SenderBase[Action]):
         self.address.spend(action.entries)
         self._limits.action_spent(self._cost(action))
         for command in action.commands:
-            self._owner.tx_sent(command)
+            if command.kind is not Kind.OTHER:
+                self._owner.tx_sent(command)
 
     def _sign(self, action: Action) -> bytes:
         """Give the action its nonce, its expiry and its signature, and return what is posted."""

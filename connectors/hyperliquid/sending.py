@@ -137,26 +137,51 @@ class Sender(SenderBase[Action]):
         self._coalesce_s = config.coalesce_ms / 1_000
         self._waiting: list[Command] = []
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._patience_s = config.command_queue_ms / 1_000
+        self._patience: asyncio.TimerHandle | None = None
 
     # -- the connection ----------------------------------------------------------------
 
     def resume(self) -> None:
         """The connection may be used."""
+        self._stop_patience()
         if not self._is_http:
             self._reserve()
         super().resume()
 
+    @property
+    def takes_commands(self) -> bool:
+        """Whether commands leave at once, or within `Config.command_queue_ms` after a loss."""
+        return self.is_running or self._patience is not None
+
     def connection_lost(self, epoch: int, why: str) -> None:
-        """Settle what was on its way: sent is unknown, waiting is not sent."""
+        """Settle what was on its way: sent is unknown, waiting is not sent.
+
+        What is given from now on waits for the connection, as long as the config says.
+        """
         super().connection_lost(epoch, why)
         self._release()
         self._drop_waiting()
+        if self._patience_s and self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(self._patience_s, self._lose_patience)
 
     def close(self, why: str) -> None:
         """End: like a lost connection, and nothing goes on."""
+        self._stop_patience()
         super().close(why)
         self._release()
         self._drop_waiting()
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._drop_waiting()
+        self.ordered.line.drop_waiting()
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     # -- commands ----------------------------------------------------------------------
 
@@ -230,7 +255,7 @@ class Sender(SenderBase[Action]):
 
     async def _outcome_of(self, action: Action) -> object:
         """Send an action of one command, and wait for what becomes of it."""
-        if not self.is_running:
+        if not self.takes_commands:
             raise ClientError("not connected to the venue")
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 

@@ -367,6 +367,38 @@ def test_nothing_is_sent_without_a_connection(run):
     run(main(), 60)
 
 
+def test_12_3_commands_wait_for_the_connection_only_if_told(run):
+    async def main():
+        async with sending(post_timeout_ms=SHORT) as rig:
+            assert rig.sender.takes_commands
+            rig.sender.connection_lost(rig.session.epoch, "gone")
+            assert not rig.sender.takes_commands
+        async with sending(command_queue_ms=60_000, post_timeout_ms=SHORT) as rig:
+            rig.sender.connection_lost(rig.session.epoch, "gone")
+            assert rig.sender.takes_commands
+            command = rig.command()
+            rig.sender.order(command)
+            assert rig.owner.of(command) == []
+            rig.sender.resume()
+            assert await rig.done(command) == ["accepted"]
+
+    run(main(), 60)
+
+
+def test_12_3_a_connection_that_stays_away(run):
+    async def main():
+        async with sending(connect=False, command_queue_ms=50) as rig:
+            rig.sender.connection_lost(0, "gone")
+            commands = [rig.command(), rig.command()]
+            for command in commands:
+                rig.sender.order(command)
+            assert await rig.done(*commands) == ["not_sent"] * 2
+            assert not rig.sender.takes_commands
+            assert posted(rig) == []
+
+    run(main(), 60)
+
+
 @both
 def test_a_signer_that_fails_is_not_sent(run, channel):
     async def main():

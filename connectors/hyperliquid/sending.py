@@ -130,6 +130,7 @@ class Sender(SenderBase[Action]):
         self._ids = itertools.count(1)
         self._has_slot = False
         self._awaits_slot = False
+        self._is_full = False
         self._busy: dict[int, asyncio.Task[None]] = {}  # over HTTP, by identity of the order
         self.nonces = key_nonces(signer.address, clock)
         self.address = AddressBudget(clock=clock, on_problem=self._address_problem)
@@ -430,12 +431,15 @@ class Sender(SenderBase[Action]):
         """Hold the place of the next post; without one the line stands."""
         if self._has_slot:
             return
-        slots, line = self._limits.posts, self.ordered.line
+        slots = self._limits.posts
         if slots.try_take():
             self._has_slot = True
-            line.resume(POSTS_PAUSE)
+            if self._is_full:
+                self._is_full = False
+                self.ordered.line.resume(POSTS_PAUSE)
             return
-        line.pause(POSTS_PAUSE)
+        self._is_full = True
+        self.ordered.line.pause(POSTS_PAUSE)
         if not self._awaits_slot:
             self._awaits_slot = True
             slots.on_free(self._slot_came)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from typing import Any, Protocol
 from ..errors import (
     AuthenticationError,
     ClientError,
+    ConnectorError,
     RateLimited,
     UnknownOutcome,
     VenueError,
@@ -55,7 +57,10 @@ from .typed_data import complete_user_action
 
 __all__ = ["ActionSigner", "Command", "Kind", "SendOwner", "Sender"]
 
+log = logging.getLogger("connectors.hyperliquid")
+
 POSTS_PAUSE = "posts"
+LEARN_EVERY_S = 600.0
 ANSWERED = 0  # any code: an answer is found by its id alone
 NONCE_NAMES = ("time", "nonce")  # in actions of the account itself
 _HTTP_STATUS = re.compile(r"(\d{3}) ")
@@ -124,6 +129,7 @@ class Sender(SenderBase[Action]):
         self._rest = rest
         credentials = config.credentials
         self._vault = credentials.vault_address if credentials is not None else None
+        self._user = credentials.user(signer.address) if credentials else signer.address.lower()
         self._mainnet = config.is_mainnet
         self._builder = config.builder
         self._life_ms = config.expires_after_ms
@@ -138,6 +144,7 @@ class Sender(SenderBase[Action]):
         self._coalesce_s = config.coalesce_ms / 1_000
         self._waiting: list[Command] = []
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._learning: asyncio.Task[None] | None = None
         self._patience_s = config.command_queue_ms / 1_000
         self._patience: asyncio.TimerHandle | None = None
 
@@ -149,6 +156,8 @@ class Sender(SenderBase[Action]):
         if not self._is_http:
             self._reserve()
         super().resume()
+        if self._learning is None:
+            self._learning = self._tasks.spawn(self._learn_budget(), "address-limit")
 
     @property
     def takes_commands(self) -> bool:
@@ -575,6 +584,15 @@ class Sender(SenderBase[Action]):
             f"{text}: the venue read our signature as another key's; is the client set to the "
             "right network?"
         )
+
+    async def _learn_budget(self) -> None:
+        """Ask now and then how many requests the account has left: it earns more by trading."""
+        while True:
+            try:
+                self.address.learn(await self._rest.user_rate_limit(self._user))
+            except ConnectorError as error:
+                log.info("venue=HYPERLIQUID the account's requests are not known: %s", error)
+            await asyncio.sleep(LEARN_EVERY_S)
 
     def _address_problem(self, text: str) -> None:
         self._owner.send_problem(text, RefusalKind.ADDRESS_LIMIT)

@@ -754,6 +754,17 @@ def test_11_3_every_entry_counts(run):
     run(main(), 60)
 
 
+def test_11_3_the_budget_is_asked_for(run):
+    async def main():
+        async with sending(post_timeout_ms=SHORT) as rig:
+            await until(lambda: rig.sender.address.cap == 10_000)
+            used = rig.sender.address.used
+            await rig.place()
+            assert rig.sender.address.used == used + 1
+
+    run(main(), 60)
+
+
 def test_post_only_window_is_named(run):
     async def main():
         async with sending(sim_config=sim(post_only_window=True), post_timeout_ms=SHORT) as rig:
@@ -785,6 +796,7 @@ def test_11_2_a_large_batch_weighs_more(run, channel):
     async def main():
         config = replace(sim(), limits=("weight",))
         async with sending(sim_config=config, order_channel=channel, post_timeout_ms=SHORT) as rig:
+            await until(lambda: rig.sender.address.cap)  # it was asked for: 20
             before = rig.sim.limits.weight_used
             rig.sender.orders(commands := [rig.command() for _ in range(80)])
             assert await rig.done(*commands) == ["accepted"] * 80

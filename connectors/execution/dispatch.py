@@ -238,6 +238,16 @@ class OrderDispatch:
             return Outcome.SKIP
         return self._fill(order, report, key)
 
+    def knows_fill(self, report: FillReport) -> bool:
+        """Tell whether a trade was handed out, or remembered, before."""
+        return self._fill_key(report) in self.fills
+
+    def remember_fill(self, report: FillReport) -> None:
+        """Note a trade that nobody wants to be told of: it is no news from now on."""
+        key = self._fill_key(report)
+        if key not in self.fills:
+            self.fills.mark(key)
+
     # -- what the client knows about its commands ---------------------------------------
 
     def submitted(self, order: TrackedOrder, *, ts_event: int | None = None) -> None:

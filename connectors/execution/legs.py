@@ -234,6 +234,17 @@ class LegDispatch(OrderDispatch):
         if legs is not None and legs.ending is not None:
             self._end_by(order, legs.ending)
 
+    def corrective_not_sent(self, order: TrackedOrder) -> bool:
+        """Want a corrective once more that never left; False if there is none under way."""
+        legs = self._legs.get(order.client_order_id)
+        if order.final is not None or legs is None or not legs.is_corrective:
+            return False
+        if legs.marker is None or legs.target is None:
+            return False
+        left = legs.target.size - order.filled_size
+        self._correctives.append(Corrective(order, legs.marker, left, order.price))
+        return True
+
     @property
     def wants_correctives(self) -> bool:
         """Whether there are modifications to send."""

@@ -71,7 +71,7 @@ class LookupRunner:
         """Ask the venue; ConnectorError if it does not answer."""
         raise NotImplementedError
 
-    def resolved(self, lookup: Lookup, *, settled: bool) -> None:
+    def resolved(self, lookup: Lookup, found: Found, *, settled: bool) -> None:
         """A look-up was answered and went through the dispatch."""
 
     # -- wanting -----------------------------------------------------------------------
@@ -153,7 +153,7 @@ class LookupRunner:
                 None,
             )
         self.note_missing(lookup.order, in_s=0.0)
-        self.resolved(lookup, settled=settled)
+        self.resolved(lookup, found, settled=settled)
 
     def is_settled(self, lookup: Lookup) -> bool:
         """Tell whether the matter ended by itself since it was scheduled."""

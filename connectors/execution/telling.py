@@ -121,8 +121,13 @@ class Teller:
             )
         )
 
-    def session(self, connection: str, event: SessionEvent) -> None:
-        """Tell of a change of a connection, if it is one."""
+    def session(
+        self, connection: str, event: SessionEvent, *, tell_reconnected: bool = True
+    ) -> None:
+        """Tell of a change of a connection, if it is one.
+
+        `tell_reconnected` is False where that waits until the gap was read: see `reconnected`.
+        """
         change = connection_change(event)
         if change is None:
             return
@@ -137,7 +142,7 @@ class Teller:
                 reason=reason,
             )
         )
-        if isinstance(event, Connected) and event.is_reconnect:
+        if tell_reconnected and isinstance(event, Connected) and event.is_reconnect:
             self.reconnected(connection)
 
     def reconnected(self, connection: str) -> None:

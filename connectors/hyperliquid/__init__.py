@@ -1,4 +1,4 @@
-"""Hyperliquid: signing, and the numbers that go into what is signed.
+"""Hyperliquid: perpetuals, spot and builder dexes; trading, and signing what is sent.
 
 ::
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         FillPolicy,
         OrderChannel,
     )
+    from .execution import CancelOrder, ExecutionClient
     from .multi_sig import (
         multi_sig_action,
         multi_sig_action_hash,
@@ -74,10 +75,12 @@ __all__ = [
     "USER_SIGNED_TYPES",
     "AcceptSource",
     "Builder",
+    "CancelOrder",
     "Config",
     "Credentials",
     "Endpoints",
     "Environment",
+    "ExecutionClient",
     "FillPolicy",
     "OrderChannel",
     "Rounding",
@@ -109,6 +112,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "execution": ("CancelOrder", "ExecutionClient"),
     "config": (
         "AcceptSource", "Builder", "Config", "Credentials", "Endpoints", "Environment",
         "FillPolicy", "OrderChannel",

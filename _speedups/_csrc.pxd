@@ -81,3 +81,18 @@ cdef extern from "symbols.h" nogil:
     int32_t tw_symbol_find(const tw_symbols *t, const uint8_t *p, Py_ssize_t n)
     int32_t tw_symbol_add(tw_symbols *t, const uint8_t *p, Py_ssize_t n)
     void tw_symbols_free(tw_symbols *t)
+
+
+cdef extern from "object.h" nogil:
+    ctypedef struct tw_span:
+        const uint8_t *text
+        Py_ssize_t length
+        int escaped
+
+    ctypedef struct tw_literal:
+        const char *text
+        int32_t n
+
+    ctypedef struct tw_choice:
+        tw_span text
+        int number

@@ -19,9 +19,8 @@
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from decimal import Decimal
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
@@ -35,19 +34,30 @@ from connectors._speedups._csrc cimport (
     TW_UNLIKELY,
     TW_VALUE,
     tw_at_end,
+    tw_choice,
     tw_err,
     tw_fixed,
     tw_levels,
-    tw_levels_free,
+    tw_literal,
     tw_next,
     tw_scale,
     tw_skip,
+    tw_span,
     tw_string,
     tw_symbol_find,
-    tw_to_scale,
-    tw_unescape,
     tw_word,
     tw_ws,
+)
+from connectors._speedups.decoder cimport (
+    SymbolDecoder,
+    error_of,
+    fixed_of,
+    is_off_scale,
+    number_of,
+    number_or_none,
+    scale_to,
+    text_of,
+    words_of,
 )
 from connectors._speedups.events cimport (
     AggressorSide,
@@ -64,12 +74,6 @@ from connectors._speedups.events cimport (
     TickerData,
     TradeData,
 )
-from connectors._speedups.feed cimport Decoder
-from connectors._speedups.symbols cimport SymbolTable
-from connectors._speedups.ticks cimport fixed_decimal
-
-from connectors._speedups.errors import DecodeError
-from connectors._speedups.scan import REASONS
 
 __all__ = [
     "AccountFrame",
@@ -120,15 +124,6 @@ cdef extern from "lighter.h" nogil:
         LG_STEP_DATA
         LG_STEP_END
         LG_STEP_ERROR
-
-    ctypedef struct tw_span:
-        const uint8_t *text
-        Py_ssize_t length
-        int escaped
-
-    ctypedef struct tw_lg_word:
-        const char *text
-        int32_t n
 
     ctypedef struct tw_lg_frame:
         const uint8_t *p
@@ -213,10 +208,6 @@ cdef extern from "lighter.h" nogil:
         tw_fixed volume
         tw_fixed quote_volume
 
-    ctypedef struct tw_lg_choice:
-        tw_span text
-        int number
-
     ctypedef struct tw_lg_order:
         int64_t order_id
         int64_t client_index
@@ -242,10 +233,10 @@ cdef extern from "lighter.h" nogil:
         tw_fixed filled_quote
         tw_fixed price
         tw_fixed trigger_price
-        tw_lg_choice status
-        tw_lg_choice type
-        tw_lg_choice tif
-        tw_lg_choice trigger_status
+        tw_choice status
+        tw_choice type
+        tw_choice tif
+        tw_choice trigger_status
         int is_ask
         int reduce_only
 
@@ -275,11 +266,11 @@ cdef extern from "lighter.h" nogil:
         const uint8_t *hashes
         int has_error
 
-    const tw_lg_word tw_lg_statuses[17]
-    const tw_lg_word tw_lg_order_types[9]
-    const tw_lg_word tw_lg_tifs[3]
-    const tw_lg_word tw_lg_trigger_statuses[5]
-    const tw_lg_word tw_lg_trade_kinds[4]
+    const tw_literal tw_lg_statuses[17]
+    const tw_literal tw_lg_order_types[9]
+    const tw_literal tw_lg_tifs[3]
+    const tw_literal tw_lg_trigger_statuses[5]
+    const tw_literal tw_lg_trade_kinds[4]
 
     void tw_lg_begin(tw_lg_frame *f, const uint8_t *p, int late)
     tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, tw_err *err)
@@ -299,54 +290,17 @@ cdef extern from "lighter.h" nogil:
 
 # ---- rows ----------------------------------------------------------------------------------------
 
-cdef object ZERO = Decimal(0)
-
-
-cdef tuple _words(const tw_lg_word *words, int count):
-    """The words of a table as one set of str objects that all rows share."""
-    return tuple([words[i].text[:words[i].n].decode("ascii") for i in range(count)])
-
-
-cdef tuple STATUSES = _words(tw_lg_statuses, 17)
-cdef tuple ORDER_TYPES = _words(tw_lg_order_types, 9)
-cdef tuple TIFS = _words(tw_lg_tifs, 3)
-cdef tuple TRIGGER_STATUSES = _words(tw_lg_trigger_statuses, 5)
-cdef tuple TRADE_KINDS = _words(tw_lg_trade_kinds, 4)
-
-
-cdef inline Fixed _fixed(tw_fixed x) noexcept nogil:
-    cdef Fixed out
-    out.mantissa = x.mantissa
-    out.exponent = x.exponent
-    return out
-
-
-cdef inline object _number(Fixed x):
-    """A Decimal; zero for a value that was not there, as for the venue."""
-    return ZERO if x.exponent < 0 else fixed_decimal(x.mantissa, x.exponent)
-
-
-cdef inline object _number_or_none(Fixed x):
-    return None if x.exponent < 0 else fixed_decimal(x.mantissa, x.exponent)
-
-
-cdef str _text(const tw_span *s):
-    """The text of a string value, "" where there is none or it cannot be decoded."""
-    cdef int n
-    cdef bytearray room
-    if s.text == NULL:
-        return ""
-    if not s.escaped:
-        return s.text[:s.length].decode("utf-8", "replace")
-    room = bytearray(s.length)
-    n = tw_unescape(s.text, s.text + s.length, <uint8_t *><char *>room, <int>len(room))
-    return "" if n < 0 else room[:n].decode("utf-8", "replace")
+cdef tuple STATUSES = words_of(tw_lg_statuses, 17)
+cdef tuple ORDER_TYPES = words_of(tw_lg_order_types, 9)
+cdef tuple TIFS = words_of(tw_lg_tifs, 3)
+cdef tuple TRIGGER_STATUSES = words_of(tw_lg_trigger_statuses, 5)
+cdef tuple TRADE_KINDS = words_of(tw_lg_trade_kinds, 4)
 
 
 cdef inline str _word(tuple words, const tw_span *s, int number):
     if TW_LIKELY(number >= 0):
         return <str>words[number]
-    return _text(s)
+    return text_of(s)
 
 
 cdef inline int32_t _index(int64_t value) noexcept nogil:
@@ -372,27 +326,27 @@ cdef class OrderRow:
 
     @property
     def size(self):
-        return _number(self._size)
+        return number_of(self._size)
 
     @property
     def remaining_size(self):
-        return _number(self._remaining)
+        return number_of(self._remaining)
 
     @property
     def filled_size(self):
-        return _number(self._filled)
+        return number_of(self._filled)
 
     @property
     def filled_quote(self):
-        return _number(self._filled_quote)
+        return number_of(self._filled_quote)
 
     @property
     def price(self):
-        return _number(self._price)
+        return number_of(self._price)
 
     @property
     def trigger_price(self):
-        return _number(self._trigger_price)
+        return number_of(self._trigger_price)
 
     @property
     def sequence(self):
@@ -429,15 +383,15 @@ cdef class TradeRow:
 
     @property
     def size(self):
-        return _number(self._size)
+        return number_of(self._size)
 
     @property
     def price(self):
-        return _number(self._price)
+        return number_of(self._price)
 
     @property
     def usd_amount(self):
-        return self.size * self.price if self._usd_amount.exponent < 0 else _number(self._usd_amount)
+        return self.size * self.price if self._usd_amount.exponent < 0 else number_of(self._usd_amount)
 
     @property
     def tx_hash(self):
@@ -456,43 +410,43 @@ cdef class PositionRow:
 
     @property
     def size(self):
-        return _number(self._size)
+        return number_of(self._size)
 
     @property
     def signed_size(self):
-        return -_number(self._size) if self.sign < 0 else _number(self._size)
+        return -number_of(self._size) if self.sign < 0 else number_of(self._size)
 
     @property
     def avg_entry_price(self):
-        return _number(self._entry_price)
+        return number_of(self._entry_price)
 
     @property
     def position_value(self):
-        return _number(self._value)
+        return number_of(self._value)
 
     @property
     def unrealized_pnl(self):
-        return _number(self._unrealized)
+        return number_of(self._unrealized)
 
     @property
     def realized_pnl(self):
-        return _number(self._realized)
+        return number_of(self._realized)
 
     @property
     def liquidation_price(self):
-        return _number(self._liquidation_price)
+        return number_of(self._liquidation_price)
 
     @property
     def initial_margin_fraction(self):
-        return _number(self._margin_fraction)
+        return number_of(self._margin_fraction)
 
     @property
     def allocated_margin(self):
-        return _number(self._allocated_margin)
+        return number_of(self._allocated_margin)
 
     @property
     def total_funding_paid_out(self):
-        return _number(self._funding_paid)
+        return number_of(self._funding_paid)
 
     def __repr__(self):
         return f"<PositionRow market={self.market_index} {self.signed_size}@{self.avg_entry_price}>"
@@ -573,67 +527,67 @@ cdef class MarketStats:
 
     @property
     def index(self):
-        return _number_or_none(self._index)
+        return number_or_none(self._index)
 
     @property
     def mark(self):
-        return _number_or_none(self._mark)
+        return number_or_none(self._mark)
 
     @property
     def mid(self):
-        return _number_or_none(self._mid)
+        return number_or_none(self._mid)
 
     @property
     def last(self):
-        return _number_or_none(self._last)
+        return number_or_none(self._last)
 
     @property
     def open_interest(self):
-        return _number_or_none(self._open_interest)
+        return number_or_none(self._open_interest)
 
     @property
     def open_interest_limit(self):
-        return _number_or_none(self._open_interest_limit)
+        return number_or_none(self._open_interest_limit)
 
     @property
     def funding_rate(self):
-        return _number_or_none(self._funding_rate)
+        return number_or_none(self._funding_rate)
 
     @property
     def current_funding_rate(self):
-        return _number_or_none(self._current_funding_rate)
+        return number_or_none(self._current_funding_rate)
 
     @property
     def funding_clamp_small(self):
-        return _number_or_none(self._funding_clamp_small)
+        return number_or_none(self._funding_clamp_small)
 
     @property
     def funding_clamp_big(self):
-        return _number_or_none(self._funding_clamp_big)
+        return number_or_none(self._funding_clamp_big)
 
     @property
     def base_interest_rate(self):
-        return _number_or_none(self._base_interest_rate)
+        return number_or_none(self._base_interest_rate)
 
     @property
     def daily_volume(self):
-        return _number_or_none(self._volume)
+        return number_or_none(self._volume)
 
     @property
     def daily_quote_volume(self):
-        return _number_or_none(self._quote_volume)
+        return number_or_none(self._quote_volume)
 
     @property
     def daily_low(self):
-        return _number_or_none(self._low)
+        return number_or_none(self._low)
 
     @property
     def daily_high(self):
-        return _number_or_none(self._high)
+        return number_or_none(self._high)
 
     @property
     def daily_change_percent(self):
-        return _number_or_none(self._change_percent)
+        return number_or_none(self._change_percent)
 
     def __repr__(self):
         return f"<MarketStats {self.instrument.id} mark={self.mark} index={self.index} last={self.last}>"
@@ -670,12 +624,12 @@ cdef OrderRow _order_row(const tw_lg_order *o, int32_t market):
     row.trigger_status = _word(TRIGGER_STATUSES, &o.trigger_status.text, o.trigger_status.number)
     row.is_ask = o.is_ask > 0
     row.reduce_only = o.reduce_only
-    row._size = _fixed(o.size)
-    row._remaining = _fixed(o.remaining)
-    row._filled = _fixed(o.filled)
-    row._filled_quote = _fixed(o.filled_quote)
-    row._price = _fixed(o.price)
-    row._trigger_price = _fixed(o.trigger_price)
+    row._size = fixed_of(o.size)
+    row._remaining = fixed_of(o.remaining)
+    row._filled = fixed_of(o.filled)
+    row._filled_quote = fixed_of(o.filled_quote)
+    row._price = fixed_of(o.price)
+    row._trigger_price = fixed_of(o.trigger_price)
     return row
 
 
@@ -699,14 +653,14 @@ cdef TradeRow _trade_row(const tw_lg_trade *t, int32_t market):
     row.kind = t.kind
     row.type = _word(TRADE_KINDS, &t.type, t.kind)
     row.is_maker_ask = t.is_maker_ask
-    row._size = _fixed(t.size)
-    row._price = _fixed(t.price)
-    row._usd_amount = _fixed(t.usd_amount)
+    row._size = fixed_of(t.size)
+    row._price = fixed_of(t.price)
+    row._usd_amount = fixed_of(t.usd_amount)
     row._tx_hash_length = 0
     if TW_LIKELY(not t.tx_hash.escaped):
         _keep_hash(row, t.tx_hash.text, t.tx_hash.length)
     else:
-        text = _text(&t.tx_hash).encode("ascii", "replace")
+        text = text_of(&t.tx_hash).encode("ascii", "replace")
         _keep_hash(row, <const uint8_t *><const char *>text, len(text))
     return row
 
@@ -725,15 +679,15 @@ cdef PositionRow _position_row(const tw_lg_position *o, int32_t market):
     row.margin_mode = _index(o.margin_mode)
     row.open_order_count = o.open_orders
     row.pending_order_count = o.pending_orders
-    row._size = _fixed(o.size)
-    row._entry_price = _fixed(o.entry_price)
-    row._value = _fixed(o.value)
-    row._unrealized = _fixed(o.unrealized)
-    row._realized = _fixed(o.realized)
-    row._liquidation_price = _fixed(o.liquidation_price)
-    row._margin_fraction = _fixed(o.margin_fraction)
-    row._allocated_margin = _fixed(o.allocated_margin)
-    row._funding_paid = _fixed(o.funding_paid)
+    row._size = fixed_of(o.size)
+    row._entry_price = fixed_of(o.entry_price)
+    row._value = fixed_of(o.value)
+    row._unrealized = fixed_of(o.unrealized)
+    row._realized = fixed_of(o.realized)
+    row._liquidation_price = fixed_of(o.liquidation_price)
+    row._margin_fraction = fixed_of(o.margin_fraction)
+    row._allocated_margin = fixed_of(o.allocated_margin)
+    row._funding_paid = fixed_of(o.funding_paid)
     return row
 
 
@@ -750,9 +704,9 @@ cdef Ack _ack(const tw_lg_ack *a, str type, const uint8_t *end, int64_t ts_init)
     cdef const uint8_t *next
     cdef const uint8_t *value
     ack.type = type
-    ack.id = _text(&a.id)
-    ack.message = _text(&a.message)
-    ack.tx_hash = _hash(_text(&a.tx_hash))
+    ack.id = text_of(&a.id)
+    ack.message = text_of(&a.message)
+    ack.tx_hash = _hash(text_of(&a.tx_hash))
     ack.tx_hashes = None
     ack.code = a.code
     ack.predicted_execution_ms = a.predicted_ms
@@ -769,7 +723,7 @@ cdef Ack _ack(const tw_lg_ack *a, str type, const uint8_t *end, int64_t ts_init)
         value = p
         if p[0] == c'"':
             p = tw_string(p, end, &s.text, &s.length, &s.escaped, &err)
-            ack.tx_hashes.append(_hash(_text(&s)))
+            ack.tx_hashes.append(_hash(text_of(&s)))
         else:
             p = tw_skip(value, end, &err)
             ack.tx_hashes.append("")
@@ -801,8 +755,8 @@ def parse_ack(bytes data not None, int64_t ts_init=0):
     if tw_lg_step(&f, end, &err) == LG_STEP_END and tw_at_end(f.p, end, &err):
         after = tw_lg_ack_data(p, end, &a, &err)
         if after != NULL:
-            return _ack(&a, _text(&f.type), end, ts_init)
-    raise DecodeError(REASONS.get(err.code, "does not decode"), err.at - p)
+            return _ack(&a, text_of(&f.type), end, ts_init)
+    raise error_of(err.code, err.at, p)
 
 
 # ---- the decoder ---------------------------------------------------------------------------------
@@ -833,7 +787,7 @@ cdef struct Trades:
 
 
 @cython.final
-cdef class LighterDecoder(Decoder):
+cdef class LighterDecoder(SymbolDecoder):
     """Decodes the messages of one Lighter connection, public or of an account.
 
     Parameters
@@ -876,18 +830,13 @@ cdef class LighterDecoder(Decoder):
     may stand bare or quoted; the last of duplicate keys counts.
     """
 
-    cdef readonly SymbolTable symbols
-    cdef readonly EventHandler handler
     cdef readonly AccountHandler account
-    cdef object _on_control, _on_venue_event, _on_problem, _on_off_scale, _on_first
+    cdef object _on_control, _on_venue_event, _on_first
     cdef object _on_unknown_market, _on_empty_side, _on_stats, _on_height
     cdef set _awaited
     cdef bint _awaiting
-    cdef readonly uint64_t events, control_messages, venue_events, account_frames, acks
-    cdef readonly uint64_t unknown_markets, decode_errors, row_errors, off_scale
-    cdef tw_levels bids, asks
+    cdef readonly uint64_t control_messages, venue_events, account_frames, acks, unknown_markets
     cdef Trades trades
-    cdef int64_t ts_init
     cdef AccountFrame frame             # being read
     cdef list failed                    # rows of a public frame that do not decode: (error, data)
 
@@ -895,13 +844,10 @@ cdef class LighterDecoder(Decoder):
                  AccountHandler account=None, on_control=None, on_venue_event=None, on_problem=None,
                  on_off_scale=None, on_first=None, on_unknown_market=None, on_empty_side=None,
                  on_stats=None, on_height=None):
-        self.symbols = symbols
-        self.handler = handler if handler is not None else EventHandler()
+        SymbolDecoder.__init__(self, symbols, handler, on_problem=on_problem, on_off_scale=on_off_scale)
         self.account = account if account is not None else AccountHandler()
         self._on_control = on_control
         self._on_venue_event = on_venue_event
-        self._on_problem = on_problem
-        self._on_off_scale = on_off_scale
         self._on_first = on_first
         self._on_unknown_market = on_unknown_market
         self._on_empty_side = on_empty_side
@@ -910,19 +856,7 @@ cdef class LighterDecoder(Decoder):
         self._awaited = set()
 
     def __dealloc__(self):
-        tw_levels_free(&self.bids)
-        tw_levels_free(&self.asks)
         free(self.trades.rows)
-
-    def feed(self, const uint8_t[::1] data not None, int64_t ts_init=0):
-        """Decode one message, as the feed does: for tests, recordings and benchmarks."""
-        self.decode(&data[0] if data.shape[0] else NULL, data.shape[0], ts_init)
-
-    @cython.binding(False)
-    @cython.always_allow_keywords(False)
-    def feed_bytes(self, bytes data not None):
-        """`feed` for bytes only, with `ts_init` 0: without the cost of a buffer request."""
-        self.decode(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0)
 
     def await_first(self, str channel not None):
         """Report the next typed frame of a channel (`order_book:0`) to `on_first`, once."""
@@ -957,7 +891,7 @@ cdef class LighterDecoder(Decoder):
         if TW_UNLIKELY(c.err.code != 0):
             self.frame = None
             self.failed = None
-            return self.problem(&c)
+            return self.refuse(c.start, c.end, &c.err)
         return self.deliver(&f, &c)
 
     cdef inline bint read(self, tw_lg_frame *f, Pass *c) except -1:
@@ -1054,7 +988,7 @@ cdef class LighterDecoder(Decoder):
         if TW_UNLIKELY(c.book.nonce < 0):
             instrument = self.finer_book(f, c)
             if instrument is None:
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
             out.flags = EventFlag.OFF_SCALE
         else:
             instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, c.number)
@@ -1071,7 +1005,7 @@ cdef class LighterDecoder(Decoder):
             if TW_UNLIKELY(c.book.begin_nonce < 0):
                 c.err.code = TW_MISSING
                 c.err.at = c.end - 1
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
             out.prev_seq = c.book.begin_nonce
             out.first_seq = min(c.book.begin_nonce + 1, c.book.nonce)
         out.n_bids = self.bids.count
@@ -1108,24 +1042,6 @@ cdef class LighterDecoder(Decoder):
             instrument = self.at_scale(c.number, price_decimals, size_decimals, &price, &size)
         return None
 
-    # ---- scales ----------------------------------------------------------------------------------
-
-    cdef InstrumentBase at_scale(self, int32_t number, int price_decimals, int size_decimals, tw_scale *price,
-                                 tw_scale *size):
-        cdef InstrumentBase instrument = (<InstrumentBase>self.symbols._instruments[number]).at_scale(
-            price_decimals, size_decimals)
-        price.mantissa = instrument.price_scale.mantissa
-        price.decimals = instrument.price_scale.decimals
-        size.mantissa = instrument.size_scale.mantissa
-        size.decimals = instrument.size_scale.decimals
-        return instrument
-
-    cdef int tell_off_scale(self, InstrumentBase instrument) except -1:
-        self.off_scale += 1
-        if self._on_off_scale is not None:
-            self._on_off_scale(instrument)
-        return 0
-
     cdef int32_t unknown(self, const tw_span *market) except -2:
         cdef Py_ssize_t n = 0
         self.unknown_markets += 1
@@ -1161,13 +1077,13 @@ cdef class LighterDecoder(Decoder):
         if TW_UNLIKELY(out.ts_event == 0):
             out.ts_event = tw_lg_ns(f.last_updated) or tw_lg_ns(f.timestamp)
         if TW_UNLIKELY(not _scale_quote(t, &price, &size, &out, &c.err)):
-            if not _off_scale(&c.err):
-                return self.problem(c)
+            if not is_off_scale(&c.err):
+                return self.refuse(c.start, c.end, &c.err)
             self.tell_off_scale(instrument)
             instrument = self.at_scale(out.symbol, max(t.bid.exponent, t.ask.exponent),
                                        max(t.bid_size.exponent, t.ask_size.exponent), &price, &size)
             if not _scale_quote(t, &price, &size, &out, &c.err):
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
             out.flags = EventFlag.OFF_SCALE
         self.events += 1
         self.handler.on_quote(instrument, &out)
@@ -1269,7 +1185,7 @@ cdef class LighterDecoder(Decoder):
                 c.err.code = TW_TYPE
                 c.err.at = p
             return NULL
-        error = DecodeError(REASONS.get(code, "does not decode"), at - c.start)
+        error = error_of(code, at, c.start)
         if kind >= LG_ORDERS:
             found = RowProblem.__new__(RowProblem)
             found.market_index = market
@@ -1293,15 +1209,6 @@ cdef class LighterDecoder(Decoder):
             self.trades.room = room
         return &self.trades.rows[self.trades.count]
 
-    cdef int report_rows(self, list failed) except -1:
-        """Tell about rows that were passed over; without a callback the first is raised."""
-        self.row_errors += len(failed)
-        if self._on_problem is None:
-            raise failed[0][0]
-        for error, data in failed:
-            self._on_problem(error, data)
-        return 0
-
     # ---- trades ----------------------------------------------------------------------------------
 
     cdef int deliver_trades(self, tw_lg_frame *f, Pass *c) except -1:
@@ -1311,7 +1218,7 @@ cdef class LighterDecoder(Decoder):
         cdef int32_t number = self.lookup(&f.suffix)
         if f.data[LG_K_LIQUIDATIONS] != NULL:
             if self.rows(f.data[LG_K_LIQUIDATIONS], LG_TRADE, c, -1) == NULL:
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
         if TW_UNLIKELY(number < 0):
             self.trades.count = 0
             return self.unknown(&f.suffix)
@@ -1358,12 +1265,12 @@ cdef class LighterDecoder(Decoder):
         out.ts_init = self.ts_init
         out.ts_event = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
         if TW_UNLIKELY(not _scale_trade(t, &price, &size, &out, &c.err)):
-            if not _off_scale(&c.err):
-                return self.problem(c)
+            if not is_off_scale(&c.err):
+                return self.refuse(c.start, c.end, &c.err)
             self.tell_off_scale(instrument)
             instrument = self.at_scale(number, t.price.exponent, t.size.exponent, &price, &size)
             if not _scale_trade(t, &price, &size, &out, &c.err):
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
             out.flags |= EventFlag.OFF_SCALE
         self.events += 1
         self.handler.on_trade(instrument, &out)
@@ -1376,7 +1283,7 @@ cdef class LighterDecoder(Decoder):
             liquidation.side = out.aggressor
             liquidation.price = out.price
             liquidation.size = liquidation.last_size = liquidation.filled_size = out.size
-            liquidation.average_price = _fixed(t.price)
+            liquidation.average_price = fixed_of(t.price)
             self.events += 1
             self.handler.on_liquidation(instrument, &liquidation)
         return 0
@@ -1399,13 +1306,13 @@ cdef class LighterDecoder(Decoder):
         if interval is None:
             c.err.code = TW_VALUE
             c.err.at = c.end - 1
-            return self.problem(c)
+            return self.refuse(c.start, c.end, &c.err)
         if p[0] == c'n':
             return 0
         if p[0] != c'[':
             c.err.code = TW_TYPE
             c.err.at = p
-            return self.problem(c)
+            return self.refuse(c.start, c.end, &c.err)
         p = tw_ws(p + 1, c.end)
         if p[0] == c']':
             return 0
@@ -1414,7 +1321,7 @@ cdef class LighterDecoder(Decoder):
             if after == NULL:
                 after = self.bad_row(p, c.err.code, c.err.at, c, -1, f.kind)
                 if after == NULL:
-                    return self.problem(c)
+                    return self.refuse(c.start, c.end, &c.err)
             else:
                 self.bar(number, &candle, interval, flags, c)
             if tw_next(after, c.end, c']', &next, &c.err) != 1:
@@ -1436,17 +1343,17 @@ cdef class LighterDecoder(Decoder):
         out.ts_open = tw_lg_ns(k.time)
         # As elsewhere the time of a bar is the last ms in it.
         out.ts_event = out.ts_open + <int64_t>interval_s * 1_000_000_000 - 1_000_000
-        out.quote_volume = _fixed(k.quote_volume)
+        out.quote_volume = fixed_of(k.quote_volume)
         out.taker_buy_quote_volume.exponent = -1
         if not _scale_bar(k, &price, &size, &out, &c.err):
-            if not _off_scale(&c.err):
-                return self.problem(c)
+            if not is_off_scale(&c.err):
+                return self.refuse(c.start, c.end, &c.err)
             if not mark:  # mark prices are finer than any tick
                 self.tell_off_scale(instrument)
             instrument = self.at_scale(number, max(k.open.exponent, k.high.exponent, k.low.exponent,
                                                    k.close.exponent), -1, &price, &size)
             if not _scale_bar(k, &price, &size, &out, &c.err):
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
             out.flags |= EventFlag.OFF_SCALE
         self.events += 1
         self.handler.on_bar(instrument, &out)
@@ -1469,7 +1376,7 @@ cdef class LighterDecoder(Decoder):
         if p[0] != c'{':
             c.err.code = TW_TYPE
             c.err.at = p
-            return self.problem(c)
+            return self.refuse(c.start, c.end, &c.err)
         value = tw_ws(p + 1, c.end)
         if value[0] == c'}':
             return 0
@@ -1511,11 +1418,11 @@ cdef class LighterDecoder(Decoder):
             mark.flags = 0
             mark.ts_event = ts_event
             mark.ts_init = self.ts_init
-            mark.mark = _fixed(s.mark)
-            mark.index = _fixed(s.index)
+            mark.mark = fixed_of(s.mark)
+            mark.index = fixed_of(s.index)
             mark.settle.mantissa = 0
             mark.settle.exponent = -1
-            mark.funding_rate = _fixed(s.current_funding_rate)
+            mark.funding_rate = fixed_of(s.current_funding_rate)
             mark.ts_next_funding = _next_funding(tw_lg_ns(s.funding_timestamp), ts_event)
             self.events += 1
             self.handler.on_mark_price(instrument, &mark)
@@ -1524,21 +1431,21 @@ cdef class LighterDecoder(Decoder):
             index.flags = 0
             index.ts_event = ts_event
             index.ts_init = self.ts_init
-            index.index = _fixed(s.index)
+            index.index = fixed_of(s.index)
             self.events += 1
             self.handler.on_index_price(instrument, &index)
         memset(&ticker, 0, sizeof(TickerData))
         ticker.symbol = number
         ticker.ts_event = ts_event
         ticker.ts_init = self.ts_init
-        ticker.last = _fixed(s.last)
+        ticker.last = fixed_of(s.last)
         ticker.open.exponent = ticker.change.exponent = ticker.weighted_average.exponent = -1
         ticker.last_size.exponent = -1
-        ticker.high = _fixed(s.high)
-        ticker.low = _fixed(s.low)
-        ticker.volume = _fixed(s.volume)
-        ticker.quote_volume = _fixed(s.quote_volume)
-        ticker.change_percent = _fixed(s.change)
+        ticker.high = fixed_of(s.high)
+        ticker.low = fixed_of(s.low)
+        ticker.volume = fixed_of(s.volume)
+        ticker.quote_volume = fixed_of(s.quote_volume)
+        ticker.change_percent = fixed_of(s.change)
         ticker.first_id = ticker.last_id = ticker.trade_count = -1
         self.events += 1
         self.handler.on_ticker(instrument, &ticker)
@@ -1560,9 +1467,10 @@ cdef class LighterDecoder(Decoder):
         if TW_UNLIKELY(kind == LG_OTHER):
             return self.venue_event(f, c)
         if TW_UNLIKELY(kind != f.channel_kind):
+            self.failed = None  # rows read as what the frame turned out not to be
             c.err.code = TW_VALUE
             c.err.at = c.end - 1
-            return self.problem(c)
+            return self.refuse(c.start, c.end, &c.err)
         if kind == LG_BOOK:
             return self.deliver_book(f, c)
         if kind == LG_TICKER:
@@ -1573,7 +1481,7 @@ cdef class LighterDecoder(Decoder):
             if f.height < 0:
                 c.err.code = TW_MISSING
                 c.err.at = c.end - 1
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
             if self._on_height is not None:
                 self._on_height(f.height, tw_lg_ns(f.timestamp))
         elif kind == LG_CANDLE or kind == LG_MARK_CANDLE:
@@ -1583,7 +1491,7 @@ cdef class LighterDecoder(Decoder):
         if TW_UNLIKELY(self.failed is not None):
             failed = self.failed
             self.failed = None
-            self.report_rows(failed)
+            self.refuse_rows(failed)
         return 0
 
     def _first(self, str channel, bint is_snapshot):
@@ -1594,7 +1502,7 @@ cdef class LighterDecoder(Decoder):
                 self._on_first(channel, is_snapshot)
 
     cdef int first(self, tw_lg_frame *f) except -1:
-        self._first(_text(&f.channel).replace("/", ":"), f.stage == TW_LG_SUBSCRIBED)
+        self._first(text_of(&f.channel).replace("/", ":"), f.stage == TW_LG_SUBSCRIBED)
         return 0
 
     cdef int rows_of_account(self, tw_lg_frame *f, Pass *c) except -1:
@@ -1602,8 +1510,8 @@ cdef class LighterDecoder(Decoder):
         cdef list failed = self.failed
         self.frame = None
         self.failed = None
-        frame.type = _text(&f.type)
-        frame.channel = _text(&f.channel)
+        frame.type = text_of(&f.type)
+        frame.channel = text_of(&f.channel)
         frame.is_snapshot = f.stage == TW_LG_SUBSCRIBED
         frame.account_index = _account_of(&f.suffix)
         frame.nonce = f.nonce
@@ -1617,74 +1525,48 @@ cdef class LighterDecoder(Decoder):
         else:
             self.account.on_orders(frame)
         if failed is not None:
-            self.report_rows(failed)
+            self.refuse_rows(failed)
         return 0
 
     cdef int control(self, tw_lg_frame *f, Pass *c) except -1:
         cdef tw_lg_ack a
         if f.kind == LG_ACK:
             if tw_lg_ack_data(c.start, c.end, &a, &c.err) == NULL:
-                return self.problem(c)
+                return self.refuse(c.start, c.end, &c.err)
             self.acks += 1
-            self.account.on_ack(_ack(&a, _text(&f.type), c.end, self.ts_init))
+            self.account.on_ack(_ack(&a, text_of(&f.type), c.end, self.ts_init))
             return 0
         self.control_messages += 1
         if self._on_control is not None:
-            self._on_control(_text(&f.type), _text(&f.channel), c.start[:c.end - c.start])
+            self._on_control(text_of(&f.type), text_of(&f.channel), c.start[:c.end - c.start])
         return 0
 
     cdef int venue_event(self, tw_lg_frame *f, Pass *c) except -1:
         self.venue_events += 1
         if self._on_venue_event is not None:
-            self._on_venue_event(_text(&f.type), _text(&f.channel), c.start[:c.end - c.start])
+            self._on_venue_event(text_of(&f.type), text_of(&f.channel), c.start[:c.end - c.start])
         return 0
-
-    cdef int problem(self, Pass *c) except -1:
-        error = DecodeError(REASONS.get(c.err.code, "does not decode"), c.err.at - c.start)
-        c.err.code = 0  # other rows of the frame may be sound
-        self.decode_errors += 1
-        if self._on_problem is None:
-            raise error
-        self._on_problem(error, c.start[:c.end - c.start])
-        return 0
-
-
-cdef inline bint _off_scale(tw_err *err) noexcept nogil:
-    """Whether a value only needs a finer grid; clears the error then."""
-    if err.code != TW_OFF_PRICE and err.code != TW_OFF_SIZE:
-        return False
-    err.code = 0
-    return True
-
-
-cdef inline int _scale(tw_fixed x, const tw_scale *scale, int off, int64_t *out, tw_err *err) noexcept nogil:
-    cdef int code = tw_to_scale(x, scale, off, out)
-    if TW_UNLIKELY(code != 0):
-        err.code = code
-        err.decimals = x.exponent
-    return code
-
 
 cdef inline bint _scale_quote(const tw_lg_ticker *t, const tw_scale *price, const tw_scale *size,
                               QuoteData *out, tw_err *err) noexcept nogil:
-    return (_scale(t.bid, price, TW_OFF_PRICE, &out.bid, err) == 0
-            and _scale(t.bid_size, size, TW_OFF_SIZE, &out.bid_size, err) == 0
-            and _scale(t.ask, price, TW_OFF_PRICE, &out.ask, err) == 0
-            and _scale(t.ask_size, size, TW_OFF_SIZE, &out.ask_size, err) == 0)
+    return (scale_to(t.bid, price, TW_OFF_PRICE, &out.bid, err) == 0
+            and scale_to(t.bid_size, size, TW_OFF_SIZE, &out.bid_size, err) == 0
+            and scale_to(t.ask, price, TW_OFF_PRICE, &out.ask, err) == 0
+            and scale_to(t.ask_size, size, TW_OFF_SIZE, &out.ask_size, err) == 0)
 
 
 cdef inline bint _scale_trade(const tw_lg_trade *t, const tw_scale *price, const tw_scale *size,
                               TradeData *out, tw_err *err) noexcept nogil:
-    return (_scale(t.price, price, TW_OFF_PRICE, &out.price, err) == 0
-            and _scale(t.size, size, TW_OFF_SIZE, &out.size, err) == 0)
+    return (scale_to(t.price, price, TW_OFF_PRICE, &out.price, err) == 0
+            and scale_to(t.size, size, TW_OFF_SIZE, &out.size, err) == 0)
 
 
 cdef bint _scale_bar(const tw_lg_candle *k, const tw_scale *price, const tw_scale *size, BarData *out,
                      tw_err *err) noexcept nogil:
-    if (_scale(k.open, price, TW_OFF_PRICE, &out.open, err) != 0
-            or _scale(k.high, price, TW_OFF_PRICE, &out.high, err) != 0
-            or _scale(k.low, price, TW_OFF_PRICE, &out.low, err) != 0
-            or _scale(k.close, price, TW_OFF_PRICE, &out.close, err) != 0):
+    if (scale_to(k.open, price, TW_OFF_PRICE, &out.open, err) != 0
+            or scale_to(k.high, price, TW_OFF_PRICE, &out.high, err) != 0
+            or scale_to(k.low, price, TW_OFF_PRICE, &out.low, err) != 0
+            or scale_to(k.close, price, TW_OFF_PRICE, &out.close, err) != 0):
         return False
     out.volume = 0
     if k.volume.exponent >= 0:
@@ -1698,22 +1580,22 @@ cdef MarketStats _stats(InstrumentBase instrument, const tw_lg_stats *s, int64_t
     out.ts_event = ts_event
     out.ts_init = ts_init
     out.ts_funding = tw_lg_ns(s.funding_timestamp)
-    out._index = _fixed(s.index)
-    out._mark = _fixed(s.mark)
-    out._mid = _fixed(s.mid)
-    out._last = _fixed(s.last)
-    out._open_interest = _fixed(s.open_interest)
-    out._open_interest_limit = _fixed(s.open_interest_limit)
-    out._funding_rate = _fixed(s.funding_rate)
-    out._current_funding_rate = _fixed(s.current_funding_rate)
-    out._funding_clamp_small = _fixed(s.funding_clamp_small)
-    out._funding_clamp_big = _fixed(s.funding_clamp_big)
-    out._base_interest_rate = _fixed(s.base_interest_rate)
-    out._volume = _fixed(s.volume)
-    out._quote_volume = _fixed(s.quote_volume)
-    out._low = _fixed(s.low)
-    out._high = _fixed(s.high)
-    out._change_percent = _fixed(s.change)
+    out._index = fixed_of(s.index)
+    out._mark = fixed_of(s.mark)
+    out._mid = fixed_of(s.mid)
+    out._last = fixed_of(s.last)
+    out._open_interest = fixed_of(s.open_interest)
+    out._open_interest_limit = fixed_of(s.open_interest_limit)
+    out._funding_rate = fixed_of(s.funding_rate)
+    out._current_funding_rate = fixed_of(s.current_funding_rate)
+    out._funding_clamp_small = fixed_of(s.funding_clamp_small)
+    out._funding_clamp_big = fixed_of(s.funding_clamp_big)
+    out._base_interest_rate = fixed_of(s.base_interest_rate)
+    out._volume = fixed_of(s.volume)
+    out._quote_volume = fixed_of(s.quote_volume)
+    out._low = fixed_of(s.low)
+    out._high = fixed_of(s.high)
+    out._change_percent = fixed_of(s.change)
     return out
 
 

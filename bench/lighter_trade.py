@@ -11,17 +11,14 @@ import asyncio
 import contextlib
 import importlib.metadata
 import json
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+from bench.bots import BotProcess, configure, simulator, tick_to_trade
 from bench.lighter import ACCOUNT, decoder_to, eth
 from bench.lighter_trader import POOL
-from bench.measure import Case, Claim, Group, Plan, Series, interleave, time_cases
+from bench.measure import Case, Claim, Group, Plan, time_cases
 from connectors import lighter
 from connectors._speedups.lighter import AccountFrame, AccountHandler
 from connectors.execution.dispatch import OrderDispatch
@@ -179,103 +176,37 @@ def _sign(account: Submitting, info: dict[str, Any]) -> tuple[Any, int, Any]:
 # ---- from the quote to the order -----------------------------------------------------------------
 
 
-class Bot:
-    """A process of `lighter_trader.py`."""
-
-    def __init__(self, kind: str, number: int, ready: dict[str, Any]) -> None:
-        script = Path(__file__).with_name("lighter_trader.py")
-        program = [sys.executable, "-P", "-W", "ignore", str(script)]
-        self._process = subprocess.Popen(
-            [*program, kind, str(number), json.dumps(ready)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self._answer()
-
-    def turn(self, orders: int) -> tuple[float, float]:
-        """Trade; return µs of CPU for each order, of the process and of the loop's thread."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{orders}\n")
-        self._process.stdin.flush()
-        process, thread = json.loads(self._answer())
-        return process, thread
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("a bot ended; what it said stands above")
-        return line
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-
-@contextlib.contextmanager
-def _simulator(accounts: int) -> Iterator[dict[str, Any]]:
-    """Run a simulator that sends tickers, checks every signature and nonce, executes nothing."""
-    command = [sys.executable, "-P", "-m", "connectors", "sim", "lighter", "--scenario", "load"]
-    with subprocess.Popen(
-        [*command, "--accounts", str(accounts)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            ready: dict[str, Any] = json.loads(process.stdout.readline())
-            _configure(ready, execute=False, load_kinds=["ticker"], load_frames_per_s=1_000.0)
-            yield ready
-        finally:
-            process.terminate()
-
-
-def _configure(ready: dict[str, Any], **changes: Any) -> None:
-    request = urllib.request.Request(
-        f"{ready['http']}/_sim/config", json.dumps(changes).encode(), method="POST"
-    )
-    urllib.request.urlopen(request, timeout=10).read()
-
-
 def _tick_to_trade(plan: Plan) -> list[Group]:
-    """Let bots answer quotes: more of them than the official SDK can, and few with long pauses."""
+    """Let bots answer quotes: more of them than the official SDK can, and few with long pauses.
+
+    The simulator sends tickers, checks every signature and nonce, and executes nothing.
+    """
     kinds = {
         "tickwire, pool filled while idle": f"ours-{POOL}",
         "tickwire, pool refilled meanwhile": "ours-128",
         "tickwire, no pool": "ours-0",
         OFFICIAL: "official",
     }
+    note = "CPU of the client's process for each order, ticker frame -> signed order written"
     if not _has_sdk():
         del kinds[OFFICIAL]
-    with _simulator(len(kinds)) as ready, contextlib.ExitStack() as stack:
+        note += f"; lighter-sdk {SDK} is not installed"
+    arguments = ["lighter", "--scenario", "load", "--accounts", str(len(kinds))]
+    load = {"execute": False, "load_kinds": ["ticker"], "load_frames_per_s": RATES[0][0]}
+    with simulator(arguments, **load) as ready, contextlib.ExitStack() as stack:
         bots = {}
         for number, (name, kind) in enumerate(kinds.items()):
-            bots[name] = Bot(kind, number, ready)
+            bots[name] = BotProcess("lighter_trader.py", kind, number, ready)
             stack.callback(bots[name].close)
-            bots[name].turn(40)
-        found = []
-        for rate, turn, what in RATES:
-            _configure(ready, load_frames_per_s=rate)
-            orders = max(30, int(turn * plan.socket_scale))
-            found.append(_trading(bots, orders, plan, f"{what}, {rate:g} quotes a second"))
-    return found
-
-
-def _trading(bots: dict[str, Bot], orders: int, plan: Plan, title: str) -> Group:
-    names = list(bots)
-    samples = interleave(
-        names, plan.socket_rounds, lambda i: bots[names[i]].turn(orders)[0], plan.progress, title
-    )
-    note = "CPU of the client's process for each order, ticker frame -> signed order written"
-    if OFFICIAL not in bots:
-        note += f"; lighter-sdk {SDK} is not installed"
-    series = [Series(name, found) for name, found in zip(names, samples, strict=True)]
-    claims = [Claim(OFFICIAL, at_least=25.0)] if OFFICIAL in bots else []
-    return Group(f"Lighter tick to trade, {title}", "µs", series, claims, note)
+        return tick_to_trade(
+            "Lighter tick to trade",
+            bots,
+            RATES,
+            lambda rate: configure(ready, load_frames_per_s=rate),
+            plan,
+            note=note,
+            claims=[Claim(OFFICIAL, at_least=25.0)],
+        )
 
 
 def _has_sdk() -> bool:

@@ -1,8 +1,7 @@
 """A bot in a process of its own: one order for each quote, and what it cost.
 
 Started by `lighter_trade.py` with what to be, the number of an account, and the line the simulator
-printed; asked on stdin. For each line with a number it sends that many orders and answers with two
-numbers in JSON: µs of CPU for each order, of the process and of the thread of the loop.
+printed; asked on stdin, see `turns`.
 
 `ours-N` is `lighter.DataClient` and `lighter.ExecutionClient` with a pool of N nonces; one of the
 size of `POOL` is filled before each turn, a smaller one while it trades. `official` signs and sends
@@ -15,46 +14,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import uvloop
 
+# A program's own folder is not on its path.
+sys.path.append(str(Path(__file__).resolve().parent))
+from turns import Turn, serve
+
 __all__ = ["main"]
 
-TIMEOUT_S = 120.0
 POOL = 4_096
 AWAY = 1_000  # ticks behind the best bid
 LOTS = 50
 ANSWERS_S = 0.02  # how often it is looked whether all answers are in
 SIZE = Decimal(LOTS) / 10_000
-
-
-class Turn:
-    """Counts the orders of one turn; the clocks run from its first quote to its last answer."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-        self.begun: tuple[int, int] | None = None
-        self.used = (0, 0)
-        self.done = asyncio.Event()
-
-    def begin(self) -> None:
-        if self.begun is None:
-            self.begun = (time.process_time_ns(), time.thread_time_ns())
-
-    def end(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.done.set()
-
-    def stop(self) -> None:
-        assert self.begun is not None
-        self.used = (
-            time.process_time_ns() - self.begun[0],
-            time.thread_time_ns() - self.begun[1],
-        )
 
 
 class Ours:
@@ -175,29 +151,15 @@ class Official:
         await self.client.close()
 
 
-async def serve(kind: str, number: int, ready: dict[str, Any]) -> None:
-    bot: Ours | Official
-    if kind == "official":
-        bot = Official(ready, number)
-    else:
-        bot = Ours(ready, number, int(kind.removeprefix("ours-")))
-    await bot.open()
-    print("ready", flush=True)
-    loop = asyncio.get_running_loop()
-    try:
-        while line := await loop.run_in_executor(None, sys.stdin.readline):
-            turn = Turn(int(line))
-            count = turn.left
-            async with asyncio.timeout(TIMEOUT_S):
-                await bot.trade(turn)
-            process_ns, thread_ns = turn.used
-            print(json.dumps([process_ns / count / 1e3, thread_ns / count / 1e3]), flush=True)
-    finally:
-        await bot.close()
-
-
 def main(kind: str, number: str, ready: str) -> None:
-    uvloop.run(serve(kind, int(number), json.loads(ready)))
+    described = json.loads(ready)
+
+    def make() -> Ours | Official:
+        if kind == "official":
+            return Official(described, int(number))
+        return Ours(described, int(number), int(kind.removeprefix("ours-")))
+
+    uvloop.run(serve(make))
 
 
 if __name__ == "__main__":

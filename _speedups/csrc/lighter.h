@@ -13,8 +13,8 @@
 #ifndef TW_LIGHTER_H
 #define TW_LIGHTER_H
 
-#include "fields.h"
 #include "levels.h"
+#include "object.h"
 
 /* What a frame is about: the word behind "update/" and in front of the colon of the channel. */
 typedef enum {
@@ -33,221 +33,6 @@ typedef enum {
     LG_POSITIONS,
     LG_ACK /* jsonapi/... */
 } tw_lg_kind;
-
-/* ---- keys ------------------------------------------------------------------------------------ */
-
-/* A key as it stands on the wire, quotes and colon included. */
-typedef struct {
-    uint8_t text[40];
-    uint8_t n;
-} tw_lg_name;
-
-#define TW_LG_NAME(name) {"\"" name "\":", sizeof name + 2}
-#define TW_LG_ROOM 48 /* readable bytes that tw_lg_is asks for */
-#define TW_LG_UNKNOWN (-1)
-#define TW_LG_BROKEN (-2)
-
-static inline int tw_lg_is(const uint8_t *p, const tw_lg_name *name) {
-    unsigned n = name->n;
-#if TW_SWAR
-    if (n < 8)
-        return (tw_load8(p) ^ tw_load8(name->text)) << (64 - 8 * n) == 0;
-#else
-    if (n < 8)
-        return memcmp(p, name->text, n) == 0;
-#endif
-    if (tw_load8(p) != tw_load8(name->text))
-        return 0;
-    for (unsigned i = 8; i + 8 < n; i += 8)
-        if (tw_load8(p + i) != tw_load8(name->text + i))
-            return 0;
-    return tw_load8(p + n - 8) == tw_load8(name->text + n - 8); /* may overlap */
-}
-
-/* Read a key of any shape and look it up. */
-static int tw_lg_key_slow(const uint8_t **at, const uint8_t *end, const tw_lg_name *names,
-                          int count, tw_err *err) {
-    uint8_t scratch[40];
-    int escaped, n;
-    const uint8_t *p = tw_byte(*at, end, '"', err), *body = p;
-    if (!p || !(p = tw_string_end(p, end, &escaped, err)))
-        return TW_LG_BROKEN;
-    n = p - 1 - body <= 36 ? (int)(p - 1 - body) : -1;
-    if (escaped) {
-        n = tw_unescape(body, p - 1, scratch, sizeof scratch);
-        body = scratch;
-    }
-    if (!(p = tw_byte(p, end, ':', err)))
-        return TW_LG_BROKEN;
-    *at = tw_ws(p, end);
-    for (int i = 0; n >= 0 && i < count; i++)
-        if (names[i].n == n + 3 && memcmp(names[i].text + 1, body, (size_t)n) == 0)
-            return i;
-    return TW_LG_UNKNOWN;
-}
-
-/* The number of the key at *at in `names`, with *at moved to its value. Keys mostly come in the
- * order of the table: *hint is where to look first. */
-static inline int tw_lg_key(const uint8_t **at, const uint8_t *end, const tw_lg_name *names,
-                            int count, int *hint, tw_err *err) {
-    const uint8_t *p = *at;
-    if (TW_LIKELY(end - p >= TW_LG_ROOM)) {
-        int i = *hint;
-        for (int left = count; left > 0; left--, i++) {
-            if (i >= count)
-                i = 0;
-            if (tw_lg_is(p, &names[i])) {
-                p += names[i].n;
-                *at = TW_LIKELY(*p > ' ') ? p : tw_blanks(p, end);
-                *hint = i + 1;
-                return i;
-            }
-        }
-    }
-    return tw_lg_key_slow(at, end, names, count, err);
-}
-
-/* The loop over the members of an object: p stands on its brace. CASES handles the keys by their
- * number in `names`, setting p behind the value. */
-#define TW_LG_OBJECT(names, CASES)                                                                 \
-    {                                                                                              \
-        const uint8_t *next_;                                                                      \
-        int hint_ = 0;                                                                             \
-        if (TW_UNLIKELY(p >= end || *p != '{'))                                                    \
-            return tw_wrong_type(p, end, err);                                                     \
-        p = tw_ws(p + 1, end);                                                                     \
-        if (TW_UNLIKELY(p < end && *p == '}'))                                                     \
-            p++;                                                                                   \
-        else                                                                                       \
-            for (;;) {                                                                             \
-                int key_ = tw_lg_key(&p, end, names, TW_LG_COUNT(names), &hint_, err);             \
-                if (TW_UNLIKELY(key_ == TW_LG_BROKEN))                                             \
-                    return NULL;                                                                   \
-                if (TW_UNLIKELY(p < end && *p == 'n'))                                             \
-                    p = tw_null(p, end, err);                                                      \
-                else                                                                               \
-                    switch (key_) {                                                                \
-                        CASES                                                                      \
-                    default: p = tw_skip(p, end, err); break;                                      \
-                    }                                                                              \
-                if (TW_UNLIKELY(!p))                                                               \
-                    return NULL;                                                                   \
-                int more_ = tw_next(p, end, '}', &next_, err);                                     \
-                if (TW_UNLIKELY(more_ < 0))                                                        \
-                    return NULL;                                                                   \
-                p = next_;                                                                         \
-                if (!more_)                                                                        \
-                    break;                                                                         \
-            }                                                                                      \
-    }
-#define TW_LG_COUNT(names) ((int)(sizeof names / sizeof names[0]))
-
-/* ---- values ---------------------------------------------------------------------------------- */
-
-/* A whole number; `""` and null are as good as absent. */
-static inline const uint8_t *tw_lg_int(const uint8_t *p, const uint8_t *end, int64_t *out,
-                                       tw_err *err) {
-    if (TW_UNLIKELY(end - p >= 2 && p[0] == '"' && p[1] == '"'))
-        return p + 2;
-    if (TW_UNLIKELY(p < end && *p == 'n'))
-        return tw_null(p, end, err);
-    return tw_int(p, end, out, err);
-}
-
-/* A number whose exact text comes under another key: what does not fit (rounded by a double, with
- * an exponent) is left out. */
-static inline const uint8_t *tw_lg_weak_int(const uint8_t *p, const uint8_t *end, int64_t *out,
-                                            tw_err *err) {
-    int64_t value = *out;
-    const uint8_t *next = tw_lg_int(p, end, &value, err);
-    if (TW_LIKELY(next)) {
-        *out = value;
-        return next;
-    }
-    err->code = 0;
-    return tw_skip(p, end, err);
-}
-
-/* A number that left the venue as a binary float: it may have an exponent and more digits than were
- * meant. Cut where 18 decimals or 18 digits do not suffice; absent where it is 1e18 and more. */
-static const uint8_t *tw_lg_float(const uint8_t *p, const uint8_t *end, tw_fixed *out,
-                                  tw_err *err) {
-    const uint8_t *stop, *q;
-    int quoted = p < end && *p == '"', negative = 0, digits = 0, frac = 0, seen_dot = 0;
-    int64_t exponent = 0, value = 0, dropped = 0;
-    out->mantissa = 0;
-    out->exponent = -1;
-    if (quoted && end - p >= 2 && p[1] == '"')
-        return p + 2;
-    if (p < end && (*p == '{' || *p == '[' || *p == 't' || *p == 'f' || *p == 'n'))
-        return tw_wrong_type(p, end, err);
-    if (!(stop = tw_number_end(p + quoted, end, err)))
-        return NULL;
-    q = p + quoted;
-    if (*q == '-')
-        negative = 1, q++;
-    for (; q < stop && *q != 'e' && *q != 'E'; q++) {
-        if (*q == '.') {
-            seen_dot = 1;
-            continue;
-        }
-        if (digits < 18) {
-            value = value * 10 + (*q - '0');
-            digits += value != 0;
-            frac += seen_dot;
-        } else
-            dropped += !seen_dot;
-    }
-    if (q < stop) {
-        int minus = 0;
-        q++;
-        if (*q == '-' || *q == '+')
-            minus = *q++ == '-';
-        for (; q < stop && exponent < 1000000; q++)
-            exponent = exponent * 10 + (*q - '0');
-        exponent = minus ? -exponent : exponent;
-    }
-    exponent += dropped - frac; /* value is to be multiplied by ten to this */
-    for (; exponent < -18 && value != 0; exponent++)
-        value /= 10;
-    if (value == 0)
-        exponent = 0;
-    for (; exponent > 0 && value <= INT64_MAX / 10; exponent--)
-        value *= 10;
-    p = stop;
-    if (quoted) {
-        if (p >= end || *p != '"')
-            return tw_expected(p, end, err);
-        p++;
-    }
-    if (exponent <= 0) {
-        out->mantissa = negative ? -value : value;
-        out->exponent = (int32_t)-exponent;
-    }
-    return p;
-}
-
-/* Decide a word by a table; -1 for one that is not there. */
-typedef struct {
-    const char *text;
-    int32_t n;
-} tw_lg_word;
-
-#define TW_LG_WORD(text) {text, sizeof text - 1}
-
-static inline int tw_lg_find_word(const tw_span *s, const tw_lg_word *words, int count) {
-    uint8_t scratch[40];
-    const uint8_t *text = s->text;
-    ptrdiff_t n = s->length;
-    if (TW_UNLIKELY(s->escaped)) {
-        n = tw_unescape(text, text + n, scratch, sizeof scratch);
-        text = scratch;
-    }
-    for (int i = 0; i < count; i++)
-        if (n == words[i].n && memcmp(text, words[i].text, (size_t)words[i].n) == 0)
-            return i;
-    return -1;
-}
 
 /* ---- what a frame is --------------------------------------------------------------------------- */
 
@@ -279,19 +64,17 @@ static inline tw_lg_kind tw_lg_kind_of(const uint8_t *name, ptrdiff_t n) {
 
 enum { TW_LG_NO_TYPE = 0, TW_LG_SUBSCRIBED, TW_LG_UPDATE, TW_LG_CONTROL };
 
-#define TW_LG_SCRATCH 160
-
 enum {
     LG_K_CHANNEL, LG_K_LAST_UPDATED, LG_K_NONCE, LG_K_OFFSET, LG_K_BOOK, LG_K_TICKER,
     LG_K_LIQUIDATIONS, LG_K_TRADES, LG_K_CANDLES, LG_K_STATS, LG_K_SPOT_STATS, LG_K_HEIGHT,
     LG_K_TIMESTAMP, LG_K_TYPE, LG_K_ORDERS, LG_K_POSITIONS, LG_K_COUNT
 };
-static const tw_lg_name tw_lg_frame_names[] = {
-    TW_LG_NAME("channel"), TW_LG_NAME("last_updated_at"), TW_LG_NAME("nonce"),
-    TW_LG_NAME("offset"), TW_LG_NAME("order_book"), TW_LG_NAME("ticker"),
-    TW_LG_NAME("liquidation_trades"), TW_LG_NAME("trades"), TW_LG_NAME("candles"),
-    TW_LG_NAME("market_stats"), TW_LG_NAME("spot_market_stats"), TW_LG_NAME("height"),
-    TW_LG_NAME("timestamp"), TW_LG_NAME("type"), TW_LG_NAME("orders"), TW_LG_NAME("positions"),
+static const tw_name tw_lg_frame_names[] = {
+    TW_NAME("channel"), TW_NAME("last_updated_at"), TW_NAME("nonce"),
+    TW_NAME("offset"), TW_NAME("order_book"), TW_NAME("ticker"),
+    TW_NAME("liquidation_trades"), TW_NAME("trades"), TW_NAME("candles"),
+    TW_NAME("market_stats"), TW_NAME("spot_market_stats"), TW_NAME("height"),
+    TW_NAME("timestamp"), TW_NAME("type"), TW_NAME("orders"), TW_NAME("positions"),
 };
 
 /* Which key holds the data of a kind. */
@@ -322,7 +105,7 @@ typedef struct {
     tw_span suffix;        /* of the channel, behind its first separator */
     const uint8_t *data[LG_K_COUNT]; /* by key, where it was passed over */
     int64_t timestamp, last_updated, nonce, height;
-    uint8_t type_text[TW_LG_SCRATCH], channel_text[TW_LG_SCRATCH];
+    uint8_t type_text[TW_SHORT_TEXT], channel_text[TW_SHORT_TEXT];
 } tw_lg_frame;
 
 static inline void tw_lg_begin(tw_lg_frame *f, const uint8_t *p, int late) {
@@ -330,19 +113,6 @@ static inline void tw_lg_begin(tw_lg_frame *f, const uint8_t *p, int late) {
     f->p = p;
     f->late = late;
     f->nonce = f->height = -1;
-}
-
-/* A string, decoded into `scratch` if it has escapes; one that cannot be decoded is empty. */
-static inline const uint8_t *tw_lg_text(const uint8_t *p, const uint8_t *end, tw_span *s,
-                                        uint8_t *scratch, tw_err *err) {
-    p = tw_span_value(p, end, s, err);
-    if (TW_UNLIKELY(p && s->escaped)) {
-        int n = tw_unescape(s->text, s->text + s->length, scratch, TW_LG_SCRATCH);
-        s->text = scratch;
-        s->length = n < 0 ? 0 : n;
-        s->escaped = 0;
-    }
-    return p;
 }
 
 static inline void tw_lg_channel(tw_lg_frame *f) {
@@ -403,8 +173,8 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
     } else
         goto behind;
     for (;;) {
-        key = tw_lg_key(&p, end, tw_lg_frame_names, TW_LG_COUNT(tw_lg_frame_names), &f->hint, err);
-        if (TW_UNLIKELY(key == TW_LG_BROKEN))
+        key = tw_member(&p, end, tw_lg_frame_names, TW_COUNT(tw_lg_frame_names), &f->hint, err);
+        if (TW_UNLIKELY(key == TW_NAME_BROKEN))
             return LG_STEP_ERROR;
         if (TW_UNLIKELY(p >= end)) {
             tw_fail(err, TW_TRUNCATED, p);
@@ -417,23 +187,23 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
                 p = tw_null(p, end, err);
                 break;
             }
-            if ((p = tw_lg_text(p, end, &f->channel, f->channel_text, err)) != NULL) {
+            if ((p = tw_short_text(p, end, &f->channel, f->channel_text, err)) != NULL) {
                 tw_lg_channel(f);
                 if (f->stage == TW_LG_NO_TYPE)
                     f->kind = f->channel_kind;
             }
             break;
         case LG_K_TYPE:
-            if ((p = tw_lg_text(p, end, &f->type, f->type_text, err)) != NULL) {
+            if ((p = tw_short_text(p, end, &f->type, f->type_text, err)) != NULL) {
                 tw_lg_type(f);
                 f->again |= f->taken && f->type_kind != f->kind;
                 f->kind = f->type_kind;
             }
             break;
-        case LG_K_TIMESTAMP: p = tw_lg_int(p, end, &f->timestamp, err); break;
-        case LG_K_LAST_UPDATED: p = tw_lg_int(p, end, &f->last_updated, err); break;
-        case LG_K_NONCE: p = tw_lg_int(p, end, &f->nonce, err); break;
-        case LG_K_HEIGHT: p = tw_lg_weak_int(p, end, &f->height, err); break;
+        case LG_K_TIMESTAMP: p = tw_loose_int(p, end, &f->timestamp, err); break;
+        case LG_K_LAST_UPDATED: p = tw_loose_int(p, end, &f->last_updated, err); break;
+        case LG_K_NONCE: p = tw_loose_int(p, end, &f->nonce, err); break;
+        case LG_K_HEIGHT: p = tw_weak_int(p, end, &f->height, err); break;
         case LG_K_BOOK: case LG_K_TICKER: case LG_K_TRADES: case LG_K_LIQUIDATIONS:
         case LG_K_CANDLES: case LG_K_STATS: case LG_K_SPOT_STATS: case LG_K_ORDERS:
         case LG_K_POSITIONS:
@@ -466,14 +236,14 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
 /* ---- public data ------------------------------------------------------------------------------- */
 
 /* One level, {"price":"..","size":".."}, of any layout. */
-static const tw_lg_name tw_lg_level_names[] = {TW_LG_NAME("price"), TW_LG_NAME("size")};
+static const tw_name tw_lg_level_names[] = {TW_NAME("price"), TW_NAME("size")};
 
 static const uint8_t *tw_lg_level_slow(const uint8_t *p, const uint8_t *end, const tw_scale *price,
                                        const tw_scale *size, int64_t *price_out, int64_t *size_out,
                                        tw_err *err) {
     const uint8_t *start = p;
     unsigned seen = 0;
-    TW_LG_OBJECT(tw_lg_level_names,
+    TW_OBJECT(tw_lg_level_names,
         case 0:
             p = tw_scaled(p, end, price, TW_OFF_PRICE, price_out, err);
             seen |= 1;
@@ -551,9 +321,9 @@ typedef struct {
     tw_levels *bids, *asks;
 } tw_lg_book;
 
-static const tw_lg_name tw_lg_book_names[] = {
-    TW_LG_NAME("code"), TW_LG_NAME("asks"), TW_LG_NAME("bids"), TW_LG_NAME("offset"),
-    TW_LG_NAME("nonce"), TW_LG_NAME("last_updated_at"), TW_LG_NAME("begin_nonce"),
+static const tw_name tw_lg_book_names[] = {
+    TW_NAME("code"), TW_NAME("asks"), TW_NAME("bids"), TW_NAME("offset"),
+    TW_NAME("nonce"), TW_NAME("last_updated_at"), TW_NAME("begin_nonce"),
 };
 
 static inline const uint8_t *tw_lg_book_data(const uint8_t *p, const uint8_t *end,
@@ -563,12 +333,12 @@ static inline const uint8_t *tw_lg_book_data(const uint8_t *p, const uint8_t *en
     b->nonce = b->begin_nonce = -1;
     b->last_updated = 0;
     b->bids->count = b->asks->count = 0;
-    TW_LG_OBJECT(tw_lg_book_names,
+    TW_OBJECT(tw_lg_book_names,
         case 0: case 3: p = tw_skip_int(p, end, err); break;
         case 1: p = tw_lg_levels(p, end, price, size, b->asks, err); break;
         case 2: p = tw_lg_levels(p, end, price, size, b->bids, err); break;
         case 4: p = tw_int(p, end, &b->nonce, err); break;
-        case 5: p = tw_lg_int(p, end, &b->last_updated, err); break;
+        case 5: p = tw_loose_int(p, end, &b->last_updated, err); break;
         case 6: p = tw_int(p, end, &b->begin_nonce, err); break;
         )
     return b->nonce >= 0 ? p : tw_fail(err, TW_MISSING, start);
@@ -581,34 +351,34 @@ typedef struct {
 
 static inline const uint8_t *tw_lg_ticker_side(const uint8_t *p, const uint8_t *end,
                                                tw_fixed *price, tw_fixed *size, tw_err *err) {
-    TW_LG_OBJECT(tw_lg_level_names,
+    TW_OBJECT(tw_lg_level_names,
         case 0: p = tw_optional_fixed(p, end, price, err); break;
         case 1: p = tw_optional_fixed(p, end, size, err); break;
         )
     return p;
 }
 
-static const tw_lg_name tw_lg_ticker_names[] = {
-    TW_LG_NAME("s"), TW_LG_NAME("a"), TW_LG_NAME("b"), TW_LG_NAME("last_updated_at"),
+static const tw_name tw_lg_ticker_names[] = {
+    TW_NAME("s"), TW_NAME("a"), TW_NAME("b"), TW_NAME("last_updated_at"),
 };
 
 static inline const uint8_t *tw_lg_ticker_data(const uint8_t *p, const uint8_t *end,
                                                tw_lg_ticker *t, tw_err *err) {
     t->ask.exponent = t->ask_size.exponent = t->bid.exponent = t->bid_size.exponent = -1;
     t->last_updated = 0;
-    TW_LG_OBJECT(tw_lg_ticker_names,
+    TW_OBJECT(tw_lg_ticker_names,
         case 1: p = tw_lg_ticker_side(p, end, &t->ask, &t->ask_size, err); break;
         case 2: p = tw_lg_ticker_side(p, end, &t->bid, &t->bid_size, err); break;
-        case 3: p = tw_lg_int(p, end, &t->last_updated, err); break;
+        case 3: p = tw_loose_int(p, end, &t->last_updated, err); break;
         )
     return p;
 }
 
 /* What happened: the venue's word for a trade. */
 typedef enum { LG_T_TRADE, LG_T_LIQUIDATION, LG_T_DELEVERAGE, LG_T_SETTLEMENT } tw_lg_trade_kind;
-static const tw_lg_word tw_lg_trade_kinds[] = {
-    TW_LG_WORD("trade"), TW_LG_WORD("liquidation"), TW_LG_WORD("deleverage"),
-    TW_LG_WORD("market-settlement"),
+static const tw_literal tw_lg_trade_kinds[] = {
+    TW_LITERAL("trade"), TW_LITERAL("liquidation"), TW_LITERAL("deleverage"),
+    TW_LITERAL("market-settlement"),
 };
 
 /* One trade with both of its sides, as public frames, account frames and REST have it. Ids are -1
@@ -623,15 +393,15 @@ typedef struct {
     tw_span type, tx_hash;
 } tw_lg_trade;
 
-static const tw_lg_name tw_lg_trade_names[] = {
-    TW_LG_NAME("trade_id"), TW_LG_NAME("trade_id_str"), TW_LG_NAME("tx_hash"), TW_LG_NAME("type"),
-    TW_LG_NAME("market_id"), TW_LG_NAME("size"), TW_LG_NAME("price"), TW_LG_NAME("usd_amount"),
-    TW_LG_NAME("ask_id"), TW_LG_NAME("ask_id_str"), TW_LG_NAME("bid_id"), TW_LG_NAME("bid_id_str"),
-    TW_LG_NAME("ask_client_id"), TW_LG_NAME("ask_client_id_str"), TW_LG_NAME("bid_client_id"),
-    TW_LG_NAME("bid_client_id_str"), TW_LG_NAME("ask_account_id"), TW_LG_NAME("bid_account_id"),
-    TW_LG_NAME("is_maker_ask"), TW_LG_NAME("block_height"), TW_LG_NAME("timestamp"),
-    TW_LG_NAME("taker_fee"), TW_LG_NAME("maker_fee"), TW_LG_NAME("transaction_time"),
-    TW_LG_NAME("integrator_taker_fee"), TW_LG_NAME("integrator_maker_fee"),
+static const tw_name tw_lg_trade_names[] = {
+    TW_NAME("trade_id"), TW_NAME("trade_id_str"), TW_NAME("tx_hash"), TW_NAME("type"),
+    TW_NAME("market_id"), TW_NAME("size"), TW_NAME("price"), TW_NAME("usd_amount"),
+    TW_NAME("ask_id"), TW_NAME("ask_id_str"), TW_NAME("bid_id"), TW_NAME("bid_id_str"),
+    TW_NAME("ask_client_id"), TW_NAME("ask_client_id_str"), TW_NAME("bid_client_id"),
+    TW_NAME("bid_client_id_str"), TW_NAME("ask_account_id"), TW_NAME("bid_account_id"),
+    TW_NAME("is_maker_ask"), TW_NAME("block_height"), TW_NAME("timestamp"),
+    TW_NAME("taker_fee"), TW_NAME("maker_fee"), TW_NAME("transaction_time"),
+    TW_NAME("integrator_taker_fee"), TW_NAME("integrator_maker_fee"),
 };
 
 static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *end, tw_lg_trade *t,
@@ -644,33 +414,33 @@ static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *en
     t->ask_account = t->bid_account = t->market = t->block_height = -1;
     t->is_maker_ask = t->kind = -1;
     t->size.exponent = t->price.exponent = t->usd_amount.exponent = -1;
-    TW_LG_OBJECT(tw_lg_trade_names,
-        case 0: p = tw_lg_weak_int(p, end, &id, err); break;
-        case 1: p = tw_lg_int(p, end, &t->trade_id, err); break;
+    TW_OBJECT(tw_lg_trade_names,
+        case 0: p = tw_weak_int(p, end, &id, err); break;
+        case 1: p = tw_loose_int(p, end, &t->trade_id, err); break;
         case 2: p = tw_span_value(p, end, &t->tx_hash, err); break;
         case 3: p = tw_span_value(p, end, &t->type, err); break;
-        case 4: p = tw_lg_int(p, end, &t->market, err); break;
+        case 4: p = tw_loose_int(p, end, &t->market, err); break;
         case 5: p = tw_optional_fixed(p, end, &t->size, err); break;
         case 6: p = tw_optional_fixed(p, end, &t->price, err); break;
         case 7: p = tw_optional_fixed(p, end, &t->usd_amount, err); break;
-        case 8: p = tw_lg_weak_int(p, end, &ask, err); break;
-        case 9: p = tw_lg_int(p, end, &t->ask_id, err); break;
-        case 10: p = tw_lg_weak_int(p, end, &bid, err); break;
-        case 11: p = tw_lg_int(p, end, &t->bid_id, err); break;
-        case 12: p = tw_lg_weak_int(p, end, &ask_client, err); break;
-        case 13: p = tw_lg_int(p, end, &t->ask_client, err); break;
-        case 14: p = tw_lg_weak_int(p, end, &bid_client, err); break;
-        case 15: p = tw_lg_int(p, end, &t->bid_client, err); break;
-        case 16: p = tw_lg_int(p, end, &t->ask_account, err); break;
-        case 17: p = tw_lg_int(p, end, &t->bid_account, err); break;
+        case 8: p = tw_weak_int(p, end, &ask, err); break;
+        case 9: p = tw_loose_int(p, end, &t->ask_id, err); break;
+        case 10: p = tw_weak_int(p, end, &bid, err); break;
+        case 11: p = tw_loose_int(p, end, &t->bid_id, err); break;
+        case 12: p = tw_weak_int(p, end, &ask_client, err); break;
+        case 13: p = tw_loose_int(p, end, &t->ask_client, err); break;
+        case 14: p = tw_weak_int(p, end, &bid_client, err); break;
+        case 15: p = tw_loose_int(p, end, &t->bid_client, err); break;
+        case 16: p = tw_loose_int(p, end, &t->ask_account, err); break;
+        case 17: p = tw_loose_int(p, end, &t->bid_account, err); break;
         case 18: p = tw_bool(p, end, &t->is_maker_ask, err); break;
-        case 19: p = tw_lg_int(p, end, &t->block_height, err); break;
-        case 20: p = tw_lg_int(p, end, &t->timestamp, err); break;
-        case 21: p = tw_lg_int(p, end, &t->taker_fee, err); break;
-        case 22: p = tw_lg_int(p, end, &t->maker_fee, err); break;
-        case 23: p = tw_lg_int(p, end, &t->transaction_time, err); break;
-        case 24: p = tw_lg_int(p, end, &t->integrator_taker_fee, err); break;
-        case 25: p = tw_lg_int(p, end, &t->integrator_maker_fee, err); break;
+        case 19: p = tw_loose_int(p, end, &t->block_height, err); break;
+        case 20: p = tw_loose_int(p, end, &t->timestamp, err); break;
+        case 21: p = tw_loose_int(p, end, &t->taker_fee, err); break;
+        case 22: p = tw_loose_int(p, end, &t->maker_fee, err); break;
+        case 23: p = tw_loose_int(p, end, &t->transaction_time, err); break;
+        case 24: p = tw_loose_int(p, end, &t->integrator_taker_fee, err); break;
+        case 25: p = tw_loose_int(p, end, &t->integrator_maker_fee, err); break;
         )
     if (t->trade_id < 0) t->trade_id = id;
     if (t->ask_id < 0) t->ask_id = ask;
@@ -678,7 +448,7 @@ static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *en
     if (t->ask_client < 0) t->ask_client = ask_client;
     if (t->bid_client < 0) t->bid_client = bid_client;
     if (t->type.text)
-        t->kind = tw_lg_find_word(&t->type, tw_lg_trade_kinds, TW_LG_COUNT(tw_lg_trade_kinds));
+        t->kind = tw_find_literal(&t->type, tw_lg_trade_kinds, TW_COUNT(tw_lg_trade_kinds));
     if (t->trade_id < 0 || t->size.exponent < 0 || t->price.exponent < 0 || t->is_maker_ask < 0)
         return tw_fail(err, TW_MISSING, start);
     if (t->size.mantissa <= 0 || t->price.mantissa <= 0)
@@ -694,16 +464,16 @@ typedef struct {
     tw_fixed volume, quote_volume, low, high, change;
 } tw_lg_stats;
 
-static const tw_lg_name tw_lg_stats_names[] = {
-    TW_LG_NAME("symbol"), TW_LG_NAME("market_id"), TW_LG_NAME("index_price"),
-    TW_LG_NAME("mark_price"), TW_LG_NAME("mid_price"), TW_LG_NAME("open_interest"),
-    TW_LG_NAME("open_interest_limit"), TW_LG_NAME("funding_clamp_small"),
-    TW_LG_NAME("funding_clamp_big"), TW_LG_NAME("last_trade_price"),
-    TW_LG_NAME("current_funding_rate"), TW_LG_NAME("funding_rate"),
-    TW_LG_NAME("funding_timestamp"), TW_LG_NAME("daily_base_token_volume"),
-    TW_LG_NAME("daily_quote_token_volume"), TW_LG_NAME("daily_price_low"),
-    TW_LG_NAME("daily_price_high"), TW_LG_NAME("daily_price_change"),
-    TW_LG_NAME("base_interest_rate"),
+static const tw_name tw_lg_stats_names[] = {
+    TW_NAME("symbol"), TW_NAME("market_id"), TW_NAME("index_price"),
+    TW_NAME("mark_price"), TW_NAME("mid_price"), TW_NAME("open_interest"),
+    TW_NAME("open_interest_limit"), TW_NAME("funding_clamp_small"),
+    TW_NAME("funding_clamp_big"), TW_NAME("last_trade_price"),
+    TW_NAME("current_funding_rate"), TW_NAME("funding_rate"),
+    TW_NAME("funding_timestamp"), TW_NAME("daily_base_token_volume"),
+    TW_NAME("daily_quote_token_volume"), TW_NAME("daily_price_low"),
+    TW_NAME("daily_price_high"), TW_NAME("daily_price_change"),
+    TW_NAME("base_interest_rate"),
 };
 
 static inline const uint8_t *tw_lg_stats_data(const uint8_t *p, const uint8_t *end, tw_lg_stats *s,
@@ -715,25 +485,25 @@ static inline const uint8_t *tw_lg_stats_data(const uint8_t *p, const uint8_t *e
     }
     s->market = -1;
     s->funding_timestamp = 0;
-    TW_LG_OBJECT(tw_lg_stats_names,
-        case 1: p = tw_lg_int(p, end, &s->market, err); break;
-        case 2: p = tw_lg_float(p, end, &s->index, err); break;
-        case 3: p = tw_lg_float(p, end, &s->mark, err); break;
-        case 4: p = tw_lg_float(p, end, &s->mid, err); break;
-        case 5: p = tw_lg_float(p, end, &s->open_interest, err); break;
-        case 6: p = tw_lg_float(p, end, &s->open_interest_limit, err); break;
-        case 7: p = tw_lg_float(p, end, &s->funding_clamp_small, err); break;
-        case 8: p = tw_lg_float(p, end, &s->funding_clamp_big, err); break;
-        case 9: p = tw_lg_float(p, end, &s->last, err); break;
-        case 10: p = tw_lg_float(p, end, &s->current_funding_rate, err); break;
-        case 11: p = tw_lg_float(p, end, &s->funding_rate, err); break;
-        case 12: p = tw_lg_int(p, end, &s->funding_timestamp, err); break;
-        case 13: p = tw_lg_float(p, end, &s->volume, err); break;
-        case 14: p = tw_lg_float(p, end, &s->quote_volume, err); break;
-        case 15: p = tw_lg_float(p, end, &s->low, err); break;
-        case 16: p = tw_lg_float(p, end, &s->high, err); break;
-        case 17: p = tw_lg_float(p, end, &s->change, err); break;
-        case 18: p = tw_lg_float(p, end, &s->base_interest_rate, err); break;
+    TW_OBJECT(tw_lg_stats_names,
+        case 1: p = tw_loose_int(p, end, &s->market, err); break;
+        case 2: p = tw_float(p, end, &s->index, err); break;
+        case 3: p = tw_float(p, end, &s->mark, err); break;
+        case 4: p = tw_float(p, end, &s->mid, err); break;
+        case 5: p = tw_float(p, end, &s->open_interest, err); break;
+        case 6: p = tw_float(p, end, &s->open_interest_limit, err); break;
+        case 7: p = tw_float(p, end, &s->funding_clamp_small, err); break;
+        case 8: p = tw_float(p, end, &s->funding_clamp_big, err); break;
+        case 9: p = tw_float(p, end, &s->last, err); break;
+        case 10: p = tw_float(p, end, &s->current_funding_rate, err); break;
+        case 11: p = tw_float(p, end, &s->funding_rate, err); break;
+        case 12: p = tw_loose_int(p, end, &s->funding_timestamp, err); break;
+        case 13: p = tw_float(p, end, &s->volume, err); break;
+        case 14: p = tw_float(p, end, &s->quote_volume, err); break;
+        case 15: p = tw_float(p, end, &s->low, err); break;
+        case 16: p = tw_float(p, end, &s->high, err); break;
+        case 17: p = tw_float(p, end, &s->change, err); break;
+        case 18: p = tw_float(p, end, &s->base_interest_rate, err); break;
         )
     return p;
 }
@@ -744,9 +514,9 @@ typedef struct {
     tw_fixed open, high, low, close, volume, quote_volume;
 } tw_lg_candle;
 
-static const tw_lg_name tw_lg_candle_names[] = {
-    TW_LG_NAME("t"), TW_LG_NAME("o"), TW_LG_NAME("h"), TW_LG_NAME("l"), TW_LG_NAME("c"),
-    TW_LG_NAME("v"), TW_LG_NAME("V"), TW_LG_NAME("i"),
+static const tw_name tw_lg_candle_names[] = {
+    TW_NAME("t"), TW_NAME("o"), TW_NAME("h"), TW_NAME("l"), TW_NAME("c"),
+    TW_NAME("v"), TW_NAME("V"), TW_NAME("i"),
 };
 
 static inline const uint8_t *tw_lg_candle_row(const uint8_t *p, const uint8_t *end,
@@ -758,14 +528,14 @@ static inline const uint8_t *tw_lg_candle_row(const uint8_t *p, const uint8_t *e
         values[i].exponent = -1;
     }
     c->time = -1;
-    TW_LG_OBJECT(tw_lg_candle_names,
-        case 0: p = tw_lg_int(p, end, &c->time, err); break;
-        case 1: p = tw_lg_float(p, end, &c->open, err); break;
-        case 2: p = tw_lg_float(p, end, &c->high, err); break;
-        case 3: p = tw_lg_float(p, end, &c->low, err); break;
-        case 4: p = tw_lg_float(p, end, &c->close, err); break;
-        case 5: p = tw_lg_float(p, end, &c->volume, err); break;
-        case 6: p = tw_lg_float(p, end, &c->quote_volume, err); break;
+    TW_OBJECT(tw_lg_candle_names,
+        case 0: p = tw_loose_int(p, end, &c->time, err); break;
+        case 1: p = tw_float(p, end, &c->open, err); break;
+        case 2: p = tw_float(p, end, &c->high, err); break;
+        case 3: p = tw_float(p, end, &c->low, err); break;
+        case 4: p = tw_float(p, end, &c->close, err); break;
+        case 5: p = tw_float(p, end, &c->volume, err); break;
+        case 6: p = tw_float(p, end, &c->quote_volume, err); break;
         )
     if (c->time < 0 || c->open.exponent < 0 || c->high.exponent < 0 || c->low.exponent < 0 ||
         c->close.exponent < 0)
@@ -800,33 +570,27 @@ static inline int tw_lg_nearest(tw_fixed x, const tw_scale *s, int64_t *out) {
 /* ---- data of an account ------------------------------------------------------------------------ */
 
 /* What became of an order, in the order of the venue's numbers. */
-static const tw_lg_word tw_lg_statuses[] = {
-    TW_LG_WORD("in-progress"), TW_LG_WORD("pending"), TW_LG_WORD("open"), TW_LG_WORD("filled"),
-    TW_LG_WORD("canceled"), TW_LG_WORD("canceled-post-only"), TW_LG_WORD("canceled-reduce-only"),
-    TW_LG_WORD("canceled-position-not-allowed"), TW_LG_WORD("canceled-margin-not-allowed"),
-    TW_LG_WORD("canceled-too-much-slippage"), TW_LG_WORD("canceled-not-enough-liquidity"),
-    TW_LG_WORD("canceled-self-trade"), TW_LG_WORD("canceled-expired"),
-    TW_LG_WORD("canceled-oco"), TW_LG_WORD("canceled-child"), TW_LG_WORD("canceled-liquidation"),
-    TW_LG_WORD("canceled-invalid-balance"),
+static const tw_literal tw_lg_statuses[] = {
+    TW_LITERAL("in-progress"), TW_LITERAL("pending"), TW_LITERAL("open"), TW_LITERAL("filled"),
+    TW_LITERAL("canceled"), TW_LITERAL("canceled-post-only"), TW_LITERAL("canceled-reduce-only"),
+    TW_LITERAL("canceled-position-not-allowed"), TW_LITERAL("canceled-margin-not-allowed"),
+    TW_LITERAL("canceled-too-much-slippage"), TW_LITERAL("canceled-not-enough-liquidity"),
+    TW_LITERAL("canceled-self-trade"), TW_LITERAL("canceled-expired"),
+    TW_LITERAL("canceled-oco"), TW_LITERAL("canceled-child"), TW_LITERAL("canceled-liquidation"),
+    TW_LITERAL("canceled-invalid-balance"),
 };
-static const tw_lg_word tw_lg_order_types[] = {
-    TW_LG_WORD("limit"), TW_LG_WORD("market"), TW_LG_WORD("stop-loss"),
-    TW_LG_WORD("stop-loss-limit"), TW_LG_WORD("take-profit"), TW_LG_WORD("take-profit-limit"),
-    TW_LG_WORD("twap"), TW_LG_WORD("twap-sub"), TW_LG_WORD("liquidation"),
+static const tw_literal tw_lg_order_types[] = {
+    TW_LITERAL("limit"), TW_LITERAL("market"), TW_LITERAL("stop-loss"),
+    TW_LITERAL("stop-loss-limit"), TW_LITERAL("take-profit"), TW_LITERAL("take-profit-limit"),
+    TW_LITERAL("twap"), TW_LITERAL("twap-sub"), TW_LITERAL("liquidation"),
 };
-static const tw_lg_word tw_lg_tifs[] = {
-    TW_LG_WORD("immediate-or-cancel"), TW_LG_WORD("good-till-time"), TW_LG_WORD("post-only"),
+static const tw_literal tw_lg_tifs[] = {
+    TW_LITERAL("immediate-or-cancel"), TW_LITERAL("good-till-time"), TW_LITERAL("post-only"),
 };
-static const tw_lg_word tw_lg_trigger_statuses[] = {
-    TW_LG_WORD("na"), TW_LG_WORD("ready"), TW_LG_WORD("mark-price"), TW_LG_WORD("twap"),
-    TW_LG_WORD("parent-order"),
+static const tw_literal tw_lg_trigger_statuses[] = {
+    TW_LITERAL("na"), TW_LITERAL("ready"), TW_LITERAL("mark-price"), TW_LITERAL("twap"),
+    TW_LITERAL("parent-order"),
 };
-
-/* A word: its number in a table, or -1 and its text. */
-typedef struct {
-    tw_span text;
-    int number;
-} tw_lg_choice;
 
 typedef struct {
     int64_t order_id, client_index, market, account, nonce, block_height;
@@ -834,44 +598,32 @@ typedef struct {
     int64_t order_expiry, trigger_time, timestamp, created_at, updated_at, transaction_time;
     int64_t parent_id, to_trigger_0, to_trigger_1, to_cancel_0;
     tw_fixed size, remaining, filled, filled_quote, price, trigger_price;
-    tw_lg_choice status, type, tif, trigger_status;
+    tw_choice status, type, tif, trigger_status;
     int is_ask, reduce_only;
 } tw_lg_order;
 
-static const tw_lg_name tw_lg_order_names[] = {
-    TW_LG_NAME("order_index"), TW_LG_NAME("client_order_index"), TW_LG_NAME("order_id"),
-    TW_LG_NAME("client_order_id"), TW_LG_NAME("market_index"), TW_LG_NAME("owner_account_index"),
-    TW_LG_NAME("initial_base_amount"), TW_LG_NAME("price"), TW_LG_NAME("nonce"),
-    TW_LG_NAME("remaining_base_amount"), TW_LG_NAME("is_ask"), TW_LG_NAME("base_size"),
-    TW_LG_NAME("base_price"), TW_LG_NAME("filled_base_amount"), TW_LG_NAME("filled_quote_amount"),
-    TW_LG_NAME("side"), TW_LG_NAME("type"), TW_LG_NAME("time_in_force"), TW_LG_NAME("reduce_only"),
-    TW_LG_NAME("trigger_price"), TW_LG_NAME("order_expiry"), TW_LG_NAME("status"),
-    TW_LG_NAME("trigger_status"), TW_LG_NAME("trigger_time"), TW_LG_NAME("parent_order_index"),
-    TW_LG_NAME("parent_order_id"), TW_LG_NAME("to_trigger_order_id_0"),
-    TW_LG_NAME("to_trigger_order_id_1"), TW_LG_NAME("to_cancel_order_id_0"),
-    TW_LG_NAME("integrator_fee_collector_index"), TW_LG_NAME("integrator_taker_fee"),
-    TW_LG_NAME("integrator_maker_fee"), TW_LG_NAME("block_height"), TW_LG_NAME("timestamp"),
-    TW_LG_NAME("created_at"), TW_LG_NAME("updated_at"), TW_LG_NAME("transaction_time"),
+static const tw_name tw_lg_order_names[] = {
+    TW_NAME("order_index"), TW_NAME("client_order_index"), TW_NAME("order_id"),
+    TW_NAME("client_order_id"), TW_NAME("market_index"), TW_NAME("owner_account_index"),
+    TW_NAME("initial_base_amount"), TW_NAME("price"), TW_NAME("nonce"),
+    TW_NAME("remaining_base_amount"), TW_NAME("is_ask"), TW_NAME("base_size"),
+    TW_NAME("base_price"), TW_NAME("filled_base_amount"), TW_NAME("filled_quote_amount"),
+    TW_NAME("side"), TW_NAME("type"), TW_NAME("time_in_force"), TW_NAME("reduce_only"),
+    TW_NAME("trigger_price"), TW_NAME("order_expiry"), TW_NAME("status"),
+    TW_NAME("trigger_status"), TW_NAME("trigger_time"), TW_NAME("parent_order_index"),
+    TW_NAME("parent_order_id"), TW_NAME("to_trigger_order_id_0"),
+    TW_NAME("to_trigger_order_id_1"), TW_NAME("to_cancel_order_id_0"),
+    TW_NAME("integrator_fee_collector_index"), TW_NAME("integrator_taker_fee"),
+    TW_NAME("integrator_maker_fee"), TW_NAME("block_height"), TW_NAME("timestamp"),
+    TW_NAME("created_at"), TW_NAME("updated_at"), TW_NAME("transaction_time"),
 };
-
-/* A word that need not be known, nor be a text at all. */
-static inline const uint8_t *tw_lg_choose(const uint8_t *p, const uint8_t *end,
-                                          const tw_lg_word *words, int count, tw_lg_choice *c,
-                                          tw_err *err) {
-    if (TW_UNLIKELY(p < end && *p != '"'))
-        return tw_skip(p, end, err);
-    p = tw_span_value(p, end, &c->text, err);
-    c->number = p ? tw_lg_find_word(&c->text, words, count) : -1;
-    return p;
-}
-#define TW_LG_CHOOSE(words, c) tw_lg_choose(p, end, words, TW_LG_COUNT(words), c, err)
 
 static inline const uint8_t *tw_lg_order_row(const uint8_t *p, const uint8_t *end, tw_lg_order *o,
                                              tw_err *err) {
     const uint8_t *start = p;
     int64_t id = -1, client = -1, parent = -1;
     tw_fixed *values = &o->size;
-    tw_lg_choice *words = &o->status;
+    tw_choice *words = &o->status;
     memset(o, 0, sizeof *o);
     for (size_t i = 0; i < 6; i++)
         values[i].exponent = -1;
@@ -880,40 +632,40 @@ static inline const uint8_t *tw_lg_order_row(const uint8_t *p, const uint8_t *en
     o->order_id = o->client_index = o->market = o->account = o->block_height = -1;
     o->nonce = o->parent_id = -1;
     o->is_ask = -1;
-    TW_LG_OBJECT(tw_lg_order_names,
-        case 0: p = tw_lg_weak_int(p, end, &id, err); break;
-        case 1: p = tw_lg_weak_int(p, end, &client, err); break;
-        case 2: p = tw_lg_int(p, end, &o->order_id, err); break;
-        case 3: p = tw_lg_int(p, end, &o->client_index, err); break;
-        case 4: p = tw_lg_int(p, end, &o->market, err); break;
-        case 5: p = tw_lg_int(p, end, &o->account, err); break;
+    TW_OBJECT(tw_lg_order_names,
+        case 0: p = tw_weak_int(p, end, &id, err); break;
+        case 1: p = tw_weak_int(p, end, &client, err); break;
+        case 2: p = tw_loose_int(p, end, &o->order_id, err); break;
+        case 3: p = tw_loose_int(p, end, &o->client_index, err); break;
+        case 4: p = tw_loose_int(p, end, &o->market, err); break;
+        case 5: p = tw_loose_int(p, end, &o->account, err); break;
         case 6: p = tw_optional_fixed(p, end, &o->size, err); break;
         case 7: p = tw_optional_fixed(p, end, &o->price, err); break;
-        case 8: p = tw_lg_int(p, end, &o->nonce, err); break;
+        case 8: p = tw_loose_int(p, end, &o->nonce, err); break;
         case 9: p = tw_optional_fixed(p, end, &o->remaining, err); break;
         case 10: p = tw_bool(p, end, &o->is_ask, err); break;
-        case 11: p = tw_lg_int(p, end, &o->base_size, err); break;
-        case 12: p = tw_lg_int(p, end, &o->base_price, err); break;
+        case 11: p = tw_loose_int(p, end, &o->base_size, err); break;
+        case 12: p = tw_loose_int(p, end, &o->base_price, err); break;
         case 13: p = tw_optional_fixed(p, end, &o->filled, err); break;
         case 14: p = tw_optional_fixed(p, end, &o->filled_quote, err); break;
-        case 16: p = TW_LG_CHOOSE(tw_lg_order_types, &o->type); break;
-        case 17: p = TW_LG_CHOOSE(tw_lg_tifs, &o->tif); break;
+        case 16: p = TW_PICK_WORD(tw_lg_order_types, &o->type); break;
+        case 17: p = TW_PICK_WORD(tw_lg_tifs, &o->tif); break;
         case 18: p = tw_bool(p, end, &o->reduce_only, err); break;
         case 19: p = tw_optional_fixed(p, end, &o->trigger_price, err); break;
-        case 20: p = tw_lg_int(p, end, &o->order_expiry, err); break;
-        case 21: p = TW_LG_CHOOSE(tw_lg_statuses, &o->status); break;
-        case 22: p = TW_LG_CHOOSE(tw_lg_trigger_statuses, &o->trigger_status); break;
-        case 23: p = tw_lg_int(p, end, &o->trigger_time, err); break;
-        case 24: p = tw_lg_weak_int(p, end, &parent, err); break;
-        case 25: p = tw_lg_int(p, end, &o->parent_id, err); break;
-        case 26: p = tw_lg_int(p, end, &o->to_trigger_0, err); break;
-        case 27: p = tw_lg_int(p, end, &o->to_trigger_1, err); break;
-        case 28: p = tw_lg_int(p, end, &o->to_cancel_0, err); break;
-        case 32: p = tw_lg_int(p, end, &o->block_height, err); break;
-        case 33: p = tw_lg_int(p, end, &o->timestamp, err); break;
-        case 34: p = tw_lg_int(p, end, &o->created_at, err); break;
-        case 35: p = tw_lg_int(p, end, &o->updated_at, err); break;
-        case 36: p = tw_lg_int(p, end, &o->transaction_time, err); break;
+        case 20: p = tw_loose_int(p, end, &o->order_expiry, err); break;
+        case 21: p = TW_PICK_WORD(tw_lg_statuses, &o->status); break;
+        case 22: p = TW_PICK_WORD(tw_lg_trigger_statuses, &o->trigger_status); break;
+        case 23: p = tw_loose_int(p, end, &o->trigger_time, err); break;
+        case 24: p = tw_weak_int(p, end, &parent, err); break;
+        case 25: p = tw_loose_int(p, end, &o->parent_id, err); break;
+        case 26: p = tw_loose_int(p, end, &o->to_trigger_0, err); break;
+        case 27: p = tw_loose_int(p, end, &o->to_trigger_1, err); break;
+        case 28: p = tw_loose_int(p, end, &o->to_cancel_0, err); break;
+        case 32: p = tw_loose_int(p, end, &o->block_height, err); break;
+        case 33: p = tw_loose_int(p, end, &o->timestamp, err); break;
+        case 34: p = tw_loose_int(p, end, &o->created_at, err); break;
+        case 35: p = tw_loose_int(p, end, &o->updated_at, err); break;
+        case 36: p = tw_loose_int(p, end, &o->transaction_time, err); break;
         )
     if (o->order_id <= 0) o->order_id = id;
     if (o->client_index < 0) o->client_index = client;
@@ -929,14 +681,14 @@ typedef struct {
         allocated_margin, funding_paid;
 } tw_lg_position;
 
-static const tw_lg_name tw_lg_position_names[] = {
-    TW_LG_NAME("market_id"), TW_LG_NAME("symbol"), TW_LG_NAME("initial_margin_fraction"),
-    TW_LG_NAME("open_order_count"), TW_LG_NAME("pending_order_count"),
-    TW_LG_NAME("position_tied_order_count"), TW_LG_NAME("sign"), TW_LG_NAME("position"),
-    TW_LG_NAME("avg_entry_price"), TW_LG_NAME("position_value"), TW_LG_NAME("unrealized_pnl"),
-    TW_LG_NAME("realized_pnl"), TW_LG_NAME("liquidation_price"),
-    TW_LG_NAME("total_funding_paid_out"), TW_LG_NAME("margin_mode"),
-    TW_LG_NAME("allocated_margin"),
+static const tw_name tw_lg_position_names[] = {
+    TW_NAME("market_id"), TW_NAME("symbol"), TW_NAME("initial_margin_fraction"),
+    TW_NAME("open_order_count"), TW_NAME("pending_order_count"),
+    TW_NAME("position_tied_order_count"), TW_NAME("sign"), TW_NAME("position"),
+    TW_NAME("avg_entry_price"), TW_NAME("position_value"), TW_NAME("unrealized_pnl"),
+    TW_NAME("realized_pnl"), TW_NAME("liquidation_price"),
+    TW_NAME("total_funding_paid_out"), TW_NAME("margin_mode"),
+    TW_NAME("allocated_margin"),
 };
 
 static inline const uint8_t *tw_lg_position_row(const uint8_t *p, const uint8_t *end,
@@ -948,11 +700,11 @@ static inline const uint8_t *tw_lg_position_row(const uint8_t *p, const uint8_t 
     for (size_t i = 0; i < 9; i++)
         values[i].exponent = -1;
     o->market = -1;
-    TW_LG_OBJECT(tw_lg_position_names,
-        case 0: p = tw_lg_int(p, end, &o->market, err); break;
+    TW_OBJECT(tw_lg_position_names,
+        case 0: p = tw_loose_int(p, end, &o->market, err); break;
         case 2: p = tw_optional_fixed(p, end, &o->margin_fraction, err); break;
-        case 3: p = tw_lg_int(p, end, &o->open_orders, err); break;
-        case 4: p = tw_lg_int(p, end, &o->pending_orders, err); break;
+        case 3: p = tw_loose_int(p, end, &o->open_orders, err); break;
+        case 4: p = tw_loose_int(p, end, &o->pending_orders, err); break;
         case 6:
             p = tw_int(p, end, &o->sign, err);
             no_sign = 0;
@@ -964,7 +716,7 @@ static inline const uint8_t *tw_lg_position_row(const uint8_t *p, const uint8_t 
         case 11: p = tw_optional_fixed(p, end, &o->realized, err); break;
         case 12: p = tw_optional_fixed(p, end, &o->liquidation_price, err); break;
         case 13: p = tw_optional_fixed(p, end, &o->funding_paid, err); break;
-        case 14: p = tw_lg_int(p, end, &o->margin_mode, err); break;
+        case 14: p = tw_loose_int(p, end, &o->margin_mode, err); break;
         case 15: p = tw_optional_fixed(p, end, &o->allocated_margin, err); break;
         )
     if (no_sign || o->size.exponent < 0)
@@ -983,10 +735,10 @@ typedef struct {
     int has_error; /* {"error":{..}} */
 } tw_lg_ack;
 
-static const tw_lg_name tw_lg_ack_names[] = {
-    TW_LG_NAME("type"), TW_LG_NAME("id"), TW_LG_NAME("code"), TW_LG_NAME("message"),
-    TW_LG_NAME("tx_hash"), TW_LG_NAME("predicted_execution_time_ms"),
-    TW_LG_NAME("volume_quota_remaining"), TW_LG_NAME("data"), TW_LG_NAME("error"),
+static const tw_name tw_lg_ack_names[] = {
+    TW_NAME("type"), TW_NAME("id"), TW_NAME("code"), TW_NAME("message"),
+    TW_NAME("tx_hash"), TW_NAME("predicted_execution_time_ms"),
+    TW_NAME("volume_quota_remaining"), TW_NAME("data"), TW_NAME("error"),
 };
 
 /* A string, or a number by its digits; anything else is passed over. */
@@ -1006,9 +758,9 @@ static inline const uint8_t *tw_lg_any_text(const uint8_t *p, const uint8_t *end
 
 static const uint8_t *tw_lg_ack_members(const uint8_t *p, const uint8_t *end, int nested,
                                         tw_lg_ack *a, tw_err *err) {
-    TW_LG_OBJECT(tw_lg_ack_names,
+    TW_OBJECT(tw_lg_ack_names,
         case 1: p = tw_lg_any_text(p, end, &a->id, err); break;
-        case 2: p = tw_lg_weak_int(p, end, &a->code, err); break;
+        case 2: p = tw_weak_int(p, end, &a->code, err); break;
         case 3: p = tw_lg_any_text(p, end, &a->message, err); break;
         case 4:
             if (p < end && *p == '"') {
@@ -1018,8 +770,8 @@ static const uint8_t *tw_lg_ack_members(const uint8_t *p, const uint8_t *end, in
                 p = tw_skip(p, end, err);
             }
             break;
-        case 5: p = tw_lg_weak_int(p, end, &a->predicted_ms, err); break;
-        case 6: p = tw_lg_weak_int(p, end, &a->quota_remaining, err); break;
+        case 5: p = tw_weak_int(p, end, &a->predicted_ms, err); break;
+        case 6: p = tw_weak_int(p, end, &a->quota_remaining, err); break;
         case 7: case 8:
             a->has_error |= key_ == 8;
             p = !nested && p < end && *p == '{' ? tw_lg_ack_members(p, end, 1, a, err)

@@ -215,6 +215,10 @@ class OrderDispatch:
             order.sequence = row.sequence
         return outcome
 
+    def answer(self, row: OrderRow) -> Outcome:
+        """Take a row that somebody asked for: it may be older than what the streams told."""
+        return self.status(row)
+
     def fill(self, report: FillReport, *, client_key: Hashable | None = None) -> Outcome:
         """Take one trade."""
         registry = self.registry
@@ -233,6 +237,16 @@ class OrderDispatch:
             self._hand_late(order, report, key)
             return Outcome.SKIP
         return self._fill(order, report, key)
+
+    def knows_fill(self, report: FillReport) -> bool:
+        """Tell whether a trade was handed out, or remembered, before."""
+        return self._fill_key(report) in self.fills
+
+    def remember_fill(self, report: FillReport) -> None:
+        """Note a trade that nobody wants to be told of: it is no news from now on."""
+        key = self._fill_key(report)
+        if key not in self.fills:
+            self.fills.mark(key)
 
     # -- what the client knows about its commands ---------------------------------------
 
@@ -334,14 +348,20 @@ class OrderDispatch:
         order.doubt &= ~Doubt.MODIFY
         if order.final is not None:
             return False
+        self.modify_denied(order, reason, code=code)
+        self._end_if_filled(order)
+        return True
+
+    def modify_denied(
+        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+    ) -> None:
+        """Tell that a modification will not be sent. One on its way is not touched."""
         now = self._wall_ns()
         self.emit(
             OrderModifyRejected(
                 **_about(order), ts_event=now, ts_init=now, reason=reason, code=code
             )
         )
-        self._end_if_filled(order)
-        return True
 
     def modify_done(self, order: TrackedOrder) -> None:
         """Nothing more is to be expected of a modification: it changed nothing, or was given up."""
@@ -658,6 +678,10 @@ class OrderDispatch:
         filled = report.filled_size
         if report.status is OrderStatus.FILLED and not filled:
             filled = report.size
+        self._expect_filled(order, filled)
+
+    def _expect_filled(self, order: TrackedOrder, filled: Decimal) -> None:
+        """The fills of an order add up to `filled` at least; the rest is missing from now on."""
         if filled > order.reported_filled:
             order.reported_filled = filled
         if order.reported_filled > order.filled_size and order.missing_since_ns is None:

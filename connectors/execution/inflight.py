@@ -69,7 +69,8 @@ class Pending(Generic[T]):
     is_overdue: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.hashes = tuple(map(same_hash, self.hashes))
+        if self.hashes:
+            self.hashes = tuple(map(same_hash, self.hashes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ order, fills of both in between, and any of it late or never. Out comes one `Ord
 * a fill of a leg nobody has named yet is held back until the promotion (``hold_fills``), so that
   the update comes before the fills of what it made; or it promotes the leg itself;
 * what a retired leg still says is old news, but its fills count;
+* an end that speaks of fills nobody brought yet waits for them: they belong before it;
 * a new leg that is too big, because the old one traded on its way, asks for a *corrective*.
 """
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +33,7 @@ from .lifecycle import Doubt, OrderState
 __all__ = ["CANCEL_REPLACE_RULES", "Corrective", "LegDispatch"]
 
 _log = logging.getLogger("connectors.execution.legs")
+_ZERO = Decimal(0)
 
 CANCEL_REPLACE_RULES = DispatchRules(
     announces_trigger=frozenset(
@@ -59,7 +61,12 @@ class Corrective:
 
 @dataclass(slots=True)
 class _Legs:
-    """What is known of an order's legs beyond the present one."""
+    """What is known of an order's legs beyond the present one.
+
+    `base` is what was filled by other legs than the present one; `ending` the row that ends the
+    order as soon as the fills it speaks of are here; `early` what was said last about the end of
+    a leg that is not known yet.
+    """
 
     marker: str | None = None
     target: Shape | None = None
@@ -67,6 +74,9 @@ class _Legs:
     is_corrective: bool = False
     held: list[FillReport] = field(default_factory=list)
     suppressed_cancel: OrderStatusReport | None = None
+    base: Decimal = _ZERO
+    ending: OrderStatusReport | None = None
+    early: OrderStatusReport | None = None
     retired: deque[str] = field(default_factory=lambda: deque(maxlen=8))
 
     def disarm(self) -> None:
@@ -148,7 +158,7 @@ class LegDispatch(OrderDispatch):
         if order.final is not None:
             return
         if legs is None:
-            self.modify_refused(order, reason, code=code)
+            super().modify_refused(order, reason, code=code)
             return
         was_corrective = legs.is_corrective
         canceled = legs.suppressed_cancel
@@ -157,18 +167,22 @@ class LegDispatch(OrderDispatch):
         legs.disarm()
         if was_corrective:
             order.requested = None  # the caller did not ask for it
+            order.doubt &= ~Doubt.MODIFY
         else:
-            self.modify_refused(order, reason, code=code)
+            super().modify_refused(order, reason, code=code)
         for report in held:
             self._fill_held(order, report)
         if canceled is not None:
-            self._cancel(
-                order,
-                canceled.venue_order_id,
-                canceled.reason,
-                canceled.ts_last,
-                canceled.ts_init,
-            )
+            self._cancel_by(order, canceled)
+
+    def modify_refused(
+        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+    ) -> bool:
+        """A modification was refused: the one under way, if there is one."""
+        if order.final is None and self.marker(order) is not None:
+            self.replace_refused(order, reason, code=code)
+            return True
+        return super().modify_refused(order, reason, code=code)
 
     def replace_in_doubt(self, order: TrackedOrder) -> None:
         """Nobody knows whether the venue has the modification: the marker stays."""
@@ -191,6 +205,50 @@ class LegDispatch(OrderDispatch):
         if report.venue_order_id == order.venue_order_id or report.venue_order_id in legs.retired:
             return False
         return self._promote_by_row(order, report)
+
+    def answer(self, row: OrderRow) -> Outcome:
+        """Take a row that was asked for; one about another leg only tells of a replacement.
+
+        An answer can be older than what the streams told since, so it makes no new leg of its
+        own unless one is expected.
+        """
+        report = row.report
+        order = self.registry.find(
+            client_order_id=report.client_order_id,
+            client_key=row.client_key,
+            venue_order_id=report.venue_order_id,
+        )
+        is_other_leg = (
+            order is not None
+            and order.is_accepted
+            and report.venue_order_id != order.venue_order_id
+        )
+        if not is_other_leg or not report.status.is_open:
+            return self.status(row)
+        return Outcome.TRACKED if self.promote_from_query(row) else Outcome.SKIP
+
+    def stop_missing(self, order: TrackedOrder) -> None:
+        """Expect no more fills of an order than have come; an end that waited for them is one."""
+        super().stop_missing(order)
+        legs = self._legs.get(order.client_order_id)
+        if legs is not None and legs.ending is not None:
+            self._end_by(order, legs.ending)
+
+    def corrective_not_sent(self, order: TrackedOrder) -> bool:
+        """Want a corrective once more that never left; False if there is none under way."""
+        legs = self._legs.get(order.client_order_id)
+        if order.final is not None or legs is None or not legs.is_corrective:
+            return False
+        if legs.marker is None or legs.target is None:
+            return False
+        left = legs.target.size - order.filled_size
+        self._correctives.append(Corrective(order, legs.marker, left, order.price))
+        return True
+
+    @property
+    def wants_correctives(self) -> bool:
+        """Whether there are modifications to send."""
+        return bool(self._correctives)
 
     def take_correctives(self) -> list[Corrective]:
         """Return the modifications to send, and forget them."""
@@ -236,17 +294,21 @@ class LegDispatch(OrderDispatch):
         self._accept(order, report.venue_order_id, report.ts_last, report.ts_init)
         if report.price is not None:
             order.price = report.price
+        if report.filled_size:
+            self._note_filled(order, report)
         return Outcome.TRACKED
 
     def _on_canceled(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
         if order.is_accepted and order.venue_order_id != report.venue_order_id:
+            self._legs_of(order).early = report
             return Outcome.SKIP
         legs = self._legs.get(order.client_order_id)
         if legs is not None and legs.marker == report.venue_order_id:
             legs.suppressed_cancel = report
             return Outcome.SKIP
-        return super()._on_canceled(order, row)
+        self._cancel_by(order, report)
+        return Outcome.TRACKED
 
     def _on_rejected(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
@@ -255,8 +317,8 @@ class LegDispatch(OrderDispatch):
         is_new_leg = order.is_accepted and order.venue_order_id != report.venue_order_id
         if legs is not None and legs.marker is not None and is_new_leg:
             self.replace_refused(order, reason)
-        elif order.filled_size:
-            self._cancel(order, report.venue_order_id, reason, report.ts_last, report.ts_init)
+        elif order.filled_size or report.filled_size:
+            self._cancel_by(order, replace(report, reason=reason))
         else:
             self._reject(order, reason, None, row.due_post_only, report.ts_last, report.ts_init)
         return Outcome.TRACKED
@@ -271,10 +333,37 @@ class LegDispatch(OrderDispatch):
             and report.venue_order_id != order.venue_order_id
         ):
             self._promote_by_row(order, report)
+        elif order.is_accepted and order.venue_order_id != report.venue_order_id:
+            self._legs_of(order).early = report
+        if order.final is None:
+            self._note_filled(order, report)
         return Outcome.TRACKED
 
     def _note_filled(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        """Rows count the fills of one leg only: they are not comparable."""
+        """Compare with the fills that came; a row counts those of its own leg only."""
+        if order.venue_order_id not in (None, report.venue_order_id):
+            return
+        filled = report.filled_size
+        if report.status is OrderStatus.FILLED and not filled:
+            filled = report.size
+        self._expect_filled(order, self._base(order) + filled)
+
+    def _base(self, order: TrackedOrder) -> Decimal:
+        legs = self._legs.get(order.client_order_id)
+        return legs.base if legs is not None else _ZERO
+
+    def _cancel_by(self, order: TrackedOrder, report: OrderStatusReport) -> None:
+        """End an order that was canceled, or have it end when all of its fills are here."""
+        if report.filled_size <= order.filled_size - self._base(order):
+            self._end_by(order, report)
+            return
+        self._accept(order, report.venue_order_id, report.ts_last, report.ts_init)
+        if order.final is None:
+            self._legs_of(order).ending = report
+            self._note_filled(order, report)
+
+    def _end_by(self, order: TrackedOrder, report: OrderStatusReport) -> None:
+        self._cancel(order, report.venue_order_id, report.reason, report.ts_last, report.ts_init)
 
     # -- fills --------------------------------------------------------------------------
 
@@ -283,7 +372,8 @@ class LegDispatch(OrderDispatch):
         if legs is None:
             return super()._fill(order, report, key)
         leg = report.venue_order_id
-        is_new_leg = order.is_accepted and leg != order.venue_order_id and leg not in legs.retired
+        is_retired = leg in legs.retired
+        is_new_leg = order.is_accepted and leg != order.venue_order_id and not is_retired
         if legs.marker is not None and is_new_leg:
             price = legs.target.price if legs.target is not None else None
             if self._hold_fills or (price is None and order.price is None):
@@ -291,7 +381,13 @@ class LegDispatch(OrderDispatch):
                     return Outcome.TRACKED
             else:
                 return self._promote_by_fill(order, report, key, price)
-        return super()._fill(order, report, key)
+        if is_retired:
+            legs.base += report.last_size
+        outcome = super()._fill(order, report, key)
+        ending = legs.ending
+        if ending is not None and ending.filled_size <= order.filled_size - legs.base:
+            self._end_by(order, ending)
+        return outcome
 
     def _hold(self, order: TrackedOrder, legs: _Legs, report: FillReport, key: FillKey) -> bool:
         if any(self._fill_key(held) == key for held in legs.held):
@@ -377,8 +473,8 @@ class LegDispatch(OrderDispatch):
             size = order.size
         if order.venue_order_id is not None:
             legs.retired.append(order.venue_order_id)
-        retired_filled = order.filled_size
-        legs.suppressed_cancel = None
+        retired_filled = legs.base = order.filled_size
+        legs.suppressed_cancel = legs.ending = None
         legs.disarm()
         self.registry.bind(order, venue_order_id)
         order.size = size
@@ -401,6 +497,12 @@ class LegDispatch(OrderDispatch):
         )
         for report in self._release(legs):
             self._fill_held(order, report)
+        early, legs.early = legs.early, None
+        if early is not None and early.venue_order_id == venue_order_id and order.final is None:
+            if early.status is OrderStatus.CANCELED:
+                self._cancel_by(order, early)
+            else:
+                self._note_filled(order, early)
         if correct:
             self._correct(order, target, sent_size, retired_filled)
         return True

@@ -146,7 +146,7 @@ class Reconciler:
         for fill in oldest_first(found.fills):
             self._dispatch.fill(fill, client_key=order.client_key)
         for row in found.rows:
-            self._dispatch.status(row)
+            self._dispatch.answer(row)
         settled = self._settle(lookup, found)
         if settled:
             self._schedule.done(order, lookup.why)

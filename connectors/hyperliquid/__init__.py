@@ -1,4 +1,4 @@
-"""Hyperliquid: signing, and the numbers that go into what is signed.
+"""Hyperliquid: perpetuals, spot and builder dexes; trading, and signing what is sent.
 
 ::
 
@@ -22,6 +22,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .config import (
+        AcceptSource,
+        Builder,
+        Config,
+        Credentials,
+        Endpoints,
+        Environment,
+        FillPolicy,
+        OrderChannel,
+    )
+    from .execution import CancelOrder, ExecutionClient
     from .multi_sig import (
         multi_sig_action,
         multi_sig_action_hash,
@@ -62,6 +73,16 @@ if TYPE_CHECKING:
 __all__ = [
     "SIGNATURE_CHAIN_ID",
     "USER_SIGNED_TYPES",
+    "AcceptSource",
+    "Builder",
+    "CancelOrder",
+    "Config",
+    "Credentials",
+    "Endpoints",
+    "Environment",
+    "ExecutionClient",
+    "FillPolicy",
+    "OrderChannel",
     "Rounding",
     "Signer",
     "SignerStats",
@@ -91,6 +112,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "execution": ("CancelOrder", "ExecutionClient"),
+    "config": (
+        "AcceptSource", "Builder", "Config", "Credentials", "Endpoints", "Environment",
+        "FillPolicy", "OrderChannel",
+    ),
     "multi_sig": (
         "multi_sig_action", "multi_sig_action_hash", "multi_sig_digest", "multi_sig_payload",
     ),

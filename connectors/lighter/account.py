@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
 from .._speedups.lighter import PositionRow, RowProblem
 from ..errors import DecodeError
+from ..execution.members import number, text
+from ..execution.positions import HeldPositions
 from ..model.accounts import AccountState, Balance, MarginBalance
 from ..model.enums import MarginMode, PositionSide
 from ..model.ids import AccountId, InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import PositionStatusReport
 from .config import VENUE
-from .rows import ZERO, number, text
+from .rows import ZERO
 
 __all__ = ["Balances", "PositionChanges", "Positions"]
 
@@ -48,27 +50,10 @@ class PositionChanges:
     unknown_markets: list[int] = field(default_factory=list)
 
 
-class Positions:
+class Positions(HeldPositions):
     """The open positions of the account."""
 
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held: dict[InstrumentId, PositionStatusReport] = {}
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def clear(self) -> None:
-        """Forget everything, for a new `connect`."""
-        self._held.clear()
-
-    def reports(self, instrument_id: InstrumentId | None = None) -> list[PositionStatusReport]:
-        """Return the open positions, of one instrument or of all."""
-        if instrument_id is None:
-            return list(self._held.values())
-        found = self._held.get(instrument_id)
-        return [] if found is None else [found]
+    __slots__ = ()
 
     def apply(
         self, frame: PositionRows, instrument_of: InstrumentOf, now_ns: int
@@ -80,7 +65,7 @@ class Positions:
             instrument = instrument_of(problem.market_index)
             if instrument is None:
                 # Nobody knows whose row it was: nothing that is held may be taken for gone.
-                spared.update(self._held)
+                spared.update(self.instruments)
                 continue
             log.warning("position of %s kept as it was: %s", instrument.id, problem.error)
             spared.add(instrument.id)
@@ -91,24 +76,11 @@ class Positions:
                 changes.unknown_markets.append(row.market_index)
                 continue
             spared.add(instrument.id)
-            self._take(_report(row, instrument, now_ns), changes)
-        for gone in [held for held in self._held if held not in spared]:
-            self._take(_flat(self._held[gone], now_ns), changes)
+            report = _report(row, instrument, now_ns)
+            if self.take(report):
+                changes.reports.append(report)
+        changes.reports += self.drop_others(spared, now_ns)
         return changes
-
-    def _take(self, report: PositionStatusReport, changes: PositionChanges) -> None:
-        """Keep a report, and note it where it says something new."""
-        held = self._held.get(report.instrument_id)
-        if report.side is PositionSide.FLAT:
-            if held is None:
-                return
-            del self._held[report.instrument_id]
-        else:
-            self._held[report.instrument_id] = report
-            same = replace(report, ts_event=0, ts_init=0)
-            if held is not None and replace(held, ts_event=0, ts_init=0) == same:
-                return
-        changes.reports.append(report)
 
 
 def _report(row: PositionRow, instrument: Instrument, now_ns: int) -> PositionStatusReport:
@@ -126,17 +98,6 @@ def _report(row: PositionRow, instrument: Instrument, now_ns: int) -> PositionSt
         liquidation_price=row.liquidation_price or None,
         margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
         isolated_margin=row.allocated_margin if isolated else None,
-        ts_event=now_ns,
-        ts_init=now_ns,
-    )
-
-
-def _flat(held: PositionStatusReport, now_ns: int) -> PositionStatusReport:
-    return PositionStatusReport(
-        instrument_id=held.instrument_id,
-        side=PositionSide.FLAT,
-        size=ZERO,
-        margin_mode=held.margin_mode,
         ts_event=now_ns,
         ts_init=now_ns,
     )

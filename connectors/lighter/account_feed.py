@@ -31,14 +31,15 @@ from .._speedups.lighter import AccountFrame
 from ..errors import DecodeError
 from ..execution.dispatch import OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
+from ..execution.markets import Markets
+from ..execution.members import whole
 from ..execution.reconcile import Reconciler, oldest_first
 from ..model.accounts import AccountState
 from ..model.reports import PositionStatusReport
 from ..net.clock import Clock
 from .account import Balances, Positions
-from .markets import Markets
 from .reports import OwnFill, Reporter, UnknownMarket
-from .rows import OrderLike, TradeLike, grouped_rows, whole
+from .rows import OrderLike, TradeLike, grouped_rows
 from .wire import Frame
 
 __all__ = ["AccountFeed", "FeedOwner", "TxOutcome"]
@@ -103,7 +104,7 @@ class AccountFeed:
         dispatch: OrderDispatch,
         reconciler: Reconciler,
         reporter: Reporter,
-        markets: Markets,
+        markets: Markets[int],
         positions: Positions,
         balances: Balances,
         clock: Clock,
@@ -195,7 +196,7 @@ class AccountFeed:
     # -- positions, balances, transactions ---------------------------------------------
 
     def _take_positions(self, frame: AccountFrame) -> None:
-        changes = self._positions.apply(frame, self._markets.by_index, self._clock.wall_ns())
+        changes = self._positions.apply(frame, self._markets.by_key, self._clock.wall_ns())
         for index in changes.unknown_markets:
             self._owner.unknown_market(index)
         for report in changes.reports:
@@ -228,9 +229,9 @@ class AccountFeed:
     def replay(self) -> None:
         """Take the rows that waited for definitions; what is still unknown is told and dropped."""
         waiting, self._orphans = self._orphans, deque(maxlen=MAX_ORPHANS)
-        known = [row for row in waiting if self._markets.by_index(row.market_index) is not None]
+        known = [row for row in waiting if self._markets.by_key(row.market_index) is not None]
         for row in waiting:
-            if self._markets.by_index(row.market_index) is None:
+            if self._markets.by_key(row.market_index) is None:
                 self._bad(UnknownMarket(row.market_index))
         self.orders(row for row in known if isinstance(row, OrderLike))
         self.trades(row for row in known if isinstance(row, TradeLike))

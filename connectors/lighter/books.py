@@ -12,19 +12,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .._speedups.book import ChainedBook
-from .._speedups.events import EventFlag, EventKind
-from ..data.dispatch import Consumer, Dispatch
-from ..data.feeds import show_to_all
+from .._speedups.events import EventFlag
+from ..data.books import BookCallback, BookKeeper, KeptBook
+from ..data.dispatch import Dispatch
 from ..errors import ConnectorError
-from ..model import BookGap, BookState, BookStatus, BookUpdate, Instrument, StatusEvent
+from ..model import BookGap, BookState, BookUpdate, Instrument, StatusEvent
 from .config import VENUE
 
 __all__ = ["Books", "ManagedBook"]
 
 log = logging.getLogger("connectors.lighter")
-
-BookCallback = Callable[[ChainedBook], object]
 
 # A book that breaks again so soon after its snapshot waits before it asks for the next.
 RELAPSE_S = 5.0
@@ -32,40 +29,25 @@ FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
 
 
-class ManagedBook(ChainedBook):
-    """One book and who wants to see it.
+class ManagedBook(KeptBook):
+    """One book.
 
     Attributes
     ----------
-    snapshots, dropped :
-        Counters: snapshots applied, updates dropped while there was none.
+    dropped :
+        Updates dropped while there was no snapshot.
     resyncing :
         A new snapshot was asked for and has not come.
     """
 
     def __init__(self, instrument: Instrument, number: int, books: Books) -> None:
-        # A crossed book is as wrong as one with a gap: no update is given a second chance.
-        super().__init__(instrument, crossed_limit=0)
-        self.number = number
-        self.callbacks: tuple[BookCallback, ...] = ()
-        self.show: BookCallback | None = None
+        super().__init__(books, instrument.id, instrument, number)
         self.resyncing = False
-        self.snapshots = 0
         self.dropped = 0
-        self.consumers = tuple(
-            Consumer(kind, number, self.on_book_update, native=self)
-            for kind in (EventKind.BOOK_DELTA, EventKind.BOOK_SNAPSHOT)
-        )
         self._books = books
         self._relapses = 0
         self._live_at = float("-inf")
         self._following = False  # a snapshot was applied, and nothing has gone wrong since
-        self._off_scale = False
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the book may be trusted."""
-        return bool(self.live)
 
     def on_irregular(self, update: BookUpdate) -> None:
         """Take what the compiled chain did not apply."""
@@ -131,23 +113,16 @@ class ManagedBook(ChainedBook):
         if was_followed:
             self._books.tell(self, BookState.BUFFERING, "connection lost")
 
-    def rescale(self, instrument: Instrument) -> None:
-        """Start over on the grid of an instrument that was read again."""
-        same = (
-            instrument.price_scale == self.instrument.price_scale
-            and instrument.size_scale == self.instrument.size_scale
-        )
-        if same and not self._off_scale:
-            return
-        self._following = self._off_scale = False
-        self.reset(instrument)
+    def regrid(self) -> None:
+        """Ask for a snapshot on the new grid."""
+        self._following = False
         self._books.tell(self, BookState.BUFFERING, "the instrument was read again")
         self.resyncing = True
         self._books.resync(self, 0.0)
 
 
-class Books:
-    """All books of one client.
+class Books(BookKeeper[ManagedBook]):
+    """All books of one client, by the id of the instrument.
 
     Parameters
     ----------
@@ -156,12 +131,8 @@ class Books:
     resync : callable
         `resync(instrument, wait_s)`: have the book's channel ended and asked for again, after
         that many seconds.
-    emit :
-        Receives the status events.
-    on_callback_error :
-        As for `Dispatch`.
-    now : callable
-        Monotonic seconds.
+    emit, on_callback_error, now :
+        As of `BookKeeper`.
     """
 
     def __init__(
@@ -173,70 +144,28 @@ class Books:
         on_callback_error: Callable[[BaseException, int, Any], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(VENUE, emit=emit, on_callback_error=on_callback_error, now=now)
         self._dispatch = dispatch
         self._resync = resync
-        self._emit = emit
-        self._on_callback_error = on_callback_error
-        self._books: dict[str, ManagedBook] = {}
-        self.now = now
         self.gaps = 0
         self.resyncs = 0
 
-    def __len__(self) -> int:
-        return len(self._books)
-
-    def get(self, instrument: Instrument) -> ManagedBook | None:
-        """Return the book of an instrument, None if nobody asked for one."""
-        return self._books.get(instrument.id)
-
     def add(self, instrument: Instrument, number: int, callback: BookCallback) -> ManagedBook:
         """Show a book to one more callback, and begin to keep it if nobody had asked before."""
-        book = self._books.get(instrument.id)
+        book = self.get(instrument.id)
         if book is None:
-            book = self._books[instrument.id] = ManagedBook(instrument, number, self)
+            book = ManagedBook(instrument, number, self)
             for consumer in book.consumers:
                 self._dispatch.add(consumer)
-        self._show(book, (*book.callbacks, callback))
-        if book.live:
-            self._shower((callback,))(book)
+        self.attach(book, callback)
         return book
 
     def remove(self, instrument: Instrument, callback: BookCallback) -> None:
         """Show a book to one callback less, and drop it when that was the last."""
-        book = self._books.get(instrument.id)
-        if book is None:
-            return
-        others = list(book.callbacks)
-        others.remove(callback)
-        self._show(book, tuple(others))
-        if not others:
-            del self._books[instrument.id]
+        book = self.get(instrument.id)
+        if book is not None and self.detach(book, callback):
             for consumer in book.consumers:
                 self._dispatch.remove(consumer)
-            book.clear()
-
-    def _show(self, book: ManagedBook, callbacks: tuple[BookCallback, ...]) -> None:
-        book.callbacks = callbacks
-        book.show = book.on_change = self._shower(callbacks)
-
-    def _shower(self, callbacks: tuple[BookCallback, ...]) -> Callable[[ChainedBook], None]:
-        return show_to_all(
-            callbacks,
-            lambda error, book: self._on_callback_error(error, EventKind.BOOK_DELTA, book),
-        )
-
-    def on_lost(self, instruments: set[str]) -> None:
-        """The connection that carried these instruments (by id) is gone."""
-        for identity in instruments:
-            book = self._books.get(identity)
-            if book is not None:
-                book.on_lost()
-
-    def on_instrument(self, instrument: Instrument) -> None:
-        """An instrument was read again."""
-        book = self._books.get(instrument.id)
-        if book is not None:
-            book.rescale(instrument)
 
     # -- what a book tells -----------------------------------------------------------------
 
@@ -259,20 +188,5 @@ class Books:
                 instrument_id=identity,
                 expected_seq=expected,
                 got_seq=got,
-            )
-        )
-
-    def tell(
-        self, book: ManagedBook, state: BookState, reason: str, last_seq: int | None = None
-    ) -> None:
-        """Tell about the state of a book."""
-        self._emit(
-            BookStatus(
-                venue=VENUE,
-                ts_init=time.time_ns(),
-                instrument_id=book.instrument.id,
-                state=state,
-                last_seq=last_seq,
-                reason=reason,
             )
         )

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from .._speedups.lighter import AccountFrame
 from ..errors import ClientError, ConfigError, ConnectorError
+from ..execution.connecting import Connectable
 from ..execution.dispatch import DispatchRules, OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import OrderRegistry
 from ..execution.lookups import LookupSchedule
+from ..execution.markets import Markets
+from ..execution.quotes import BestPrices
 from ..execution.reconcile import Reconciler
+from ..execution.telling import OnEvent, OnStatus, Teller
 from ..model.accounts import AccountState
-from ..model.ids import InstrumentId
 from ..model.instruments import Instrument
-from ..model.order_events import OrderEvent
-from ..model.reports import FillReport, OrderStatusReport, PositionStatusReport
-from ..model.status_events import (
-    ConnectionState,
-    ConnectionStatus,
-    ErrorEvent,
-    Reconnected,
-    StatusEvent,
-    StreamState,
-    SubscriptionStatus,
-)
+from ..model.reports import PositionStatusReport
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
-from ..net.session_events import Closed, Closing, Connected, Connecting, Lost, SessionEvent
+from ..net.session_events import SessionEvent
 from ..net.tasks import OwnedTasks
 from .account import Balances, Positions
 from .account_feed import AccountFeed, TxOutcome
 from .config import VENUE, Config
+from .instruments import market_index
 from .limits import Tier
-from .markets import Markets
-from .orders import (
-    Rules,
-)
+from .orders import Rules
 from .outcomes import Outcomes
 from .private_stream import PrivateStream
 from .queries import Queries
@@ -55,14 +45,10 @@ __all__ = ["ClientCore"]
 
 log = logging.getLogger("connectors.lighter")
 
-Event = OrderEvent | OrderStatusReport | FillReport | PositionStatusReport | AccountState
-OnEvent = Callable[[Any], object]
-OnStatus = Callable[[StatusEvent], object]
-
 RATE_LIMIT_PAUSE_S = 1.0
 
 
-class ClientCore:
+class ClientCore(Connectable):
     """State of one account's client; the other halves of `ExecutionClient` build on it."""
 
     def __init__(
@@ -76,9 +62,9 @@ class ClientCore:
         attempts: AttemptBudget | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        super().__init__()
         self.config = config
-        self._on_event = on_event
-        self._on_status = on_status
+        self._teller = Teller(VENUE, on_event=on_event, on_status=on_status, clock=clock)
         self._attempts = attempts
         self._clock = clock
         self._signer = signer if signer is not None else _make_signer(config)
@@ -91,14 +77,14 @@ class ClientCore:
         credentials = config.credentials
         self._account_index = credentials.account_index if credentials else -1
         self._api_key_index = credentials.api_key_index if credentials else -1
-        self.markets = Markets(clock)
+        self.markets: Markets[int] = Markets(clock, market_index)
         self.markets.add(instruments)
         self.registry = OrderRegistry()
         self.dispatch = OrderDispatch(
             self.registry,
-            on_event=self._deliver,
-            on_report=self._deliver,
-            on_error=self._callback_failed,
+            on_event=self._teller.event,
+            on_report=self._teller.event,
+            on_error=self._teller.callback_failed,
             wall_ns=clock.wall_ns,
             rules=DispatchRules(),
         )
@@ -109,7 +95,7 @@ class ClientCore:
         self._reporter = Reporter(
             self._account_index,
             self.registry,
-            instrument_of=self.markets.by_index,
+            instrument_of=self.markets.by_key,
             wall_ns=clock.wall_ns,
         )
         self._positions = Positions()
@@ -127,7 +113,7 @@ class ClientCore:
         self._outcomes = Outcomes(
             self.dispatch,
             probe_delay_s=config.probe_delay_s,
-            on_problem=self._problem,
+            on_problem=self._teller.problem,
             on_rate_limit=self._slow_down,
         )
         self._tokens: Tokens | None = None
@@ -144,14 +130,9 @@ class ClientCore:
         self._recovery: Recovery | None = None
         self._tasks: OwnedTasks | None = None
         self._refreshing: asyncio.Task[None] | None = None
-        self._quotes: dict[InstrumentId, tuple[int | None, int | None]] = {}
+        self._prices = BestPrices()
         self._last_index = 0
         self._held_until_ns = 0
-        self._connected = False
-        self._connecting = asyncio.Lock()
-        self._attempt: asyncio.Future[None] | None = None  # a connect under way
-        self._abandoned = False
-        self.callback_errors = 0
         self.tier: Tier | None = None
 
     # -- looking -----------------------------------------------------------------------
@@ -172,6 +153,11 @@ class ClientCore:
         """Counters of our own signer; None without one, or with one that keeps none."""
         stats = getattr(self._signer, "stats", None)
         return stats if isinstance(stats, SignerStats) else None
+
+    @property
+    def callback_errors(self) -> int:
+        """How often a callback of the caller raised."""
+        return self._teller.callback_errors
 
     # -- what the parts need -----------------------------------------------------------
 
@@ -236,53 +222,20 @@ class ClientCore:
 
     def on_session_event(self, event: SessionEvent) -> None:
         """Translate for the status callback."""
-        state, reason = _connection_state(event)
-        if state is None:
-            return
-        now_ns = self._clock.wall_ns()
-        name = f"private/{self._account_index}"
-        self._tell(
-            ConnectionStatus(
-                venue=VENUE, ts_init=now_ns, connection=name, state=state, reason=reason
-            )
-        )
-        if isinstance(event, Connected) and event.is_reconnect:
-            self._tell(Reconnected(venue=VENUE, ts_init=now_ns, connection=name))
+        self._teller.session(f"private/{self._account_index}", event)
 
     def on_refused(self, channel: str, code: int | None, message: str) -> None:
         """A stream will not come."""
-        log.error("venue=LIGHTER stream=%s refused: %s (code=%s)", channel, message, code)
-        self._tell(
-            SubscriptionStatus(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                stream=channel,
-                state=StreamState.REFUSED,
-                code=code,
-                message=message,
-            )
-        )
+        self._teller.refused(channel, code, message)
 
     def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
         """Tell of what no order or call stands for."""
         log.warning("venue=LIGHTER %s (code=%s)", message, code)
-        self._tell(
-            ErrorEvent(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                message=message,
-                code=code,
-                where="private",
-                error=error,
-            )
-        )
+        self._teller.problem(message, code, error, where="private")
 
     def deliver(self, report: PositionStatusReport | AccountState) -> None:
         """Hand a report to the caller."""
-        try:
-            self._deliver(report)
-        except Exception as error:  # noqa: BLE001 - a caller's callback
-            self._callback_failed(report, error)
+        self._teller.report(report)
 
     def order_seen(self, row: DispatchRow) -> None:
         """Fetch trades that the row speaks of, unless they come by themselves."""
@@ -307,47 +260,13 @@ class ClientCore:
 
     async def _refresh_markets(self, rest: LighterRest) -> None:
         try:
-            await self.markets.load(rest)
+            await self.markets.load(rest.instruments)
         except ConnectorError as error:
             self.on_problem(f"market definitions not read: {error}", None, error)
         self._feed.replay()
 
-    # -- callbacks ---------------------------------------------------------------------
-
-    def _deliver(self, event: Event) -> None:
-        if self._on_event is not None:
-            self._on_event(event)
-
-    def _callback_failed(self, what: object, error: Exception) -> None:
-        self.callback_errors += 1
-        log.error("venue=LIGHTER on_event raised for %s", type(what).__name__, exc_info=error)
-        self._problem(f"on_event raised {type(error).__name__} for {type(what).__name__}", None)
-
-    def _tell(self, event: StatusEvent) -> None:
-        if self._on_status is None:
-            return
-        try:
-            self._on_status(event)
-        except Exception:
-            self.callback_errors += 1
-            log.exception("venue=LIGHTER on_status raised for %s", type(event).__name__)
-
-    def _problem(self, message: str, code: int | str | None) -> None:
-        self._tell(
-            ErrorEvent(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                message=message,
-                code=code,
-                where="orders",
-            )
-        )
-
     def _slow_down(self) -> None:
         self._held_until_ns = self._clock.monotonic_ns() + to_ns(RATE_LIMIT_PAUSE_S)
-
-    def _task_died(self, name: str, error: BaseException) -> None:
-        self._problem(f"task {name} died: {type(error).__name__}", None)
 
 
 def _make_signer(config: Config) -> TxSigner | None:
@@ -361,18 +280,3 @@ def _make_signer(config: Config) -> TxSigner | None:
         config.endpoints.chain_id,
         pool_capacity=config.signing_pool,
     )
-
-
-def _connection_state(event: SessionEvent) -> tuple[ConnectionState | None, str]:
-    match event:
-        case Connecting():
-            return ConnectionState.CONNECTING, ""
-        case Connected():
-            return ConnectionState.LIVE, ""
-        case Lost(error=error):
-            return ConnectionState.RECONNECTING, str(error)
-        case Closing():
-            return ConnectionState.CLOSING, ""
-        case Closed(error=error):
-            return ConnectionState.CLOSED, "" if error is None else str(error)
-    return None, ""

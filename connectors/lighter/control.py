@@ -1,24 +1,17 @@
-"""The channels of one connection: what is wanted, what is asked for, what the venue said.
+"""The venue's words about channels: acknowledgements, errors, and what they mean (section 6).
 
-Sans-I/O. The shell takes commands with `next_command`, tells with `sent` when each left, and hands
-on what comes back. No more than `in_flight` commands are without an answer (section 6.9); an answer
-is a bare acknowledgement, the first typed frame of the channel, or an error about it.
+What is wanted and asked for is in `connectors.data.control`. The venue bounds the commands without
+an answer (6.9); an answer is a bare acknowledgement, the first typed frame of the channel, or an
+error about it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import Enum
-
-from ..model import StreamState
+from ..data.control import ANSWER_TIMEOUT_S, ChannelControl, ChannelOutcome, Command, Method
 from .limits import STREAM_LIMITS
 from .wire import channel_name, error_channel, subscribe_frame, unsubscribe_frame
 
 __all__ = ["ANSWER_TIMEOUT_S", "ChannelOutcome", "Command", "Control", "Method"]
-
-ANSWER_TIMEOUT_S = 10.0
 
 NOT_SUBSCRIBED, ALREADY_SUBSCRIBED, INVALID_CHANNEL = 30002, 30003, 30005
 TOO_MANY_MESSAGES, TOO_MANY_IN_FLIGHT = 30009, 30010
@@ -28,69 +21,10 @@ BAD_PARAMETER = 20001
 _PAUSES_S = {TOO_MANY_MESSAGES: 10.0, TOO_MANY_IN_FLIGHT: 1.0, TOO_MANY_REQUESTS: 10.0}
 
 
-class Method(Enum):
-    """What a command asks for."""
+class Control(ChannelControl):
+    """State of one connection; channels are named with slashes, and may be told with colons."""
 
-    SUBSCRIBE = "subscribe"
-    UNSUBSCRIBE = "unsubscribe"
-
-
-@dataclass(slots=True, eq=False)
-class Command:
-    """One frame for the venue."""
-
-    method: Method
-    channel: str
-    sent_at: float = 0.0
-
-    @property
-    def data(self) -> bytes:
-        """The frame."""
-        if self.method is Method.SUBSCRIBE:
-            return subscribe_frame(self.channel)
-        return unsubscribe_frame(self.channel)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelOutcome:
-    """What became of a channel; PENDING: it is asked for again."""
-
-    channel: str
-    state: StreamState
-    code: int | None = None
-    message: str = ""
-
-
-class Control:
-    """State of one connection.
-
-    Parameters
-    ----------
-    limit :
-        Channels it may hold.
-    in_flight :
-        Commands that may be without an answer.
-
-    Attributes
-    ----------
-    channels : dict of str
-        Those assigned, in the order in which they were.
-    unattributed :
-        Errors that could not be laid at any channel's door.
-    """
-
-    __slots__ = (
-        "_active",
-        "_asked",
-        "_connected",
-        "_held_until",
-        "_queue",
-        "_renewing",
-        "channels",
-        "in_flight_limit",
-        "limit",
-        "unattributed",
-    )
+    __slots__ = ()
 
     def __init__(
         self,
@@ -98,159 +32,27 @@ class Control:
         limit: int = STREAM_LIMITS.subscriptions,
         in_flight: int = STREAM_LIMITS.subscribes_in_flight,
     ) -> None:
-        self.limit = limit
-        self.in_flight_limit = in_flight
-        self.channels: dict[str, None] = {}
-        self.unattributed = 0
-        self._active: set[str] = set()
-        self._renewing: set[str] = set()
-        self._queue: deque[Command] = deque()
-        self._asked: list[Command] = []  # without an answer, oldest first
-        self._connected = False
-        self._held_until = 0.0
+        super().__init__(limit=limit, in_flight=in_flight)
 
-    @property
-    def free(self) -> int:
-        """Places left."""
-        return max(self.limit - len(self.channels), 0)
-
-    @property
-    def in_flight(self) -> int:
-        """Commands without an answer."""
-        return len(self._asked)
-
-    @property
-    def backlog(self) -> int:
-        """Commands that have not left yet."""
-        return len(self._queue)
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether commands may leave."""
-        return self._connected
-
-    def is_active(self, channel: str) -> bool:
-        """Whether the venue serves a channel."""
-        return channel in self._active
-
-    def is_renewing(self, channel: str) -> bool:
-        """Whether a channel is being ended and asked for again, for a new snapshot."""
-        return channel in self._renewing
-
-    # -- wishes ----------------------------------------------------------------------------
-
-    def subscribe(self, channel: str) -> None:
-        """Want a channel; no effect if it is wanted."""
-        if channel not in self.channels:
-            self.channels[channel] = None
-            self._enqueue(Method.SUBSCRIBE, channel)
-
-    def unsubscribe(self, channel: str) -> None:
-        """Want a channel no more."""
-        if channel not in self.channels:
-            return
-        del self.channels[channel]
-        self._renewing.discard(channel)
-        self._active.discard(channel)
-        waiting = [each for each in self._queue if each.channel == channel]
-        for command in waiting:
-            self._queue.remove(command)
-        # What has left, or what the last command that has not left was to end, must be ended.
-        asked = [each for each in self._asked if each.channel == channel]
-        unsubscribed = bool(asked) and asked[-1].method is Method.UNSUBSCRIBE
-        never_asked = not asked and waiting and waiting[0].method is Method.SUBSCRIBE
-        if not unsubscribed and not never_asked:
-            self._enqueue(Method.UNSUBSCRIBE, channel)
-
-    def renew(self, channel: str) -> bool:
-        """End a channel and ask for it again, which brings a new snapshot.
-
-        Returns False where that is under way, or the channel is not wanted.
-        """
-        if channel not in self.channels or channel in self._renewing or not self._connected:
-            return False
-        if any(each.channel == channel and each.method is Method.SUBSCRIBE
-               for each in (*self._queue, *self._asked)):  # fmt: skip
-            return False  # asked for: its snapshot is still to come
-        self._renewing.add(channel)
-        self._active.discard(channel)
-        self._enqueue(Method.UNSUBSCRIBE, channel)
-        self._enqueue(Method.SUBSCRIBE, channel)
-        return True
-
-    def _enqueue(self, method: Method, channel: str) -> None:
-        if self._connected:
-            self._queue.append(Command(method, channel))
-
-    # -- commands out ----------------------------------------------------------------------
-
-    def next_command(self, now: float) -> Command | None:
-        """Return the command to send next, without taking it; None while none may leave."""
-        if not self._queue or len(self._asked) >= self.in_flight_limit or now < self._held_until:
-            return None
-        return self._queue[0]
-
-    def sent(self, command: Command, now: float) -> None:
-        """Note that `command`, the next one, was handed to the socket at monotonic `now`."""
-        if not self._queue or self._queue[0] is not command:
-            raise ValueError("commands leave in the order they were queued")
-        self._queue.popleft()
-        command.sent_at = now
-        self._asked.append(command)
-
-    def next_deadline(self, now: float) -> float | None:
-        """Return when `overdue` or `next_command` has something new, None for never."""
-        times = [self._asked[0].sent_at + ANSWER_TIMEOUT_S] if self._asked else []
-        if self._queue and now < self._held_until:
-            times.append(self._held_until)
-        return min(times, default=None)
-
-    # -- what comes back -------------------------------------------------------------------
-
-    def on_connected(self) -> None:
-        """The connection is greeted: ask for every channel."""
-        self._connected = True
-        self._queue.extend(Command(Method.SUBSCRIBE, channel) for channel in self.channels)
-
-    def on_lost(self) -> None:
-        """The connection is gone, and everything said on it."""
-        self._connected = False
-        self._active.clear()
-        self._renewing.clear()
-        self._queue.clear()
-        self._asked.clear()
-        self._held_until = 0.0
+    def encode(self, method: Method, channel: str) -> bytes:
+        """Return the frame of a command."""
+        if method is Method.SUBSCRIBE:
+            return subscribe_frame(channel)
+        return unsubscribe_frame(channel)
 
     def on_subscribed(self, channel: str) -> list[ChannelOutcome]:
         """A bare acknowledgement, or the first typed frame of a channel."""
-        channel = channel_name(channel)
-        self._answered(Method.SUBSCRIBE, channel)
-        # An unsubscribe before it may have gone without an acknowledgement of its own.
-        self._answered(Method.UNSUBSCRIBE, channel)
-        self._renewing.discard(channel)
-        if channel not in self.channels or channel in self._active:
-            return []
-        self._active.add(channel)
-        return [ChannelOutcome(channel, StreamState.ACTIVE)]
+        return super().on_subscribed(channel_name(channel))
 
     def on_unsubscribed(self, channel: str) -> list[ChannelOutcome]:
         """The venue ended a channel."""
-        channel = channel_name(channel)
-        asked = self._answered(Method.UNSUBSCRIBE, channel)
-        if channel not in self.channels:
-            return [ChannelOutcome(channel, StreamState.CANCELED)]
-        if not asked and channel in self._active:
-            # Nobody asked for that; the wish stands.
-            self._active.discard(channel)
-            self._enqueue(Method.SUBSCRIBE, channel)
-            return [ChannelOutcome(channel, StreamState.PENDING, None, "ended by the venue")]
-        return []
+        return super().on_unsubscribed(channel_name(channel))
 
     def on_error(self, code: int | None, message: str, now: float) -> list[ChannelOutcome]:
         """An error frame (section 6.6); an empty list where it is about no channel."""
         named = error_channel(message)
         if code in _PAUSES_S:
-            return self._pause(_PAUSES_S[code], code, message, now)
+            return self.pause(_PAUSES_S[code], code, message, now)
         if code == ALREADY_SUBSCRIBED and named is not None:
             return self.on_subscribed(named)
         if code == NOT_SUBSCRIBED and named is not None:
@@ -265,58 +67,4 @@ class Control:
                 self.unattributed += 1
                 return []
             named = oldest.channel
-        self._answered(Method.SUBSCRIBE, named)
-        self._renewing.discard(named)
-        self._active.discard(named)
-        if self.channels.pop(named, "") == "":
-            return []
-        return [ChannelOutcome(named, StreamState.REFUSED, code, message)]
-
-    def _pause(
-        self, pause_s: float, code: int | None, message: str, now: float
-    ) -> list[ChannelOutcome]:
-        """Too fast: wait, and repeat the command that left last."""
-        self._held_until = max(self._held_until, now + pause_s)
-        if not self._asked:
-            self.unattributed += 1
-            return []
-        command = self._asked.pop()
-        self._queue.appendleft(Command(command.method, command.channel))
-        return [ChannelOutcome(command.channel, StreamState.PENDING, code, message)]
-
-    def overdue(self, now: float) -> list[ChannelOutcome]:
-        """Give up on answers that are late: an unsubscribe counts as done, a subscribe is repeated.
-
-        A repeated subscribe that was served after all is answered by 30003, which does no harm.
-        """
-        late = [each for each in self._asked if now - each.sent_at >= ANSWER_TIMEOUT_S]
-        outcomes: list[ChannelOutcome] = []
-        for command in late:
-            self._asked.remove(command)
-            if command.method is Method.SUBSCRIBE and command.channel in self.channels:
-                self._enqueue(Method.SUBSCRIBE, command.channel)
-                outcomes.append(
-                    ChannelOutcome(command.channel, StreamState.PENDING, None, "no answer")
-                )
-        return outcomes
-
-    def _is_asked(self, channel: str) -> bool:
-        return any(c.channel == channel and c.method is Method.SUBSCRIBE for c in self._asked)
-
-    def _answered(self, method: Method, channel: str) -> bool:
-        for command in self._asked:
-            if command.channel == channel and command.method is method:
-                self._asked.remove(command)
-                return True
-        return False
-
-    def missing(self) -> Iterable[str]:
-        """Go through the channels that are wanted and not served."""
-        return (channel for channel in self.channels if channel not in self._active)
-
-    def __repr__(self) -> str:
-        state = "connected" if self._connected else "down"
-        return (
-            f"<Control {state} {len(self._active)}/{len(self.channels)} channels, "
-            f"{len(self._asked)} in flight, {len(self._queue)} waiting>"
-        )
+        return self.refuse(named, code, message)

@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from types import TracebackType
-from typing import Self
 
-from ..errors import ClientError, ConfigError, ConnectorError
+from ..errors import ConfigError, ConnectorError
 from ..net.tasks import OwnedTasks
 from .account_actions import AccountActions
 from .approval import approve
@@ -22,8 +20,7 @@ from .limits import Tier
 from .private_stream import PrivateStream
 from .recovery import Recovery
 from .rest import LighterRest
-from .sending import Sender, TxSigner
-from .tokens import Tokens
+from .sending import Sender
 from .trading import CancelOrder, Trading
 
 __all__ = ["CancelOrder", "ExecutionClient"]
@@ -64,57 +61,21 @@ class ExecutionClient(Trading, AccountActions, Asking):
 
     # -- connecting --------------------------------------------------------------------
 
-    async def __aenter__(self) -> Self:
-        await self.connect()
-        return self
+    def _check(self) -> None:
+        if self._signer is None or self._tokens is None:
+            raise ConfigError(
+                "Lighter execution requires credentials: set api_secret, account_index and "
+                "api_key_index in the config or the environment"
+            )
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def connect(self) -> None:
-        """Load what is needed, open the private streams, and wait until all have spoken.
-
-        Raises
-        ------
-        ConfigError
-            Without credentials; nothing was opened.
-        VenueError
-            The venue refused: a stream, or orders of an integrator it does not approve.
-        TransportError, RequestTimeout
-            It could not be reached, or streams stayed silent.
-        """
-        async with self._connecting:
-            if self._connected:
-                return
-            if self._signer is None or self._tokens is None:
-                raise ConfigError(
-                    "Lighter execution requires credentials: set api_secret, account_index and "
-                    "api_key_index in the config or the environment"
-                )
-            attempt = asyncio.ensure_future(self._connect(self._signer, self._tokens))
-            self._attempt = attempt
-            try:
-                await attempt
-            except BaseException as error:
-                await self._teardown("connect failed")
-                if isinstance(error, asyncio.CancelledError) and self._abandoned:
-                    raise ClientError("disconnected while connecting") from None
-                raise
-            finally:
-                self._attempt = None
-                self._abandoned = False
-            self._connected = True
-
-    async def _connect(self, signer: TxSigner, tokens: Tokens) -> None:
+    async def _open(self) -> None:
+        signer, tokens = self._signer, self._tokens
+        assert signer is not None
+        assert tokens is not None
         config = self.config
         self._positions.clear()
         self._balances.reset()
-        tasks = self._tasks = OwnedTasks("lighter/execution", on_death=self._task_died)
+        tasks = self._tasks = OwnedTasks("lighter/execution", on_death=self._teller.task_died)
         rest = self._rest = LighterRest(config, auth=tokens.current, clock=self._clock)
         sender = self._sender = Sender(
             self._outcomes,
@@ -128,15 +89,13 @@ class ExecutionClient(Trading, AccountActions, Asking):
         self._recovery = self._outcomes.recovery = Recovery(
             schedule=self._schedule,
             reconciler=self._reconciler,
-            dispatch=self.dispatch,
             queries=self._queries(),
-            sender=sender,
             feed=self._feed,
             tasks=tasks,
             clock=self._clock,
             on_problem=self.on_problem,
         )
-        await self.markets.load(rest)
+        await self.markets.load(rest.instruments)
         await sender.refresh_nonce()
         await self._learn_tier(rest)
         if config.integrator_account_index is not None:
@@ -171,22 +130,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
         self.tier = Tier.of(account.get("account_type"))
         log.info("venue=LIGHTER account tier %s", self.tier or account.get("account_type"))
 
-    async def disconnect(self) -> None:
-        """End the connection; what was on its way has an unknown outcome. Idempotent.
-
-        Ends a `connect` under way. The client can `connect` again, and then finds out about what
-        was unknown.
-        """
-        if self._attempt is not None:
-            self._abandoned = True
-            self._attempt.cancel()
-        async with self._connecting:
-            self._connected = False
-            await self._teardown("disconnected")
-
-    async def close(self) -> None:
-        """Disconnect for good and wipe the key."""
-        await self.disconnect()
+    def _wipe(self) -> None:
         if self._owns_signer and self._signer is not None:
             close = getattr(self._signer, "close", None)
             if close is not None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from .._speedups.book import BookSide, ChainedBook
-from .._speedups.dedup import BoundedDedup
+from .._speedups.book import ChainedBook
 from .._speedups.events import EventFlag, EventKind
 from .._speedups.lighter import MarketStats
+from ..data.bars import BarCloser
 from ..data.dispatch import Consumer
 from ..data.feeds import check_callback, iterate
+from ..data.market import MarketData, book_snapshot
+from ..data.trades import NewTrades
 from ..errors import ClientError, Unsupported
 from ..model import (
     Bar,
     BookUpdate,
-    DataDropped,
     EventFeed,
     IndexPrice,
     Instrument,
@@ -30,20 +31,18 @@ from ..model import (
     Trade,
 )
 from ..net.stream import Overflow
-from .bars import BarCloser
 from .channels import ALL, RESOLUTIONS, Channel, ChannelKind
 from .instruments import wire_name
 
 __all__ = ["MarketFeeds"]
 
 EVERY_SYMBOL = -1
-TRADES_KEPT = 4_096
 
 StatsCallback = Callable[[MarketStats], object]
 EmptySideCallback = Callable[[Instrument, bool, bool], object]
 
 
-class MarketFeeds(ABC):
+class MarketFeeds(MarketData):
     """The subscriptions and iterations of `DataClient`.
 
     Callbacks are plain functions, called on the socket's stack before the next message is read.
@@ -57,10 +56,6 @@ class MarketFeeds(ABC):
     """
 
     # ---- what the client provides -------------------------------------------------------------
-
-    @abstractmethod
-    def instrument(self, instrument: Instrument | str) -> Instrument:
-        """Return the current definition of an instrument."""
 
     @abstractmethod
     def _number(self, instrument: Instrument) -> int:
@@ -109,10 +104,6 @@ class MarketFeeds(ABC):
         """Call when the channels are interrupted, until the subscription ends."""
 
     @abstractmethod
-    def _dropped_marker(self, what: str) -> Callable[[int], DataDropped]:
-        """Return what makes the item that stands where events are missing."""
-
-    @abstractmethod
     def _bar_lost(self, bar: Bar) -> None:
         """A bar's end fell into a loss of the connection."""
 
@@ -155,9 +146,8 @@ class MarketFeeds(ABC):
         """
         found, number, market = self._target(instrument)
         consumer = self._consumer(EventKind.TRADE, number, callback)
-        new = consumer.wants = _NewTrades(
-            include_history=include_history, include_non_market=include_non_market
-        )
+        refused = 0 if include_non_market else EventFlag.NOT_MARKET
+        new = consumer.wants = NewTrades(include_history=include_history, refused=refused)
         channel = Channel(ChannelKind.TRADE, market)
         subscription = self._add(f"trades {found.id}", (channel,), consumer)
         self._watch_losses(subscription, new.on_lost)
@@ -332,119 +322,7 @@ class MarketFeeds(ABC):
         check_callback(callback)
         return self._add_height(callback)
 
-    # ---- the same, iterated over --------------------------------------------------------------
-
-    def quotes(
-        self,
-        instrument: Instrument | str,
-        *,
-        capacity: int = 4096,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Quote]:
-        """Iterate over `subscribe_quotes`."""
-        return iterate(self.subscribe_quotes, capacity, overflow, instrument)
-
-    def trades(
-        self,
-        instrument: Instrument | str,
-        *,
-        include_history: bool = False,
-        capacity: int = 4096,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Trade]:
-        """Iterate over `subscribe_trades`."""
-        return iterate(
-            self.subscribe_trades,
-            capacity,
-            overflow,
-            instrument,
-            include_history=include_history,
-        )
-
-    def book_deltas(
-        self,
-        instrument: Instrument | str,
-        *,
-        capacity: int = 4096,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[BookUpdate | DataDropped]:
-        """Iterate over `subscribe_book_deltas`; a `DataDropped` stands where some are missing."""
-        marker = self._dropped_marker(f"book deltas {self.instrument(instrument).id}")
-        return iterate(
-            self.subscribe_book_deltas, capacity, overflow, instrument, gap_marker=marker
-        )
-
-    def book_snapshots(
-        self,
-        instrument: Instrument | str,
-        *,
-        levels: int = 20,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[BookUpdate]:
-        """Iterate over `subscribe_book_snapshots`."""
-        return iterate(self.subscribe_book_snapshots, capacity, overflow, instrument, levels=levels)
-
-    def candles(
-        self,
-        instrument: Instrument | str,
-        interval: str,
-        *,
-        closed_only: bool = True,
-        source: str = "trade",
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Bar]:
-        """Iterate over `subscribe_candles`."""
-        return iterate(
-            self.subscribe_candles,
-            capacity,
-            overflow,
-            instrument,
-            interval,
-            closed_only=closed_only,
-            source=source,
-        )
-
-    def mark_prices(
-        self,
-        instrument: Instrument | str | None,
-        *,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[MarkPrice]:
-        """Iterate over `subscribe_mark_price`."""
-        return iterate(self.subscribe_mark_price, capacity, overflow, instrument)
-
-    def index_prices(
-        self,
-        instrument: Instrument | str,
-        *,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[IndexPrice]:
-        """Iterate over `subscribe_index_price`."""
-        return iterate(self.subscribe_index_price, capacity, overflow, instrument)
-
-    def liquidations(
-        self,
-        instrument: Instrument | str,
-        *,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Liquidation]:
-        """Iterate over `subscribe_liquidations`."""
-        return iterate(self.subscribe_liquidations, capacity, overflow, instrument)
-
-    def tickers(
-        self,
-        instrument: Instrument | str | None,
-        *,
-        capacity: int = 4096,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Ticker]:
-        """Iterate over `subscribe_tickers`."""
-        return iterate(self.subscribe_tickers, capacity, overflow, instrument)
+    # ---- iterated over ------------------------------------------------------------------------
 
     def market_stats(
         self,
@@ -478,45 +356,3 @@ class MarketFeeds(ABC):
     def _consumer(kind: EventKind, number: int, callback: Callable[[Any], object]) -> Consumer:
         check_callback(callback)
         return Consumer(kind, number, callback)
-
-
-class _NewTrades:
-    """Lets each trade pass once, and of the history what was missed."""
-
-    __slots__ = ("_floor", "_history", "_newest", "_refused", "_seen")
-
-    def __init__(self, *, include_history: bool, include_non_market: bool) -> None:
-        self._history = include_history
-        self._refused = 0 if include_non_market else EventFlag.NOT_MARKET
-        self._seen = BoundedDedup(TRADES_KEPT)
-        self._newest = -1
-        self._floor = -1  # trades of the history above it were missed; -1: none were
-
-    def __call__(self, trade: Trade) -> bool:
-        number = trade.trade_id
-        if self._seen.insert(number):
-            return False
-        if number > self._newest:
-            self._newest = number
-        if trade.flags & EventFlag.HISTORY and not self._history and not 0 <= self._floor < number:
-            return False
-        return not trade.flags & self._refused
-
-    def on_lost(self) -> None:
-        """The connection is gone: what comes in the next history above this is new."""
-        self._floor = self._newest
-
-
-def book_snapshot(book: ChainedBook, levels: int | None) -> BookUpdate:
-    """Return the best levels of a book as an event."""
-    return BookUpdate(
-        book.instrument,
-        book.levels(BookSide.BID, levels),
-        book.levels(BookSide.ASK, levels),
-        is_snapshot=True,
-        first_seq=book.last_seq,
-        last_seq=book.last_seq,
-        ts_event=book.ts_event,
-        ts_init=book.ts_init,
-        flags=0 if levels is None else EventFlag.PARTIAL,
-    )

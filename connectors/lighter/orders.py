@@ -7,22 +7,25 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Any
 
 from .._speedups.ticks import TickScale
-from ..errors import ConnectorError, PrecisionError
-from ..model.enums import (
-    InstrumentKind,
-    MarketStatus,
-    OrderType,
-    SelfTradePrevention,
-    Side,
-    TimeInForce,
-    TriggerType,
+from ..errors import PrecisionError
+from ..execution.planning import (
+    CONDITIONAL,
+    CONDITIONAL_MARKET,
+    BestPrice,
+    Denial,
+    base_ticks,
+    check_expressible,
+    check_tradable,
+    protection_ticks,
+    slippage_of,
 )
+from ..model.enums import InstrumentKind, OrderType, SelfTradePrevention, Side, TimeInForce
 from ..model.instruments import Instrument
 from ..model.orders import Order
 from .instruments import market_index
@@ -47,29 +50,12 @@ NS_PER_MS = 1_000_000
 DEFAULT_LIFE_MS = 28 * 86_400_000
 MIN_LIFE_MS = 5 * 60_000
 MAX_LIFE_MS = 30 * 86_400_000
-BPS = 10_000
-
-CONDITIONAL_MARKET = frozenset({OrderType.STOP_MARKET, OrderType.MARKET_IF_TOUCHED})
-CONDITIONAL = CONDITIONAL_MARKET | {OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}
 _SELF_TRADE = {
     SelfTradePrevention.EXPIRE_MAKER: 0,
     SelfTradePrevention.EXPIRE_TAKER: 1,
     SelfTradePrevention.EXPIRE_BOTH: 2,
     SelfTradePrevention.REDUCE: 3,
 }
-_TAKES = (TriggerType.DEFAULT, TriggerType.MARK)
-
-# Best price in ticks that an order of this side would trade against, None if there is none.
-BestPrice = Callable[[Side], int | None]
-
-
-class Denial(ConnectorError):
-    """The order must not be sent; the text says why. Never reaches the caller as an error."""
-
-    @property
-    def reason(self) -> str:
-        """The text."""
-        return str(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,26 +179,13 @@ def plan_order(
 def check_supported(order: Order, instrument: Instrument | None) -> None:
     """Deny what the venue has no way to express; needs no connection."""
     kind, tif = order.order_type, order.time_in_force
-    if order.quote_size:
-        raise Denial("quote_quantity is not supported: give the size in base currency")
-    if order.display_size is not None:
-        raise Denial("display_qty is not supported: the venue has no iceberg orders")
-    if order.size is None or order.close_position:
-        raise Denial("close_position is not supported: give a size and reduce_only")
-    if order.position_side is not None:
-        raise Denial("position_side is not supported: the venue has one-way positions")
-    if tif is TimeInForce.FOK:
-        raise Denial("fill-or-kill (FOK) is not supported by the venue")
+    check_expressible(order)
     if kind not in ORDER_TYPES:
         raise Denial(f"order type {kind} is not supported by the venue")
-    if tif in (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE):
-        raise Denial(f"time in force {tif} is not supported by the venue")
     if kind is OrderType.MARKET and tif not in (TimeInForce.GTC, TimeInForce.IOC):
         raise Denial(f"time in force {tif} does not go with a market order")
     if kind in CONDITIONAL_MARKET and tif is TimeInForce.IOC:
         raise Denial(f"a {kind} order needs a positive expiry and cannot be IOC")
-    if order.trigger_type not in _TAKES:
-        raise Denial(f"trigger_type {order.trigger_type}: the venue triggers on the mark price")
     if order.self_trade_prevention is SelfTradePrevention.NONE:
         raise Denial("self_trade_prevention NONE is not supported by the venue")
     if instrument is None:
@@ -223,17 +196,7 @@ def check_supported(order: Order, instrument: Instrument | None) -> None:
         raise Denial(f"{kind} orders are not supported on spot markets")
     if is_spot and order.reduce_only:
         raise Denial("reduce_only has no meaning on spot markets")
-    if instrument is None:
-        raise Denial(f"unknown instrument {order.instrument_id}")
-    if instrument.status is not MarketStatus.TRADING:
-        raise Denial(f"{instrument.id} cannot be traded: its status is {instrument.venue_status}")
-
-
-def protection_ticks(base_ticks: int, side: Side, slippage_bps: int) -> int:
-    """Return the worst price a market order may trade at: rounded away from `base_ticks`."""
-    if side is Side.BUY:
-        return -(-base_ticks * (BPS + slippage_bps) // BPS)
-    return base_ticks * (BPS - slippage_bps) // BPS
+    check_tradable(order, instrument)
 
 
 # -- sizes and prices ------------------------------------------------------------------
@@ -303,25 +266,10 @@ def _price(
         return ticks
     base = trigger_ticks
     if order.order_type is OrderType.MARKET:
-        found = best(order.side)
-        if found is None:
-            side = "ask" if order.side is Side.BUY else "bid"
-            raise Denial(
-                f"no cached quote: a market order needs the {side} of {order.instrument_id}; "
-                "feed update_quote"
-            )
-        base = found
-    ticks = protection_ticks(base, order.side, slippage(order, rules))
+        base = base_ticks(order, best)
+    ticks = protection_ticks(base, order.side, slippage_of(order, rules.slippage_bps))
     check_ticks(ticks, instrument.price_scale.to_decimal(ticks), "protection price", instrument)
     return ticks
-
-
-def slippage(order: Order, rules: Rules) -> int:
-    """Return the slippage of an order in basis points: its own, else that of the settings."""
-    own = order.options.get("slippage_bps", rules.slippage_bps)
-    if not isinstance(own, int) or not 0 <= own < BPS:
-        raise Denial(f"option slippage_bps must be 0 to 9 999, got {own!r}")
-    return own
 
 
 def _too_small(instrument: Instrument, lots: int, ticks: int) -> Denial:

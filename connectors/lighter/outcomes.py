@@ -34,6 +34,7 @@ log = logging.getLogger("connectors.lighter")
 CREATE_EXTRA_S = 1.0  # a create gets this much longer than a cancel to show an effect
 TOO_LATE_CODES = frozenset({21700, 21709, 21715})
 KEPT_DOUBTS = 1_000
+NS_PER_MS = 1_000_000
 HELP = {
     21120: "check private key, account, key index and chain id",
     21108: "check private key and key index",
@@ -84,7 +85,7 @@ class Outcomes:
         """Take note that the bytes are out."""
         order = command.subject
         if command.kind is Kind.CREATE and isinstance(order, TrackedOrder):
-            order.expires_at = command.expires_ms * 1_000_000
+            order.expires_at = command.expires_ms * NS_PER_MS
             if not order.is_submitted and not order.is_final:
                 self._dispatch.submitted(order)
 
@@ -98,13 +99,13 @@ class Outcomes:
         if command.kind is Kind.CREATE:
             if not order.is_accepted and not order.is_final:
                 in_s = delay_s + CREATE_EXTRA_S
-                self.recovery.ask(order, Why.CREATE_UNSEEN, in_s=in_s, command=command)
+                self._ask(order, Why.CREATE_UNSEEN, in_s, command)
         elif order.is_final or order.client_order_id not in self._dispatch.registry:
             return
         elif command.kind is Kind.CANCEL and order.is_pending_cancel:
-            self.recovery.ask(order, Why.CANCEL_UNSEEN, in_s=delay_s, command=command)
+            self._ask(order, Why.CANCEL_UNSEEN, delay_s, command)
         elif command.kind is Kind.MODIFY and order.requested is not None:
-            self.recovery.ask(order, Why.MODIFY_UNSEEN, in_s=delay_s, command=command)
+            self._ask(order, Why.MODIFY_UNSEEN, delay_s, command)
 
     def tx_refused(self, command: Command, refusal: Refusal) -> None:
         """Tell the order of the refusal."""
@@ -145,8 +146,7 @@ class Outcomes:
                 self._in_doubt.popitem(last=False)
         if order.client_order_id in self._dispatch.registry:
             self._dispatch.in_doubt(order, doubt)
-            if self.recovery is not None:
-                self.recovery.ask(order, reason, command=command, in_s=0.05)
+            self._ask(order, reason, 0.05, command)
         else:
             self._on_problem(
                 f"{command.kind.value} of {order.client_order_id}: outcome unknown ({why})", None
@@ -189,6 +189,11 @@ class Outcomes:
             self._refuse(command, refusal.text, outcome.code, outcome.message)
 
     # -- inside ------------------------------------------------------------------------
+
+    def _ask(self, order: TrackedOrder, why: Why, in_s: float, command: Command) -> None:
+        if self.recovery is not None:
+            expires_at = command.expires_ms * NS_PER_MS
+            self.recovery.ask(order, why, in_s=in_s, expires_at=expires_at)
 
     def _forget(self, command: Command) -> None:
         if command.nonce is not None and self._in_doubt.get(command.nonce.value) is command:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from .._speedups.lighter import AccountFrame, AccountHandler, Ack, LighterDecoder
@@ -19,10 +18,10 @@ from ..errors import (
     ClientError,
     ConnectorError,
     DecodeError,
-    RequestTimeout,
     TransportError,
     VenueError,
 )
+from ..execution.private import GatedStream, LinkOwner
 from ..net.attempts import AttemptBudget
 from ..net.backoff import BackoffPolicy
 from ..net.clock import NS_PER_S, Clock
@@ -30,9 +29,7 @@ from ..net.endpoint import Endpoint
 from ..net.policy import Heartbeat, SessionPolicy
 from ..net.ratelimit import Quota, RateLimiter
 from ..net.session import Session
-from ..net.session_events import Connected, FeedProblem, Lost, SessionEvent
-from ..net.tasks import OwnedTasks
-from .config import Config
+from .config import VENUE, Config
 from .public_stream import CONTROL_KEY, control_limiter
 from .tokens import Rotation, Tokens
 from .wire import (
@@ -71,7 +68,7 @@ ALREADY_SUBSCRIBED, NOT_SUBSCRIBED, BAD_CHANNEL, BAD_PARAMETER = 30003, 30002, 3
 MS = 1_000
 
 
-class StreamOwner(Protocol):
+class StreamOwner(LinkOwner, Protocol):
     """Whom the stream tells what comes in; everything synchronously."""
 
     def on_rows(self, stream: str, frame: AccountFrame) -> None:
@@ -83,23 +80,8 @@ class StreamOwner(Protocol):
     def on_answer(self, frame: Frame) -> bool:
         """An answer or error frame; False if it belongs to no transaction."""
 
-    def on_link_up(self, *, is_reconnect: bool) -> None:
-        """A connection is greeted, its streams are asked for."""
-
-    def on_link_lost(self, epoch: int, why: str) -> None:
-        """The connection is gone; another follows."""
-
     def on_stop_sending(self) -> None:
         """The venue is about to close the connection."""
-
-    def on_session_event(self, event: SessionEvent) -> None:
-        """Anything of the session, for the status callback."""
-
-    def on_refused(self, channel: str, code: int | None, message: str) -> None:
-        """A subscription was refused for good."""
-
-    def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
-        """A frame that could not be used, or an error that belongs nowhere."""
 
 
 class _Account(AccountHandler):
@@ -121,18 +103,14 @@ class _Account(AccountHandler):
         self._stream.on_frame(ack_frame(ack))
 
 
-class PrivateStream:
-    """One connection of an account, replaced when it is lost.
-
-    Made for each `connect`: what belongs to an earlier one cannot reach a later one.
+class PrivateStream(GatedStream):
+    """The connection of one account.
 
     Attributes
     ----------
-    session : Session
-        For sending transactions.
-    unknown_frames, foreign_channels, bad_frames :
+    unknown_frames, foreign_channels :
         Counters: frames of a type we do not know, account frames that name another account
-        (they are taken by their type), frames that could not be read.
+        (they are taken by their type).
     """
 
     def __init__(
@@ -145,24 +123,24 @@ class PrivateStream:
         clock: Clock,
         attempts: AttemptBudget | None = None,
     ) -> None:
+        super().__init__(
+            VENUE,
+            owner,
+            gates=GATE_STREAMS,
+            timeout_s=config.readiness_timeout_s,
+            warning_s=config.readiness_warning_s,
+        )
         self._owner = owner
-        self._config = config
         self._tokens = tokens
         self._account = str(account_index)
         self._account_index = account_index
         self._clock = clock
-        self._tasks = OwnedTasks("lighter/private")
         self._channels: dict[str, bool] = {}  # wanted -> confirmed, in the order asked for
         self._retried: set[str] = set()  # got a second token already
-        self._missing: dict[str, str] = {}
-        self._gate: asyncio.Future[None] | None = None
         self._greeted: asyncio.Future[None] | None = None
-        self._timers: set[asyncio.TimerHandle] = set()
         self._rotation = Rotation(config.token_refresh_s, clock.monotonic_ns())
-        self._closing = False
         self.unknown_frames = 0
         self.foreign_channels = 0
-        self.bad_frames = 0
         self._limiter = _limiter(config)
         self.session = Session(
             f"lighter/private/{account_index}",
@@ -183,68 +161,12 @@ class PrivateStream:
     # -- opening and closing -----------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect, subscribe, and wait until every gate stream has sent its state.
-
-        Raises
-        ------
-        TransportError, HandshakeError, RequestTimeout
-            No connection, or streams that stay silent; the text names them.
-        VenueError
-            A stream was refused; the text is the venue's.
-        """
-        loop = asyncio.get_running_loop()
+        """Connect, subscribe, and wait until every gate stream has sent its state."""
         self._channels = {f"{name}/{self._account}": False for name in GATE_STREAMS}
-        self._missing = dict(GATE_STREAMS)
-        self._gate = loop.create_future()
-        try:
-            await self.session.open()
-            await self._wait_ready()
-        except BaseException:
-            await self.close()
-            raise
-        finally:
-            gate, self._gate = self._gate, None
-            if not gate.done():
-                gate.cancel()
-            elif not gate.cancelled():
-                gate.exception()  # seen, if nobody awaited it
+        await super().open()
         self._channels[f"{TX_STREAM}/{self._account}"] = False
         await self._subscribe([f"{TX_STREAM}/{self._account}"], self.session.epoch)
         self._arm_rotation()
-
-    async def _wait_ready(self) -> None:
-        gate = self._gate
-        assert gate is not None
-        config = self._config
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + config.readiness_timeout_s
-        while not gate.done():
-            left_s = deadline_s - loop.time()
-            if left_s <= 0:
-                missing = ", ".join(self._missing.values())
-                raise RequestTimeout(
-                    f"no data of: {missing} within {config.readiness_timeout_s:g} s"
-                )
-            await asyncio.wait([gate], timeout=min(left_s, config.readiness_warning_s))
-            if not gate.done() and loop.time() < deadline_s:
-                log.warning("venue=LIGHTER waiting for %s", ", ".join(self._missing.values()))
-        gate.result()
-
-    async def close(self) -> None:
-        """End for good: no task, timer or socket is left."""
-        self._closing = True
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-        try:
-            await self._tasks.close(timeout_s=2.0)
-        finally:
-            await self.session.close()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the connection is up and every gate stream has spoken on it."""
-        return self.session.is_connected and not self._missing
 
     # -- subscribing -------------------------------------------------------------------
 
@@ -315,41 +237,30 @@ class PrivateStream:
 
     # -- the session -------------------------------------------------------------------
 
-    def _on_event(self, event: SessionEvent) -> None:
-        if isinstance(event, Connected):
-            self._greeted = asyncio.get_running_loop().create_future()
-            self._spawn(self._establish(event.epoch, event.is_reconnect), "establish")
-        elif isinstance(event, Lost):
-            self._missing = dict(GATE_STREAMS)
-            self._channels = dict.fromkeys(self._channels, False)
-            self._retried.clear()
-            self._owner.on_link_lost(event.epoch, str(event.error))
-        if isinstance(event, FeedProblem):
-            self.bad_frames += 1
-            self._owner.on_problem(f"frame not used: {event.error}", None, event.error)
-        else:
-            self._owner.on_session_event(event)
+    def _on_connected(self) -> None:
+        self._greeted = asyncio.get_running_loop().create_future()
 
-    async def _establish(self, epoch: int, is_reconnect: bool) -> None:
+    def _on_lost(self) -> None:
+        self._channels = dict.fromkeys(self._channels, False)
+        self._retried.clear()
+
+    async def _establish(self, epoch: int, *, is_reconnect: bool) -> None:
         """Wait for the greeting, then ask for everything; replaced if the streams stay silent."""
         greeted = self._greeted
         assert greeted is not None
         await asyncio.wait([greeted], timeout=GREETING_TIMEOUT_S)
-        if self.session.epoch != epoch or not self.session.is_connected:
+        if not self._is_current(epoch):
             return
         if not greeted.done():
             self.session.reconnect(f"no greeting within {GREETING_TIMEOUT_S:g} s")
             return
         self.session.mark_ready()
         await self._subscribe(list(self._channels), epoch, fresh=is_reconnect)
-        if self.session.epoch != epoch or not self.session.is_connected:
+        if not self._is_current(epoch):
             return
         self._owner.on_link_up(is_reconnect=is_reconnect)
         if is_reconnect:
-            await asyncio.sleep(self._config.readiness_timeout_s)
-            if self.session.epoch == epoch and self._missing:
-                missing = ", ".join(self._missing.values())
-                self.session.reconnect(f"no data of: {missing} after reconnecting")
+            await self._expect_gates(epoch)
 
     # -- frames ------------------------------------------------------------------------
 
@@ -370,7 +281,7 @@ class PrivateStream:
         self._owner.on_rows(stream, frame)
         if self._missing or frame.is_snapshot:
             self._confirm(frame.channel)
-            self._open_gate(stream)
+            self._spoke(stream)
 
     def on_frame(self, frame: Frame) -> None:
         """Take any other frame."""
@@ -404,13 +315,7 @@ class PrivateStream:
             if named != self._account:
                 self.foreign_channels += 1
         self._owner.on_stream(frame)
-        self._open_gate(frame.stream)
-
-    def _open_gate(self, stream: str) -> None:
-        """A stream has spoken, and what it said was understood."""
-        self._missing.pop(stream, None)
-        if not self._missing and self._gate is not None and not self._gate.done():
-            self._gate.set_result(None)
+        self._spoke(frame.stream)
 
     def _confirm(self, channel: Any) -> None:
         if isinstance(channel, str):
@@ -456,7 +361,7 @@ class PrivateStream:
         elif code == BAD_CHANNEL and len(waiting := self._unconfirmed()) == 1:
             self._refuse(waiting[0], code, frame.message)
         elif code == BAD_PARAMETER and self._gate is not None and self._missing:
-            self._fail_gate(code, frame.message)
+            self._fail_gate(VenueError(code or 0, frame.message))
         else:
             self._owner.on_problem(frame.message or "error frame", code, None)
 
@@ -479,39 +384,16 @@ class PrivateStream:
     def _refuse(self, channel: str, code: int | None, message: str) -> None:
         stream = channel.partition("/")[0]
         if stream in GATE_STREAMS and self._gate is not None:
-            self._fail_gate(code, message)
+            self._fail_gate(VenueError(code or 0, message))
             return
         if stream not in GATE_STREAMS:
             self._channels.pop(channel, None)
         self._owner.on_refused(channel, code, message)
 
-    def _fail_gate(self, code: int | None, message: str) -> None:
-        if self._gate is not None and not self._gate.done():
-            self._gate.set_exception(VenueError(code or 0, message))
-
     def _ask_again(self) -> None:
         if self.session.is_ready:
             waiting = self._unconfirmed()
             self._spawn(self._subscribe(waiting, self.session.epoch), "ask-again")
-
-    # -- inside ------------------------------------------------------------------------
-
-    def _spawn(self, coro: Any, name: str) -> None:
-        if self._closing:
-            coro.close()
-        else:
-            self._tasks.spawn(coro, name)
-
-    def _later(self, delay_s: float, call: Callable[[], None]) -> None:
-        if self._closing:
-            return
-
-        def run() -> None:
-            self._timers.discard(handle)
-            call()
-
-        handle = asyncio.get_running_loop().call_later(delay_s, run)
-        self._timers.add(handle)
 
 
 def _limiter(config: Config) -> RateLimiter:

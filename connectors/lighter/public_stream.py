@@ -6,21 +6,20 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Callable
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from .._speedups.lighter import LighterDecoder
+from ..data.channel_stream import ChannelStream, StreamOwner
 from ..errors import ClientError, DecodeError, TransportError
 from ..net.attempts import AttemptBudget
 from ..net.backoff import BackoffPolicy, Jitter
 from ..net.endpoint import Endpoint
 from ..net.policy import Heartbeat, SessionPolicy
-from ..net.ratelimit import Quota, QuotaExceeded, RateLimiter, WindowQuota
+from ..net.ratelimit import Quota, RateLimiter, WindowQuota
 from ..net.session import Session
-from ..net.session_events import Closed, Connected, FeedProblem, Lost, SessionEvent
 from .channels import inbound_name
 from .config import Config
-from .control import ChannelOutcome, Control, Method
+from .control import Command, Control, Method
 from .limits import STREAM_LIMITS
 from .wire import PONG, ControlKind, parse
 
@@ -28,7 +27,6 @@ __all__ = [
     "CONTROL_KEY",
     "CONTROL_QUOTA",
     "PublicStream",
-    "StreamOwner",
     "control_limiter",
     "stream_policy",
 ]
@@ -43,10 +41,8 @@ CONTROL_QUOTA = (
 )
 PING = b'{"type":"ping"}'
 GREETING_TIMEOUT_S = 10.0
-STUCK_RETRY_S = 0.25
 SHUTDOWN_GRACE_S = 2.0
 LONGEST_SHUTDOWN_S = 600.0
-FOR_EVER_S = 1e7
 FIREWALL = frozenset({403, 405, 418, 429})
 
 
@@ -88,26 +84,7 @@ def stream_policy(config: Config) -> SessionPolicy:
     )
 
 
-class StreamOwner(Protocol):
-    """What a connection tells; everything synchronously."""
-
-    def on_outcomes(self, stream: PublicStream, outcomes: list[ChannelOutcome]) -> None:
-        """Channels are served, refused, ended or asked for again."""
-
-    def on_session_event(self, stream: PublicStream, event: SessionEvent) -> None:
-        """The session changed; the channels already know."""
-
-    def on_venue_error(self, stream: PublicStream, code: int | None, message: str) -> None:
-        """An error that is about no channel."""
-
-    def on_frame_problem(self, stream: PublicStream, error: Exception) -> None:
-        """A frame, or a row of one, that did not decode."""
-
-    def on_unknown_frame(self, stream: PublicStream, name: str, data: bytes) -> None:
-        """A frame of a type we do not know."""
-
-
-class PublicStream:
+class PublicStream(ChannelStream):
     """A connection and its channels.
 
     Parameters
@@ -138,14 +115,11 @@ class PublicStream:
         attempts: AttemptBudget | None = None,
         policy: SessionPolicy | None = None,
     ) -> None:
-        self.name = name
-        self.control = Control(limit=limit)
-        self.unknown_frames = 0
-        self.venue_errors = 0
+        self._control = Control(limit=limit)
+        super().__init__(owner, name, control=self._control, key=CONTROL_KEY)
         url = config.endpoints.stream
         url += ("&" if "?" in url else "?") + "readonly=true"
-        self._owner = owner
-        self._limiter = limiter if limiter is not None else control_limiter(url)
+        self.limiter = limiter if limiter is not None else control_limiter(url)
         self.decoder = decoder_factory(self)
         self.session = Session(
             name,
@@ -153,104 +127,28 @@ class PublicStream:
             self.decoder,
             self._on_event,
             policy=policy or stream_policy(config),
-            limiter=self._limiter,
+            limiter=self.limiter,
             attempts=attempts,
         )
-        self._pump_timer: asyncio.TimerHandle | None = None
-        self._pump_at = 0.0
         self._greeting_timer: asyncio.TimerHandle | None = None
         self._shutdown_timer: asyncio.TimerHandle | None = None
-        self._closing = False
 
-    @property
-    def is_active(self) -> bool:
-        """Whether the connection is up and greeted."""
-        return self.control.is_connected
-
-    async def open(self) -> None:
-        """Connect, trying again for as long as it takes; returns when it is up."""
-        await self.session.open(retry=True, timeout_s=FOR_EVER_S)
-
-    async def close(self) -> None:
-        """End for good, within the session's close time."""
-        self._closing = True
-        self._stop_timers()
-        await self.session.close()
-
-    def subscribe(self, channel: str) -> None:
-        """Want a channel."""
-        self.control.subscribe(channel)
-        self.pump()
-
-    def unsubscribe(self, channel: str) -> None:
-        """Want a channel no more."""
-        self.control.unsubscribe(channel)
+    def _forgotten(self, channel: str) -> None:
         self.decoder.forget_first(inbound_name(channel))
-        self.pump()
 
-    def renew(self, channel: str) -> bool:
-        """End a channel and ask for it again, for a new snapshot; see `Control.renew`."""
-        started = self.control.renew(channel)
-        self.pump()
-        return started
-
-    # -- commands out ----------------------------------------------------------------------
-
-    def pump(self) -> None:
-        """Send what the channels need, as fast as the limits allow."""
-        if self._closing or not self.control.is_connected:
-            return
-        now = asyncio.get_running_loop().time()
-        wake: float | None = None
-        while (command := self.control.next_command(now)) is not None:
-            try:
-                self.session.send(command.data, key=CONTROL_KEY)
-            except QuotaExceeded as held:
-                wake = now + max(held.retry_after_s, 0.001)
-                break
-            except ClientError:
-                return  # the connection is ending: all is asked for again on the next
-            except TransportError as error:
-                log.warning("conn=%s command waits: %s", self.name, error)
-                wake = now + STUCK_RETRY_S
-                break
-            if command.method is Method.SUBSCRIBE:
-                self.decoder.await_first(inbound_name(command.channel))
-            self.control.sent(command, now)
-        deadline = self.control.next_deadline(now)
-        times = [time for time in (wake, deadline) if time is not None]
-        if times:
-            self._wake_at(min(times))
-
-    def _wake_at(self, at: float) -> None:
-        if self._pump_timer is not None:
-            if self._pump_at <= at:
-                return
-            self._pump_timer.cancel()
-        self._pump_at = at
-        self._pump_timer = asyncio.get_running_loop().call_at(at, self._woken)
-
-    def _woken(self) -> None:
-        self._pump_timer = None
-        if self._closing:
-            return
-        outcomes = self.control.overdue(asyncio.get_running_loop().time())
-        self._tell(outcomes)
-        self.pump()
-
-    def _tell(self, outcomes: list[ChannelOutcome]) -> None:
-        if outcomes:
-            self._owner.on_outcomes(self, outcomes)
+    def _leaving(self, command: Command) -> None:
+        if command.method is Method.SUBSCRIBE:
+            self.decoder.await_first(inbound_name(command.channel))
 
     # -- frames in -------------------------------------------------------------------------
 
     def on_first(self, channel: str, is_snapshot: bool) -> None:
         """Take note of the first typed frame of a channel; for the decoder."""
-        if not is_snapshot and self.control.is_renewing(channel.replace(":", "/")):
+        if not is_snapshot and self._control.is_renewing(channel.replace(":", "/")):
             # Of the subscription that is being ended; the new one begins with a snapshot.
             self.decoder.await_first(channel)
             return
-        self._tell(self.control.on_subscribed(channel))
+        self._tell(self._control.on_subscribed(channel))
         self.pump()
 
     def on_control(self, name: str, channel: str, data: bytes) -> None:
@@ -262,10 +160,10 @@ class PublicStream:
         elif name == "connected":
             self._greeted()
         elif name == "subscribed":
-            self._tell(self.control.on_subscribed(channel))
+            self._tell(self._control.on_subscribed(channel))
             self.pump()
         elif name == "unsubscribed":
-            self._tell(self.control.on_unsubscribed(channel))
+            self._tell(self._control.on_unsubscribed(channel))
             self.pump()
         else:
             self._other(name, data)
@@ -277,23 +175,13 @@ class PublicStream:
             self._owner.on_frame_problem(self, error)
             return
         if frame.kind is ControlKind.ERROR:
-            self.venue_errors += 1
             now = asyncio.get_running_loop().time()
-            outcomes = self.control.on_error(frame.code, frame.message, now)
-            self._tell(outcomes)
-            if not outcomes:
-                self._owner.on_venue_error(self, frame.code, frame.message)
-            self.pump()
+            outcomes = self._control.on_error(frame.code, frame.message, now)
+            self._venue_error(frame.code, frame.message, outcomes)
         elif frame.kind is ControlKind.SHUTDOWN:
             self._shutdown(frame.body.get("close_in_ms"))
         else:
-            self.unknown_frames += 1
-            log.debug("conn=%s frame of unknown type %r", self.name, name)
-            self._owner.on_unknown_frame(self, name, data)
-
-    def on_problem(self, error: Exception, data: bytes) -> None:
-        """Take note of a frame or row that did not decode; for the decoder."""
-        self._owner.on_frame_problem(self, error)
+            self._unknown(name, data)
 
     def _pong(self) -> None:
         try:
@@ -305,9 +193,9 @@ class PublicStream:
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
             self._greeting_timer = None
-        if not self.control.is_connected:
+        if not self._control.is_connected:
             self.session.mark_ready()
-            self.control.on_connected()
+            self._control.on_connected()
             self.pump()
 
     def _shutdown(self, close_in_ms: object) -> None:
@@ -324,26 +212,15 @@ class PublicStream:
 
     # -- the session -----------------------------------------------------------------------
 
-    def _on_event(self, event: SessionEvent) -> None:
-        if isinstance(event, Connected):
-            self._stop_timers()
-            loop = asyncio.get_running_loop()
-            self._greeting_timer = loop.call_later(
-                GREETING_TIMEOUT_S, self.session.reconnect, "the venue did not greet"
-            )
-        elif isinstance(event, Lost) or (isinstance(event, Closed) and not self._closing):
-            self._stop_timers()
-            self.control.on_lost()
-        if isinstance(event, FeedProblem):
-            self._owner.on_frame_problem(self, event.error)
-        else:
-            self._owner.on_session_event(self, event)
+    def _connected(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._greeting_timer = loop.call_later(
+            GREETING_TIMEOUT_S, self.session.reconnect, "the venue did not greet"
+        )
 
     def _stop_timers(self) -> None:
-        for timer in (self._pump_timer, self._greeting_timer, self._shutdown_timer):
+        super()._stop_timers()
+        for timer in (self._greeting_timer, self._shutdown_timer):
             if timer is not None:
                 timer.cancel()
-        self._pump_timer = self._greeting_timer = self._shutdown_timer = None
-
-    def __repr__(self) -> str:
-        return f"<PublicStream {self.name} {self.session.state.value} {self.control!r}>"
+        self._greeting_timer = self._shutdown_timer = None

@@ -15,13 +15,13 @@ from ..errors import DecodeError, RateLimited, VenueError
 from ..execution.dispatch import OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
+from ..execution.markets import Markets
 from ..execution.reconcile import merge_order_reports, oldest_first
 from ..model.ids import InstrumentId
 from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import Clock
 from .account_feed import TxOutcome, tx_outcome
 from .instruments import market_index
-from .markets import Markets
 from .reports import OwnFill, Reporter, UnknownMarket
 from .rest import LighterRest
 from .rows import OrderRow, TradeRow, order_row, trade_row
@@ -51,7 +51,7 @@ class Queries:
         rest: LighterRest,
         *,
         reporter: Reporter,
-        markets: Markets,
+        markets: Markets[int],
         dispatch: OrderDispatch,
         clock: Clock,
     ) -> None:

@@ -1,42 +1,29 @@
-"""Orders nobody told us about: asked for over REST until the matter is settled.
-
-Runs while the client is connected: what is due is looked up, one request at a time, and what was
-missed while a connection was away is fetched when the next one is up.
-"""
+"""Look-ups of single orders over REST, and what was missed while a connection was away."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable
-
-from ..errors import ConnectorError
-from ..execution.dispatch import OrderDispatch
-from ..execution.identity import TrackedOrder
 from ..execution.lookups import Lookup, LookupSchedule, Why
 from ..execution.reconcile import Found, Reconciler
-from ..net.clock import NS_PER_S, Clock, to_ns
+from ..execution.recovery import CREATES, LookupRunner, OnProblem
+from ..net.clock import Clock, to_ns
 from ..net.tasks import OwnedTasks
 from .account_feed import AccountFeed
+from .config import VENUE
 from .queries import Queries
-from .sending import Command, Sender
+from .sending import Command
 
 __all__ = ["Recovery"]
 
-log = logging.getLogger("connectors.lighter")
-
-CREATES = (Why.CREATE_IN_DOUBT, Why.CREATE_UNSEEN)
 GAP_MARGIN_S = 60.0  # venue's and our clock differ, and trades are published late
-RETRY_S = 1.0
 NOT_FOUND = "not found at venue"
 
 
-class Recovery:
+class Recovery(LookupRunner):
     """Looks orders up when the schedule says so.
 
     Parameters
     ----------
-    schedule, reconciler, dispatch, queries, sender, feed, tasks, clock :
+    schedule, reconciler, queries, feed, tasks, clock :
         What it works with.
     on_problem : callable
         Told when an order had to be given up, or a gap could not be read.
@@ -47,111 +34,28 @@ class Recovery:
         *,
         schedule: LookupSchedule,
         reconciler: Reconciler,
-        dispatch: OrderDispatch,
         queries: Queries,
-        sender: Sender,
         feed: AccountFeed,
         tasks: OwnedTasks,
         clock: Clock,
-        on_problem: Callable[[str, int | None, Exception | None], None],
+        on_problem: OnProblem,
     ) -> None:
-        self._schedule = schedule
-        self._reconciler = reconciler
-        self._dispatch = dispatch
+        super().__init__(
+            VENUE,
+            schedule=schedule,
+            reconciler=reconciler,
+            tasks=tasks,
+            clock=clock,
+            on_problem=on_problem,
+        )
         self._queries = queries
-        self._sender = sender
         self._feed = feed
-        self._tasks = tasks
-        self._clock = clock
-        self._on_problem = on_problem
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns: int | None = None
-        self._running: asyncio.Task[None] | None = None
-        self._closed = False
         self._started_ns = clock.wall_ns()
-
-    def close(self) -> None:
-        """Ask nothing any more; what is wanted stays wanted."""
-        self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def ask(
-        self, order: TrackedOrder, why: Why, *, in_s: float = 0.0, command: Command | None = None
-    ) -> None:
-        """Want an order looked up after a while."""
-        expires_at = command.expires_ms * 1_000_000 if command is not None else None
-        due_ns = self._clock.monotonic_ns() + to_ns(in_s)
-        self._schedule.ask(order, why, due_ns, expires_at=expires_at)
-        self.arm()
-
-    def note_missing(self, order: TrackedOrder, *, in_s: float) -> None:
-        """Want the trades of an order whose rows show more filled than came."""
-        if order.missing_since_ns is not None:
-            self.ask(order, Why.MISSING_FILLS, in_s=in_s)
-
-    def arm(self) -> None:
-        """Set the one timer to what is due next."""
-        if self._closed or (self._running is not None and not self._running.done()):
-            return
-        due_ns = self._schedule.next_due_ns()
-        if due_ns is None or (self._timer is not None and self._timer_ns == due_ns):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_ns = due_ns
-        delay_s = max(0.0, (due_ns - self._clock.monotonic_ns()) / NS_PER_S)
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._start)
-
-    def _start(self) -> None:
-        self._timer = None
-        if not self._closed:
-            self._running = self._tasks.spawn(self._run(), "look-up")
-            self._running.add_done_callback(lambda _: self.arm())
-
-    async def _run(self) -> None:
-        while not self._closed:
-            due = self._schedule.due(self._clock.monotonic_ns(), limit=20)
-            if not due:
-                return
-            for lookup in due:
-                if self._is_settled(lookup):
-                    self._schedule.done(lookup.order, lookup.why)
-                    continue
-                try:
-                    found = await self._look(lookup)
-                except ConnectorError as error:
-                    log.warning("venue=LIGHTER look-up of %s failed: %s", lookup.order, error)
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                given_up = self._reconciler.given_up
-                self._reconciler.resolve(lookup, found, now_ns=self._clock.monotonic_ns())
-                if self._reconciler.given_up > given_up:
-                    self._on_problem(
-                        f"order {lookup.order.client_order_id}: look-up ({lookup.why.value}) "
-                        "given up",
-                        None,
-                        None,
-                    )
-                self.note_missing(lookup.order, in_s=0.0)
 
     # -- single orders -----------------------------------------------------------------
 
-    def _is_settled(self, lookup: Lookup) -> bool:
-        """Tell whether the matter ended by itself since it was scheduled."""
-        order, why = lookup.order, lookup.why
-        if why is Why.MISSING_FILLS:
-            return order.missing_since_ns is None
-        if order.is_final:
-            return True
-        if why in CREATES:
-            return order.is_accepted
-        if why is Why.MODIFY_UNSEEN:
-            return order.requested is None
-        return False
-
-    async def _look(self, lookup: Lookup) -> Found:
+    async def look(self, lookup: Lookup) -> Found:
+        """Ask for the order, and if there is none for its transaction."""
         order = lookup.order
         if lookup.why is Why.MISSING_FILLS:
             return Found(fills=await self._queries.trades_of(order))
@@ -190,12 +94,8 @@ class Recovery:
         """
         newest_ns = self._feed.newest_trade_ns
         start_ns = max(newest_ns - to_ns(GAP_MARGIN_S), 0) if newest_ns else self._started_ns
-        while not self._closed:
-            try:
-                rows = await self._queries.fills_since(start_ns)
-            except ConnectorError as error:
-                self._on_problem(f"trades of the gap not read yet: {error}", None, error)
-                await asyncio.sleep(RETRY_S)
-                continue
+        rows = await self.until_answered(
+            lambda: self._queries.fills_since(start_ns), "trades of the gap"
+        )
+        if rows is not None:
             self._feed.trades(rows)
-            return

@@ -15,10 +15,10 @@ from .._speedups.records import RecordMaker
 from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import OrderRegistry
+from ..execution.planning import CONDITIONAL
 from ..model.enums import LiquiditySide, OrderStatus, Side
 from ..model.instruments import Instrument
 from ..model.reports import FillReport, OrderStatusReport
-from .orders import CONDITIONAL
 from .rows import OrderLike, TradeLike
 from .statuses import order_status, order_type, time_in_force
 

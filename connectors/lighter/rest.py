@@ -26,12 +26,14 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import ConnectorError, DecodeError, RateLimited, UnknownOutcome, VenueError
+from ..model.instruments import Instrument
 from ..net.backoff import BackoffPolicy
 from ..net.clock import SYSTEM_CLOCK, Clock
 from ..net.http import HttpClient
 from ..net.http_types import HttpRequest, HttpResponse, RetryPolicy, classify_status
 from ..net.ratelimit import Quota, RateLimiter, WindowQuota
 from .config import Config
+from .instruments import parse_instruments
 
 __all__ = ["RATE_KEY", "LighterRest", "SendResult", "classify", "multipart"]
 
@@ -244,6 +246,12 @@ class LighterRest:
     async def order_book_details(self, market_index: int | None = None) -> dict[str, Any]:
         """Return the definitions of the markets, perpetual and spot."""
         return await self.get("orderBookDetails", {"market_id": market_index})
+
+    async def instruments(
+        self, on_problem: Callable[[str, str], object] | None = None
+    ) -> tuple[Instrument, ...]:
+        """Return the markets as instruments; see `parse_instruments`."""
+        return parse_instruments(await self.order_book_details(), on_problem)
 
     async def account(self) -> dict[str, Any]:
         """Return the account as REST shows it: type, collateral, positions, assets."""

@@ -7,13 +7,14 @@ form: 60 bits do not survive a double.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
+from decimal import Decimal
+from typing import TypeAlias
 
 from .._speedups import lighter as native
 from ..errors import DecodeError
+from ..execution.members import Row, number, text, whole
 
 __all__ = [
     "OrderLike",
@@ -27,8 +28,6 @@ __all__ = [
 
 ZERO = Decimal(0)
 NO_ID = ("", "0", "None")
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,43 +176,6 @@ def identifier(row: Row, *names: str) -> str:
                 raise DecodeError(f"{name} is not an id", 0)
             return found
     return ""
-
-
-def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
-    """Return an exact number given as text or number; DecodeError if there is none."""
-    value = row.get(name)
-    if (value is None or value == "") and default is not None:
-        return default
-    try:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise InvalidOperation
-        found = Decimal(repr(value) if isinstance(value, float) else value)
-    except InvalidOperation:
-        raise DecodeError(f"{name} is not a number", 0) from None
-    if not found.is_finite():
-        raise DecodeError(f"{name} is not a number", 0)
-    return found
-
-
-def whole(row: Row, name: str, default: int | None = None) -> int:
-    """Return a whole number given as text or number; DecodeError if there is none."""
-    value = row.get(name)
-    if (value is None or value == "") and default is not None:
-        return default
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            pass
-    elif isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise DecodeError(f"{name} is not a whole number", 0)
-
-
-def text(row: Row, name: str) -> str:
-    """Return a text, "" for anything else."""
-    value = row.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def times_ns(row: Row, *names: str) -> int:

@@ -19,9 +19,8 @@ import itertools
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import (
@@ -31,13 +30,13 @@ from ..errors import (
     UnknownOutcome,
     VenueError,
 )
+from ..execution import sending
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
-from ..execution.sequence import LineFull, OrderedSender
+from ..execution.sending import LINK_PAUSE, Kind, SenderBase, as_error
 from ..net.backoff import Backoff, BackoffPolicy
-from ..net.clock import NS_PER_S, Clock, to_ns
+from ..net.clock import Clock, to_ns
 from ..net.ratelimit import RateLimiter
-from ..net.session import Session
 from ..net.tasks import OwnedTasks
 from .config import Config
 from .orders import Plan
@@ -53,9 +52,7 @@ SUCCESS_CODES = frozenset({0, 200})
 NONCE_CODES = frozenset({21104, 21105})
 BARE_ERROR_WINDOW_S = 1.0
 NONCE_PAUSE = "nonce"
-LINK_PAUSE = "link"
 TURN_TIMEOUT_S = 30.0
-LIMIT_TIMEOUT_S = 5.0
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
 MS = 1_000_000
@@ -80,46 +77,17 @@ class TxSigner(Protocol):
     def auth_token(self, deadline_s: int, /) -> str: ...
 
 
-class Kind(Enum):
-    """What a transaction does to an order."""
-
-    CREATE = "create"
-    MODIFY = "modify"
-    CANCEL = "cancel"
-    OTHER = "other"
-
-
 @dataclass(slots=True, eq=False)
-class Command:
-    """One transaction, and whom it is for.
+class Command(sending.Command):
+    """One transaction, and whom it is for; `tx_hash` is set when it is signed."""
 
-    Attributes
-    ----------
-    kind, plan :
-        What it does.
-    subject : Any
-        The owner's: the order it is about.
-    expires_ms : int
-        When the venue drops it, set when it is signed.
-    nonce, tx_hash :
-        Set when it is signed.
-    """
-
-    kind: Kind
     plan: Plan
-    subject: Any = None
-    expires_ms: int = 0
-    nonce: Nonce | None = None
     tx_hash: str = ""
-    on_done: Callable[[Command, object], None] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(sending.Refusal):
     """Why the venue did not take a transaction."""
-
-    code: int | str
-    message: str
 
     @property
     def text(self) -> str:
@@ -127,29 +95,10 @@ class Refusal:
         return f"venue rejected sendTx (code={self.code}): {self.message}"
 
 
-class SendOwner(Protocol):
-    """Whom a sender tells what became of a transaction; everything synchronously."""
-
-    def tx_sent(self, command: Command) -> None:
-        """The bytes are about to be written."""
-
-    def tx_accepted(self, command: Command, result: SendResult | None) -> None:
-        """The API node queued it."""
-
-    def tx_refused(self, command: Command, refusal: Refusal) -> None:
-        """It was not executed and will not be."""
-
-    def tx_not_sent(self, command: Command, error: Exception) -> None:
-        """It never left."""
-
-    def tx_unknown(self, command: Command, why: str) -> None:
-        """It may have been executed."""
-
-    def send_problem(self, message: str, code: int | str | None) -> None:
-        """Something about sending that belongs to no single transaction."""
+SendOwner = sending.SendOwner[Command, SendResult | None, Refusal]
 
 
-class Sender:
+class Sender(SenderBase[Command]):
     """The pipeline of one key.
 
     Parameters
@@ -169,92 +118,42 @@ class Sender:
         tasks: OwnedTasks,
         clock: Clock,
     ) -> None:
+        super().__init__(
+            tasks=tasks,
+            clock=clock,
+            limiter=RateLimiter({SEND_KEY: quota(config.limits.sendtx_per_min)}, clock=clock),
+            keys=(SEND_KEY,),
+            inflight=InFlight(settles=settles_transaction, window_ns=to_ns(BARE_ERROR_WINDOW_S)),
+            answer_timeout_s=config.ack_timeout_s,
+            signer=signer,
+            pool=config.signing_pool,
+        )
         self._owner = owner
-        self._config = config
         self._signer = signer
         self._rest = rest
-        self._tasks = tasks
-        self._clock = clock
-        self.limiter = RateLimiter({SEND_KEY: quota(config.limits.sendtx_per_min)}, clock=clock)
-        self.ordered = OrderedSender(
-            tasks, limiter=self.limiter, keys=(SEND_KEY,), limit_timeout_s=LIMIT_TIMEOUT_S
-        )
         self.nonces = CountingNonces(window=config.nonce_window)
-        self.inflight: InFlight[Command] = InFlight(
-            settles=settles_transaction, window_ns=to_ns(BARE_ERROR_WINDOW_S)
-        )
         self.volume_quota_remaining: int | None = None
-        self._session: Session | None = None
         self._sent: OrderedDict[str, Command] = OrderedDict()  # by hash, newest last
         self._ids = itertools.count(1)
         self._refreshing: asyncio.Task[None] | None = None
         self._nonce_event = asyncio.Event()  # set when there may be news of the nonce
-        self._filling: asyncio.Task[int] | None = None
-        self._sweep: asyncio.TimerHandle | None = None
-        self._pool = config.signing_pool
         self._lifetime_ms = int(config.tx_lifetime_s * 1_000)
-        self._ack_timeout_ns = to_ns(config.ack_timeout_s)
 
     # -- the connection ----------------------------------------------------------------
-
-    def attach(self, session: Session) -> None:
-        """Send on this session; everything is held until `resume`."""
-        self._session = session
-        self.ordered.line.pause(LINK_PAUSE)
 
     def resume(self) -> None:
         """The connection may be used; what needs a nonce waits until that is known."""
         self._tend_nonces()
-        self.ordered.line.resume(LINK_PAUSE)
+        super().resume()
         self._tend_nonces()
-        self._fill_pool()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether transactions leave at once, but for nonces and limits."""
-        return self._session is not None and LINK_PAUSE not in self.ordered.line.pauses
-
-    def hold(self) -> None:
-        """Start nothing more on this connection; what is sent may still be answered."""
-        self.ordered.line.pause(LINK_PAUSE)
 
     def connection_lost(self, epoch: int, why: str) -> None:
         """Settle what was on its way: sent is unknown, waiting is not sent."""
-        self.ordered.line.pause(LINK_PAUSE)
-        for pending in self.inflight.connection_lost(epoch):
-            self._doubt(pending.item, why)
-        self.ordered.line.drop_waiting()
+        super().connection_lost(epoch, why)
         self.nonces.reset()
         self._tend_nonces()
 
-    def close(self, why: str) -> None:
-        """End: like a lost connection, and nothing goes on."""
-        self.ordered.line.pause(LINK_PAUSE)
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
-        for pending in self.inflight.clear():
-            self._doubt(pending.item, why)
-        self.ordered.line.drop_waiting()
-        self._session = None
-
     # -- sending over the WebSocket ----------------------------------------------------
-
-    def send(self, command: Command) -> None:
-        """Send one transaction in its turn, in this very call if nothing is in the way."""
-        if self.ordered.line.is_free and self.limiter.try_acquire(SEND_KEY):
-            try:
-                self._write(command)
-            except Exception as error:  # noqa: BLE001 - told to the owner
-                self._not_sent(command, error)
-            return
-        try:
-            self.ordered.send(
-                lambda: self._write(command),
-                on_error=lambda error: self._not_sent(command, error),
-            )
-        except LineFull as error:
-            self._not_sent(command, error)
 
     def _write(self, command: Command) -> None:
         session = self._session
@@ -272,7 +171,7 @@ class Sender:
                 lane=SEND_LANE,
                 epoch=session.epoch,
                 sent_at_ns=self._clock.monotonic_ns(),
-                timeout_ns=self._ack_timeout_ns,
+                timeout_ns=self._answer_timeout_ns,
             )
         )
         try:
@@ -352,9 +251,9 @@ class Sender:
                 return await self._post(commands)
         except BaseException as error:
             never_signed = [command for command in commands if not command.tx_hash]
-            shown = _as_error(error)
+            shown = as_error(error, waited_s=TURN_TIMEOUT_S)
             for command in never_signed:
-                self._not_sent(command, shown)
+                self._unsent(command, shown)
             if isinstance(error, TimeoutError) and shown is not error:
                 raise shown from None
             raise
@@ -403,7 +302,7 @@ class Sender:
                 elif command.nonce is not None:
                     self.nonces.not_sent(command.nonce)
                     self._tend_nonces()
-                    self._not_sent(command, _as_error(error))
+                    self._unsent(command, as_error(error, waited_s=TURN_TIMEOUT_S))
             raise
         self._note_quota(result.volume_quota_remaining)
         for command in commands:
@@ -479,7 +378,7 @@ class Sender:
         self._owner.tx_unknown(command, why)
         self._finish(command, UnknownOutcome(why))
 
-    def _not_sent(self, command: Command, error: Exception) -> None:
+    def _unsent(self, command: Command, error: Exception) -> None:
         self._owner.tx_not_sent(command, error)
         self._finish(command, error)
 
@@ -495,27 +394,10 @@ class Sender:
         """The venue's log shows that a nonce of our key was used."""
         self.nonces.observed(nonce)
 
-    # -- transactions nobody answers ---------------------------------------------------
-
-    def _watch(self) -> None:
-        """Look again when the oldest answer is overdue."""
-        if self._sweep is None:
-            loop = asyncio.get_running_loop()
-            self._sweep = loop.call_later(self._config.ack_timeout_s, self._look)
-
-    def _look(self) -> None:
-        self._sweep = None
-        now_ns = self._clock.monotonic_ns()
-        for pending in self.inflight.expire(now_ns):
-            waited_s = (now_ns - pending.sent_at_ns) / NS_PER_S
-            self._doubt(pending.item, f"no answer within {waited_s:.1f} s")
-        self._tend_nonces()
-        deadline_ns = self.inflight.next_deadline_ns()
-        if deadline_ns is not None:
-            delay_s = max(0.001, (deadline_ns - now_ns) / NS_PER_S)
-            self._sweep = asyncio.get_running_loop().call_later(delay_s, self._look)
-
     # -- nonces ------------------------------------------------------------------------
+
+    def _looked(self) -> None:
+        self._tend_nonces()
 
     def _tend_nonces(self) -> None:
         """Hold the line while the venue's count has to be asked for, and ask it once."""
@@ -565,28 +447,6 @@ class Sender:
                 "one key per process",
                 None,
             )
-
-    # -- signatures ahead --------------------------------------------------------------
-
-    def _fill_pool(self) -> None:
-        """Fill the signer's pool in the background, where it is asked for."""
-        precompute = getattr(self._signer, "precompute", None)
-        if not self._pool or precompute is None:
-            return
-        if getattr(self._signer, "pool_size", 0) * 2 > self._pool:
-            return
-        if self._filling is None or self._filling.done():
-            self._filling = self._tasks.spawn(asyncio.to_thread(precompute), "signing-pool")
-
-
-def _as_error(error: BaseException) -> Exception:
-    if isinstance(error, ConnectorError):
-        return error
-    if isinstance(error, TimeoutError):
-        return ClientError(f"no turn to send within {TURN_TIMEOUT_S:g} s: nothing was sent")
-    if isinstance(error, Exception):
-        return error
-    return ClientError("the client was closed before this was sent")
 
 
 def is_rate_limit(refusal: Refusal) -> bool:

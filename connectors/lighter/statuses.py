@@ -5,8 +5,7 @@ Words we do not know map to a neutral value and never raise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..execution.meaning import StatusMeaning
 from ..model.enums import OrderStatus, OrderType, TimeInForce
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "TIF_GTT",
     "TIF_IOC",
     "TIF_POST_ONLY",
-    "StatusMeaning",
     "order_status",
     "order_type",
     "time_in_force",
@@ -64,19 +62,6 @@ ORDER_STATUS_TEXTS = (
     "canceled-invalid-balance",
 )
 _CANCELED = "canceled-"
-
-
-@dataclass(frozen=True, slots=True)
-class StatusMeaning:
-    """What a status of the venue says.
-
-    `reason` is the venue's own word behind `canceled-`; `due_post_only` tells a post-only
-    order that would have taken.
-    """
-
-    status: OrderStatus
-    reason: str | None = None
-    due_post_only: bool = False
 
 
 _MEANINGS = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 
 from .._speedups.events import Quote
 from ..errors import ClientError, ConnectorError
+from ..execution.commands import CancelOrder, find_or_stand_in, wanted_cancels
 from ..execution.identity import DuplicateOrder, Shape, TrackedOrder
 from ..model._numbers import Number, exact, exact_or_none
-from ..model.enums import ContingencyType, OrderStatus, OrderType, Side
+from ..model.enums import ContingencyType, OrderStatus, Side
 from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
 from ..model.instruments import Instrument
 from ..model.orders import Order, OrderList
@@ -43,15 +43,6 @@ INDEXES_PER_MS = 64
 MS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelOrder:
-    """One cancel of a batch; an order of this client needs its client order id only."""
-
-    client_order_id: ClientOrderId | None = None
-    instrument_id: InstrumentId | None = None
-    venue_order_id: VenueOrderId | None = None
-
-
 class Trading(ClientCore):
     """The commands about orders."""
 
@@ -66,9 +57,7 @@ class Trading(ClientCore):
 
         Market orders are protected by them: without the side they need they are denied.
         """
-        bid = quote.bid_ticks if quote.bid_lots > 0 else None
-        ask = quote.ask_ticks if quote.ask_lots > 0 else None
-        self._quotes[quote.instrument.id] = (bid or None, ask or None)
+        self._prices.update(quote)
 
     def set_quote(
         self,
@@ -81,15 +70,7 @@ class Trading(ClientCore):
         instrument = self.markets.get(instrument_id)
         if instrument is None:
             raise ClientError(f"unknown instrument {instrument_id}")
-        scale = instrument.price_scale
-        self._quotes[instrument_id] = (
-            None if bid is None else scale.to_ticks(exact(bid, "bid")),
-            None if ask is None else scale.to_ticks(exact(ask, "ask")),
-        )
-
-    def _best_price(self, instrument_id: InstrumentId, side: Side) -> int | None:
-        bid, ask = self._quotes.get(instrument_id, (None, None))
-        return ask if side is Side.BUY else bid
+        self._prices.set(instrument, bid, ask)
 
     # -- submitting --------------------------------------------------------------------
 
@@ -200,7 +181,7 @@ class Trading(ClientCore):
                 instrument,
                 client_index=index,
                 now_ns=self._clock.wall_ns() if now_ns is None else now_ns,
-                best_price=lambda side: self._best_price(order.instrument_id, side),
+                best_price=lambda side: self._prices.against(order.instrument_id, side),
                 rules=self._rules,
             )
             self._check_can_send()
@@ -357,9 +338,7 @@ class Trading(ClientCore):
     def batch_cancel_orders(self, cancels: Sequence[CancelOrder | ClientOrderId]) -> None:
         """Cancel several orders with one request."""
         self._need_credentials("cancel")
-        wanted = [
-            CancelOrder(client_order_id=item) if isinstance(item, str) else item for item in cancels
-        ]
+        wanted = wanted_cancels(cancels)
         if len(wanted) > self.config.max_batch:
             for one in wanted:
                 order = self._find(one.client_order_id, one.instrument_id, one.venue_order_id)
@@ -416,20 +395,8 @@ class Trading(ClientCore):
         *,
         side: Side = Side.BUY,
     ) -> TrackedOrder:
-        """Return our order of an id, or a stand-in for one that is not ours."""
-        found = self.registry.find(client_order_id=client_order_id, venue_order_id=venue_order_id)
-        if found is not None:
-            return found
-        name = client_order_id if client_order_id is not None else venue_order_id
-        if name is None:
-            raise ClientError("an order is named by client_order_id or venue_order_id")
-        return TrackedOrder(
-            name,
-            instrument_id or "",
-            side,
-            OrderType.LIMIT,
-            size=Decimal(0),
-            venue_order_id=venue_order_id,
+        return find_or_stand_in(
+            self.registry, client_order_id, instrument_id, venue_order_id, side=side
         )
 
     def _instrument_of(self, order: TrackedOrder) -> Instrument:

@@ -196,36 +196,33 @@ class RateLimiter:
 
     def try_acquire(self, *keys: str, cost: int = 1) -> bool:
         """Take `cost` units of every key if that is possible now and nobody waits before."""
-        if len(keys) == 1:
-            return self._try_one(keys[0], cost)
-        self._check(keys, cost)
-        with self._lock:
-            if any(self._queues.get(key) for key in keys):
-                return False
-            return self._take_if_free(keys, cost)
-
-    def _try_one(self, key: str, cost: int) -> bool:
-        """Do `try_acquire` for one key in one pass: it stands before every order."""
+        # In one pass: it stands before every order.
         if cost < 1:
             raise ClientError("a rate limit cost must be at least 1")
         with self._lock:
-            meters = self._meters_of(key)
             now_ns = self._clock.monotonic_ns()
-            is_free = not self._queues.get(key) and now_ns >= self._held_until_ns.get(key, 0)
-            for meter in meters:
-                if cost > meter.capacity:
-                    raise _too_much(key, cost, meter.capacity)
-                is_free = is_free and meter.delay_ns(now_ns, cost) <= 0
+            is_free = True
+            for key in keys:
+                if self._queues.get(key) or now_ns < self._held_until_ns.get(key, 0):
+                    is_free = False
+                for meter in self._meters.get(key) or self._meters_of(key):
+                    if cost > meter.capacity:
+                        raise _too_much(key, cost, meter.capacity)
+                    if is_free and meter.delay_ns(now_ns, cost) > 0:
+                        is_free = False
             if is_free:
-                for meter in meters:
-                    meter.take(now_ns, cost)
+                for key in keys:
+                    for meter in self._meters[key]:
+                        meter.take(now_ns, cost)
             return is_free
 
-    def charge(self, key: str, cost: int = 1) -> None:
+    def debit(self, key: str, cost: int = 1) -> None:
         """Take units for what was sent without asking, even if they are not there.
 
         What asks afterwards waits until they have come back.
         """
+        if cost < 1:
+            raise ClientError("a rate limit cost must be at least 1")
         with self._lock:
             now_ns = self._clock.monotonic_ns()
             for meter in self._meters_of(key):

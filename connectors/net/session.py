@@ -491,7 +491,7 @@ class Session:
         if heartbeat is None or link is None:
             return
         if heartbeat.key is not None and self._limiter is not None:
-            self._limiter.charge(heartbeat.key)
+            self._limiter.debit(heartbeat.key)
         self._counters.heartbeats += 1
         self._beat_sent_ns = self._now()
         if heartbeat.message is None:

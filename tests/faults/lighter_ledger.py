@@ -398,7 +398,7 @@ def _short_gaps() -> Iterator[None]:
     """Shorten what is re-read after a gap: with so many gaps it would be mostly the same."""
     with (
         patch("connectors.lighter.recovery.GAP_MARGIN_S", 3.0),
-        patch("connectors.lighter.recovery.RETRY_S", 0.05),
+        patch("connectors.execution.recovery.RETRY_S", 0.05),
     ):
         yield
 

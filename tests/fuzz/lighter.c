@@ -120,7 +120,7 @@ static const uint8_t *parse(unsigned which, const uint8_t *p, const uint8_t *end
             for (int i = 0; i < 18; i++)
                 mix(&digest, numbers[i]);
             mix_fixeds(&o.size, 6);
-            for (const tw_lg_choice *c = &o.status; c < &o.status + 4; c++)
+            for (const tw_choice *c = &o.status; c < &o.status + 4; c++)
                 mix_span(c->text), mix(&digest, c->number);
             mix(&digest, o.is_ask), mix(&digest, o.reduce_only);
         }
@@ -145,7 +145,7 @@ static const uint8_t *parse(unsigned which, const uint8_t *p, const uint8_t *end
     }
     default: {
         tw_fixed x;
-        if ((p = tw_lg_float(p, end, &x, err)) != NULL)
+        if ((p = tw_float(p, end, &x, err)) != NULL)
             mix_fixed(x);
         return p;
     }

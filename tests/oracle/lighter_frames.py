@@ -252,6 +252,12 @@ def _ticker(frame: dict[str, Any], market: str) -> list[tuple[Any, ...]]:
     return [("quote", MARKETS[market][0], bid, bid_size, ask, ask_size, seq, time, off)]
 
 
+def _first_time(row: dict[str, Any], *names: str) -> int:
+    """The first time that is one; each must be readable all the same."""
+    times = [ns(whole(row, name)) for name in names]
+    return next((time for time in times if time), 0)
+
+
 def _trade_row(row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise Bad("row")
@@ -262,7 +268,7 @@ def _trade_row(row: Any) -> dict[str, Any]:
         "bid": identity(row, "bid_id_str", "bid_id"),
         "ask_client": identity(row, "ask_client_id_str", "ask_client_id"),
         "bid_client": identity(row, "bid_client_id_str", "bid_client_id"),
-        "time": ns(whole(row, "transaction_time")) or ns(whole(row, "timestamp")),
+        "time": _first_time(row, "transaction_time", "timestamp"),
         "price": required(row, "price"),
         "size": required(row, "size"),
         "type": row.get("type") or "",
@@ -510,8 +516,7 @@ def _order(row: Any, market: int) -> tuple[Any, ...]:
         _flag(row, "reduce_only"), *numbers, row["status"], STATUSES.get(row["status"], -1),
         _word(row, "type"), _word(row, "time_in_force"), _word(row, "trigger_status"),
         max(whole(row, "nonce", -1), 0), whole(row, "transaction_time"), whole(row, "updated_at"),
-        ns(whole(row, "created_at")) or ns(whole(row, "timestamp"))
-        or ns(whole(row, "transaction_time")) or ns(whole(row, "updated_at")),
+        _first_time(row, "created_at", "timestamp", "transaction_time", "updated_at"),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors._speedups.events import InstrumentBase
 from connectors._speedups.ticks import TickScale
-from connectors.lighter.bars import BarCloser
+from connectors.data.bars import BarCloser
 from connectors.model import Bar, EventFlag
 
 ETH = InstrumentBase("ETH-PERP", "ETH", "LIGHTER", TickScale("0.01"), TickScale("0.0001"))

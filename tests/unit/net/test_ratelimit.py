@@ -100,7 +100,7 @@ def test_what_is_sent_without_asking_makes_others_wait(quota):
     limit, clock = limiter(quota)
     assert limit.try_acquire("k")
     for _ in range(3):
-        limit.charge("k")  # the last two are not there
+        limit.debit("k")  # the last two are not there
     clock.advance(0.49)
     assert not limit.try_acquire("k")
     clock.advance(0.26)

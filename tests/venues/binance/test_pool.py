@@ -301,7 +301,7 @@ def test_bn_tc_11_l_07_never_more_than_ten_messages_a_second(heartbeat_s, late_s
     for _ in range(10_000):
         now_s = clock.advance(0.01) / 1e9
         if now_s >= beat_s:  # just before a command could leave
-            limiter.charge(SUBSCRIPTION_KEY)
+            limiter.debit(SUBSCRIPTION_KEY)
             sent.append(now_s)
             beat_s += heartbeat_s
         while limiter.try_acquire(SUBSCRIPTION_KEY):

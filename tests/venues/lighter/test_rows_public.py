@@ -94,7 +94,7 @@ def test_x_09_a_ping_is_answered_within_50_ms_whatever_waits(run_any):
                         kind(data.instruments[list(data.instruments)[min(market, 2)]], print)
                 await lighter.until(lambda: len(lighter.frames) >= 6)
                 # Every further control frame is held back, the pong is not.
-                data.streams[0]._limiter.hold(CONTROL_KEY, 60.0)
+                data.streams[0].limiter.hold(CONTROL_KEY, 60.0)
                 data.subscribe_height(print)
                 loop = asyncio.get_running_loop()
                 asked = loop.time()

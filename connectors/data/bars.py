@@ -1,4 +1,4 @@
-"""Closing bars: the venue only ever sends the bar of now (section 6.3 of the dossier)."""
+"""Closing bars of venues that only ever send the bar of now."""
 
 from __future__ import annotations
 

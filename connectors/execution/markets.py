@@ -1,34 +1,45 @@
-"""The instruments by our id and by the venue's number, loaded when a row names a new one."""
+"""The instruments by our id and by the venue's name, loaded when a row names a new one."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 from ..model.ids import InstrumentId
 from ..model.instruments import Instrument
 from ..net.clock import Clock, to_ns
-from .instruments import market_index, parse_instruments
-from .rest import LighterRest
 
 __all__ = ["Markets"]
 
-log = logging.getLogger("connectors.lighter")
-
 REFRESH_PAUSE_S = 10.0
 
+K = TypeVar("K")
 
-class Markets:
-    """A catalog that only grows; a changed definition replaces the old one."""
 
-    __slots__ = ("_by_id", "_by_index", "_clock", "_refreshed_ns", "active")
+class Markets(Generic[K]):
+    """A catalog that only grows; a changed definition replaces the old one.
 
-    def __init__(self, clock: Clock) -> None:
+    Parameters
+    ----------
+    clock : Clock
+    key : callable
+        What rows of the venue call an instrument: its number, its coin.
+
+    Attributes
+    ----------
+    active : set
+        Keys of the markets the account was seen in.
+    """
+
+    __slots__ = ("_by_id", "_by_key", "_clock", "_key", "_refreshed_ns", "active")
+
+    def __init__(self, clock: Clock, key: Callable[[Instrument], K]) -> None:
         self._clock = clock
+        self._key = key
         self._by_id: dict[InstrumentId, Instrument] = {}
-        self._by_index: dict[int, Instrument] = {}
+        self._by_key: dict[K, Instrument] = {}
         self._refreshed_ns: int | None = None
-        self.active: set[int] = set()  # markets the account was seen in
+        self.active: set[K] = set()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -40,23 +51,23 @@ class Markets:
         """Add or replace instruments."""
         for instrument in instruments:
             self._by_id[instrument.id] = instrument
-            self._by_index[market_index(instrument)] = instrument
+            self._by_key[self._key(instrument)] = instrument
 
     def get(self, instrument_id: InstrumentId) -> Instrument | None:
         """Return the instrument of an id of ours."""
         return self._by_id.get(instrument_id)
 
-    def by_index(self, index: int) -> Instrument | None:
-        """Return the instrument of a number of the venue's, and note that it is in use."""
-        found = self._by_index.get(index)
+    def by_key(self, key: K) -> Instrument | None:
+        """Return the instrument a row names, and note that it is in use."""
+        found = self._by_key.get(key)
         if found is not None:
-            self.active.add(index)
+            self.active.add(key)
         return found
 
-    async def load(self, rest: LighterRest) -> None:
+    async def load(self, read: Callable[[], Awaitable[Iterable[Instrument]]]) -> None:
         """Read all definitions; ConnectorError if the venue does not give them."""
         self._refreshed_ns = self._clock.monotonic_ns()
-        self.add(parse_instruments(await rest.order_book_details()))
+        self.add(await read())
 
     def may_refresh(self) -> bool:
         """Whether the last load is long enough ago for another one."""

@@ -1,0 +1,131 @@
+"""What the decoders of several venues have in common."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from decimal import Decimal
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from connectors._speedups._csrc cimport (
+    tw_err,
+    tw_levels_free,
+    tw_literal,
+    tw_scale,
+    tw_span,
+    tw_unescape,
+)
+from connectors._speedups.events cimport EventHandler, Fixed, InstrumentBase
+from connectors._speedups.feed cimport Decoder
+from connectors._speedups.symbols cimport SymbolTable
+from connectors._speedups.ticks cimport fixed_decimal
+
+from connectors._speedups.errors import DecodeError
+from connectors._speedups.scan import REASONS
+
+__all__ = ["SymbolDecoder"]
+
+cdef object ZERO = Decimal(0)
+
+
+cdef class SymbolDecoder(Decoder):
+    """A decoder of frames about instruments in a `SymbolTable`.
+
+    Parameters
+    ----------
+    symbols : SymbolTable
+        May be shared by many decoders.
+    handler : EventHandler, optional
+        Receives the events; a `Router` for Python callbacks.
+    on_problem : callable, optional
+        `on_problem(error, data)` for a message, or a row of one, that was skipped because it does not
+        decode; without it the error is raised to the feed.
+    on_off_scale : callable, optional
+        `on_off_scale(instrument)` when a price or size did not fit the instrument's scale. The event
+        is delivered exactly, on a finer scale, with flag `OFF_SCALE`.
+
+    Notes
+    -----
+    `events`, `decode_errors`, `row_errors` and `off_scale` count and only grow. Belongs to one
+    thread.
+    """
+
+    def __init__(self, SymbolTable symbols not None, EventHandler handler=None, *, on_problem=None,
+                 on_off_scale=None):
+        self.symbols = symbols
+        self.handler = handler if handler is not None else EventHandler()
+        self._on_problem = on_problem
+        self._on_off_scale = on_off_scale
+
+    def __dealloc__(self):
+        tw_levels_free(&self.bids)
+        tw_levels_free(&self.asks)
+
+    def feed(self, const uint8_t[::1] data not None, int64_t ts_init=0):
+        """Decode one message, as the feed does: for tests, recordings and benchmarks."""
+        self.decode(&data[0] if data.shape[0] else NULL, data.shape[0], ts_init)
+
+    @cython.binding(False)
+    @cython.always_allow_keywords(False)
+    def feed_bytes(self, bytes data not None):
+        """`feed` for bytes only, with `ts_init` 0: without the cost of a buffer request."""
+        self.decode(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0)
+
+    cdef InstrumentBase at_scale(self, int32_t number, int price_decimals, int size_decimals, tw_scale *price,
+                                 tw_scale *size):
+        cdef InstrumentBase instrument = (<InstrumentBase>self.symbols._instruments[number]).at_scale(
+            price_decimals, size_decimals)
+        price.mantissa = instrument.price_scale.mantissa
+        price.decimals = instrument.price_scale.decimals
+        size.mantissa = instrument.size_scale.mantissa
+        size.decimals = instrument.size_scale.decimals
+        return instrument
+
+    cdef int tell_off_scale(self, InstrumentBase instrument) except -1:
+        self.off_scale += 1
+        if self._on_off_scale is not None:
+            self._on_off_scale(instrument)
+        return 0
+
+    cdef int refuse(self, const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
+        error = error_of(err.code, err.at, start)
+        err.code = 0  # other rows of the frame may be sound
+        self.decode_errors += 1
+        if self._on_problem is None:
+            raise error
+        self._on_problem(error, start[:end - start])
+        return 0
+
+    cdef int refuse_rows(self, list failed) except -1:
+        self.row_errors += len(failed)
+        if self._on_problem is None:
+            raise failed[0][0]
+        for error, data in failed:
+            self._on_problem(error, data)
+        return 0
+
+
+cdef object number_of(Fixed x):
+    return ZERO if x.exponent < 0 else fixed_decimal(x.mantissa, x.exponent)
+
+
+cdef object number_or_none(Fixed x):
+    return None if x.exponent < 0 else fixed_decimal(x.mantissa, x.exponent)
+
+
+cdef str text_of(const tw_span *s):
+    cdef int n
+    cdef bytearray room
+    if s.text == NULL:
+        return ""
+    if not s.escaped:
+        return s.text[:s.length].decode("utf-8", "replace")
+    room = bytearray(s.length)
+    n = tw_unescape(s.text, s.text + s.length, <uint8_t *><char *>room, <int>len(room))
+    return "" if n < 0 else room[:n].decode("utf-8", "replace")
+
+
+cdef tuple words_of(const tw_literal *words, int count):
+    return tuple([words[i].text[:words[i].n].decode("ascii") for i in range(count)])
+
+
+cdef object error_of(int code, const uint8_t *at, const uint8_t *start):
+    return DecodeError(REASONS.get(code, "does not decode"), at - start)

@@ -1,0 +1,73 @@
+"""Each trade once, and of the history that comes with a subscription what was missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .._speedups.dedup import BoundedDedup
+from .._speedups.events import EventFlag
+from ..model import Trade
+
+__all__ = ["NewTrades"]
+
+TRADES_KEPT = 4_096
+
+TradeKey = int | tuple[int, ...]
+
+
+def _by_id(trade: Trade) -> int:
+    return trade.trade_id
+
+
+class NewTrades:
+    """Lets each trade of an instrument pass once, and of the history what was missed.
+
+    Parameters
+    ----------
+    include_history :
+        Let all of it pass.
+    refused :
+        Flags of trades that never pass.
+    rank :
+        What grows from trade to trade: by it a trade of the history is old, or was missed.
+    key :
+        What makes a trade one trade.
+    """
+
+    __slots__ = ("_floor", "_history", "_key", "_newest", "_rank", "_refused", "_seen")
+
+    def __init__(
+        self,
+        *,
+        include_history: bool,
+        refused: int = 0,
+        rank: Callable[[Trade], int] = _by_id,
+        key: Callable[[Trade], TradeKey] = _by_id,
+    ) -> None:
+        self._history = include_history
+        self._refused = refused
+        self._rank = rank
+        self._key = key
+        self._seen = BoundedDedup(TRADES_KEPT)
+        self._newest = -1
+        self._floor = -1  # trades of the history from it on were missed; -1: none were
+
+    @property
+    def newest(self) -> int:
+        """The highest rank seen, -1 before the first trade."""
+        return self._newest
+
+    def __call__(self, trade: Trade) -> bool:
+        """Tell whether a trade passes."""
+        if self._seen.insert(self._key(trade)):
+            return False
+        rank = self._rank(trade)
+        if rank > self._newest:
+            self._newest = rank
+        if trade.flags & EventFlag.HISTORY and not self._history and not 0 <= self._floor <= rank:
+            return False
+        return not trade.flags & self._refused
+
+    def on_lost(self) -> None:
+        """The connection is gone: what comes in the next history from here on is new."""
+        self._floor = self._newest

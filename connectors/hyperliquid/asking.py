@@ -1,0 +1,104 @@
+"""Questions to the venue: single orders, balances, and reports of everything."""
+
+from __future__ import annotations
+
+from ..execution.reconcile import gather_mass_status
+from ..model.accounts import AccountState
+from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
+from ..model.reports import FillReport, MassStatus, OrderStatusReport, PositionStatusReport
+from ..net.clock import to_ns
+from .client_core import ClientCore
+from .config import VENUE
+from .orders import cloid_of
+from .reports import shown
+
+__all__ = ["Asking"]
+
+
+class Asking(ClientCore):
+    """The queries and reports."""
+
+    async def query_order(
+        self,
+        client_order_id: ClientOrderId | None = None,
+        *,
+        venue_order_id: VenueOrderId | None = None,
+        instrument_id: InstrumentId | None = None,
+    ) -> OrderStatusReport | None:
+        """Ask for one order; None if the venue does not know it, which proves nothing.
+
+        What it says about an order of ours becomes events too, where it is news.
+        """
+        order = self.registry.find(client_order_id=client_order_id, venue_order_id=venue_order_id)
+        cloid: str | None = None
+        if order is not None and isinstance(order.client_key, str):
+            cloid = order.client_key
+        elif client_order_id is not None:
+            cloid = cloid_of(client_order_id)
+        rows = await self._queries().find_order(
+            cloid=cloid,
+            venue_order_id=venue_order_id or (order.venue_order_id if order else None),
+        )
+        if not rows:
+            return None
+        if order is not None:
+            self.dispatch.answer(rows[0])
+            self.order_seen(order)
+            self.settled()
+        return shown(rows[0].report)
+
+    async def query_account(self) -> AccountState:
+        """Return balances and margin: the latest that is known, else asked for."""
+        if self._balances.latest is None or not self.is_connected:
+            await self._queries().account()
+        assert self._balances.latest is not None
+        return self._balances.latest
+
+    async def generate_order_status_reports(
+        self,
+        instrument_id: InstrumentId | None = None,
+        *,
+        open_only: bool = False,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[OrderStatusReport]:
+        """Return the state of orders, live and ended, of one instrument or all."""
+        reports = await self._queries().order_reports(
+            instrument_id, open_only=open_only, start_ns=start_ns, end_ns=end_ns
+        )
+        self.settled()
+        return reports
+
+    async def generate_fill_reports(
+        self,
+        instrument_id: InstrumentId | None = None,
+        *,
+        venue_order_id: VenueOrderId | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[FillReport]:
+        """Return trades that were not handed out yet, oldest first."""
+        return await self._queries().fill_reports(
+            instrument_id, venue_order_id=venue_order_id, start_ns=start_ns, end_ns=end_ns
+        )
+
+    async def generate_position_status_reports(
+        self, instrument_id: InstrumentId | None = None
+    ) -> list[PositionStatusReport]:
+        """Return the open positions, asked for now."""
+        await self._queries().account()
+        return self._positions.reports(instrument_id)
+
+    async def generate_mass_status(self, *, lookback_s: float | None = None) -> MassStatus:
+        """Return orders, fills and positions; a part that cannot be read is empty."""
+        start_ns = None
+        if lookback_s is not None:
+            start_ns = self._clock.wall_ns() - to_ns(lookback_s)
+        return await gather_mass_status(
+            VENUE,
+            self.account_id,
+            orders=lambda: self.generate_order_status_reports(start_ns=start_ns),
+            fills=lambda: self.generate_fill_reports(start_ns=start_ns),
+            positions=self.generate_position_status_reports,
+            wall_ns=self._clock.wall_ns,
+        )

@@ -1,0 +1,334 @@
+"""What every part of the execution client shares: state, what comes in, and the callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from .._speedups.hyperliquid import UserFrame
+from ..errors import ClientError, ConfigError, ConnectorError
+from ..execution.connecting import Connectable
+from ..execution.identity import OrderRegistry, TrackedOrder
+from ..execution.legs import CANCEL_REPLACE_RULES, LegDispatch
+from ..execution.lookups import LookupSchedule, Why
+from ..execution.markets import Markets
+from ..execution.quotes import BestPrices
+from ..execution.reconcile import Reconciler
+from ..execution.sending import Command, Kind
+from ..execution.telling import OnEvent, OnStatus, Teller
+from ..model.accounts import AccountState
+from ..model.instruments import Instrument
+from ..model.reports import FillReport, PositionStatusReport
+from ..model.status_events import VenueEvent
+from ..net.attempts import AttemptBudget
+from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
+from ..net.session_events import Connected, SessionEvent
+from ..net.tasks import OwnedTasks
+from .account import Balances, Positions
+from .account_feed import AccountFeed
+from .config import VENUE, Config, FillPolicy
+from .instruments import load_instruments
+from .modifying import Modifications
+from .orders import Rules
+from .outcomes import Line, Outcomes
+from .private_stream import PrivateStream
+from .queries import Queries
+from .recovery import Recovery
+from .reports import Reporter, fill_key
+from .rest import HyperliquidRest
+from .sending import ActionSigner, Sender
+from .signing import Signer, SignerStats
+
+__all__ = ["ClientCore"]
+
+log = logging.getLogger("connectors.hyperliquid")
+
+NON_USER_CANCEL_GRACE_S = 0.25  # in which the row comes that says how an order ended
+NS_PER_MS = 1_000_000
+_RULES = replace(CANCEL_REPLACE_RULES, fill_key=fill_key)
+
+
+class ClientCore(Connectable):
+    """State of one account's client; the other halves of `ExecutionClient` build on it."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        on_event: OnEvent | None = None,
+        on_status: OnStatus | None = None,
+        instruments: Iterable[Instrument] = (),
+        signer: ActionSigner | None = None,
+        attempts: AttemptBudget | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self._teller = Teller(VENUE, on_event=on_event, on_status=on_status, clock=clock)
+        self._attempts = attempts
+        self._clock = clock
+        self._signer = signer if signer is not None else _make_signer(config)
+        self._owns_signer = signer is None
+        self._user = _user(config, self._signer)
+        self._dexes = ("", *config.dexes)
+        self._rules = Rules(
+            slippage_bps=config.market_slippage_bps, normalize_prices=config.normalize_prices
+        )
+        self.markets: Markets[str] = Markets(clock, lambda instrument: instrument.symbol)
+        self.markets.add(instruments)
+        self.registry = OrderRegistry()
+        self.dispatch = LegDispatch(
+            self.registry,
+            on_event=self._teller.event,
+            on_report=self._teller.event,
+            on_late_fill=self._late_fill,
+            on_error=self._teller.callback_failed,
+            wall_ns=clock.wall_ns,
+            rules=_RULES,
+            hold_fills=config.fill_policy is FillPolicy.BUFFER,
+        )
+        self._schedule = LookupSchedule(
+            pause_ns=config.submit_unresolved_ms * NS_PER_MS,
+            max_pause_ns=to_ns(config.unresolved_max_pause_s),
+        )
+        self._reconciler = Reconciler(self.dispatch, self._schedule, wall_ns=clock.wall_ns)
+        self._reporter = Reporter(
+            self.registry,
+            instrument_of=self.markets.by_key,
+            on_unknown_coin=self._unknown_coin,
+            wall_ns=clock.wall_ns,
+        )
+        self._positions = Positions()
+        self._balances = Balances(self.account_id)
+        self._feed = AccountFeed(
+            self,
+            dispatch=self.dispatch,
+            reporter=self._reporter,
+            positions=self._positions,
+            balances=self._balances,
+            clock=clock,
+            emit_history=config.emit_fill_history,
+        )
+        self._outcomes = Outcomes(
+            self.dispatch, config=config, wall_ns=clock.wall_ns, on_problem=self._teller.problem
+        )
+        self._modifications = Modifications(self.dispatch, self.markets, self._rules)
+        self._rest: HyperliquidRest | None = None
+        self._sender: Sender | None = None
+        self._stream: PrivateStream | None = None
+        self._recovery: Recovery | None = None
+        self._tasks: OwnedTasks | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._prices = BestPrices()
+
+    # -- looking -----------------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether `connect` has succeeded and the private connection is up."""
+        stream = self._stream
+        return self._connected and stream is not None and stream.session.is_connected
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether orders can be signed at all."""
+        return self._signer is not None
+
+    @property
+    def user(self) -> str | None:
+        """Address of the account whose orders these are; None without credentials."""
+        return self._user
+
+    @property
+    def account_id(self) -> str | None:
+        """Our name for the account, None without credentials."""
+        if self.config.account_id is not None or self._user is None:
+            return self.config.account_id
+        return f"{VENUE}-{self._user}"
+
+    @property
+    def signer_stats(self) -> SignerStats | None:
+        """Counters of our own signer; None without one, or with one that keeps none."""
+        stats = getattr(self._signer, "stats", None)
+        return stats if isinstance(stats, SignerStats) else None
+
+    @property
+    def callback_errors(self) -> int:
+        """How often a callback of the caller raised."""
+        return self._teller.callback_errors
+
+    # -- what the parts need -----------------------------------------------------------
+
+    def _queries(self) -> Queries:
+        self._need_credentials("ask")
+        assert self._user is not None
+        return Queries(
+            self._need_rest(),
+            user=self._user,
+            dexes=self._dexes,
+            reporter=self._reporter,
+            dispatch=self.dispatch,
+            feed=self._feed,
+            clock=self._clock,
+        )
+
+    def _need_rest(self) -> HyperliquidRest:
+        if self._rest is None:
+            raise ClientError("not connected to the venue")
+        return self._rest
+
+    def _need_credentials(self, what: str) -> None:
+        if self._signer is None:
+            raise ConfigError(
+                f"cannot {what} without credentials: set private_key in the config or the "
+                "environment"
+            )
+
+    async def _load_markets(self, rest: HyperliquidRest) -> None:
+        await self.markets.load(lambda: load_instruments(rest, self.config.dexes))
+
+    # -- what comes in (StreamOwner) -----------------------------------------------------
+
+    def on_orders(self, frame: UserFrame) -> None:
+        """Take rows of orders; see `account_feed`."""
+        rows: list[Any] = frame.rows
+        self._feed.orders(rows)
+        self.settled()
+
+    def on_fills(self, frame: UserFrame) -> None:
+        """Take rows of fills."""
+        rows: list[Any] = frame.rows
+        self._feed.fills(rows, is_snapshot=frame.is_snapshot)
+        self.settled()
+
+    def on_data(self, channel: str, data: Any) -> None:
+        """Take a frame of another channel."""
+        self._feed.data(channel, data)
+
+    def on_post(self, data: Any, epoch: int) -> bool:
+        """Take the answer to a command."""
+        taken = self._sender is not None and self._sender.on_post(data, epoch)
+        self.settled()
+        return taken
+
+    def on_post_error(self, text: str, epoch: int) -> bool:
+        """Take an error that may be about a command."""
+        return self._sender is not None and self._sender.on_error(text, epoch)
+
+    def on_link_up(self, *, is_reconnect: bool) -> None:
+        """Send again; after a gap read what was missed."""
+        sender, recovery, tasks = self._sender, self._recovery, self._tasks
+        if sender is None or recovery is None or tasks is None:
+            return
+        sender.resume()
+        if is_reconnect:
+            tasks.spawn(self._catch_up(recovery), "catch-up")
+        recovery.arm()
+        self.settled()
+
+    async def _catch_up(self, recovery: Recovery) -> None:
+        await recovery.catch_up()
+        if self._recovery is recovery:
+            self._teller.reconnected("private")
+
+    def on_link_lost(self, epoch: int, why: str) -> None:
+        """Settle what was on its way; caches stay until the next reading."""
+        self._feed.forget_positions()
+        if self._sender is not None:
+            self._sender.connection_lost(epoch, why)
+
+    def on_session_event(self, event: SessionEvent) -> None:
+        """Translate for the status callback."""
+        if isinstance(event, Connected) and event.is_reconnect:
+            log.info("venue=HYPERLIQUID connected again: reading what was missed")
+        self._teller.session("private", event, tell_reconnected=False)
+
+    def on_refused(self, channel: str, code: int | None, message: str) -> None:
+        """A stream will not come."""
+        self._teller.refused(channel, code, message)
+
+    def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
+        """Tell of what no order or call stands for."""
+        log.warning("venue=HYPERLIQUID %s", message)
+        self._teller.problem(message, code, error, where="private")
+
+    # -- of the feed and of recovery -----------------------------------------------------
+
+    def deliver(self, report: PositionStatusReport | AccountState) -> None:
+        """Hand a report to the caller."""
+        self._teller.report(report)
+
+    def _late_fill(self, report: FillReport, order: TrackedOrder) -> None:
+        """Hand out a fill of an order that is over, as a report: there is no event for it."""
+        log.warning("venue=HYPERLIQUID fill %s after the end of %s", report.trade_id, order)
+        self._teller.event(report)
+
+    def order_seen(self, order: TrackedOrder) -> None:
+        """Fetch fills that a row speaks of, unless they come by themselves."""
+        if order.missing_since_ns is not None and self._recovery is not None:
+            in_s = self.config.submit_unresolved_ms / 1_000
+            self._recovery.note_missing(order, in_s=in_s)
+
+    def order_ended_by_venue(self, order: TrackedOrder) -> None:
+        """Look the order up unless a row comes that says how it ended."""
+        if self._recovery is not None:
+            self._recovery.ask(order, Why.ABSENT, in_s=NON_USER_CANCEL_GRACE_S)
+
+    def fills_missing(self, since_ms: int) -> None:
+        """Read the fills that did not come."""
+        log.warning("venue=HYPERLIQUID a fill does not continue the one before: reading fills")
+        if self._recovery is not None:
+            self._recovery.fetch_fills(since_ms)
+
+    def venue_event(self, name: str, payload: bytes) -> None:
+        """Hand on what has no place in the vocabulary."""
+        self._teller.status(
+            VenueEvent(
+                venue=VENUE,
+                ts_init=self._clock.wall_ns(),
+                name=name,
+                payload=payload,
+                stream="private",
+            )
+        )
+
+    def settled(self) -> None:
+        """Send what waited for something to be settled."""
+        if self._modifications.is_wanted:
+            self._modifications.pump()
+
+    def command_of(self, order: TrackedOrder, kind: Kind) -> Command | None:
+        """Return the newest command of a kind to an order that lives."""
+        line = order.tag
+        return line.commands.get(kind) if isinstance(line, Line) else None
+
+    def _unknown_coin(self, coin: str) -> None:
+        """Read the definitions again, once for all rows that name new coins meanwhile."""
+        tasks, rest = self._tasks, self._rest
+        if tasks is None or rest is None or not self.markets.may_refresh():
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = tasks.spawn(self._refresh_markets(rest), "markets")
+
+    async def _refresh_markets(self, rest: HyperliquidRest) -> None:
+        try:
+            await self._load_markets(rest)
+        except ConnectorError as error:
+            self.on_problem(f"definitions not read: {error}", None, error)
+
+
+def _make_signer(config: Config) -> ActionSigner | None:
+    if config.credentials is None:
+        return None
+    return Signer(config.credentials.private_key, pool_capacity=config.signing_pool)
+
+
+def _user(config: Config, signer: ActionSigner | None) -> str | None:
+    if signer is None:
+        return None
+    if config.credentials is None:
+        return signer.address.lower()
+    return config.credentials.user(signer.address)

@@ -1,0 +1,237 @@
+"""What the venue says stands, asked over REST: reports, and look-ups of single orders.
+
+An order is looked up by its cloid first: an oid we know may be that of a leg that was replaced
+(section 2.10). Rows that cannot be read are told in the log and left out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, TypeVar
+
+from ..errors import DecodeError
+from ..execution.dispatch import OrderRow as DispatchRow
+from ..execution.identity import TrackedOrder
+from ..execution.legs import LegDispatch
+from ..execution.reconcile import merge_order_reports
+from ..model.ids import InstrumentId
+from ..model.reports import FillReport, OrderStatusReport
+from ..net.clock import Clock
+from .account_feed import AccountFeed, oldest_first
+from .reports import Reporter, shown
+from .rest import HyperliquidRest
+from .rows import FillRow, OrderRow, fill_row, order_row, reported_order
+
+__all__ = ["Queries"]
+
+log = logging.getLogger("connectors.hyperliquid")
+
+T = TypeVar("T")
+NS_PER_MS = 1_000_000
+MARGIN_MS = 5_000  # venue's and our clock differ
+
+
+class Queries:
+    """Questions about one account.
+
+    Parameters
+    ----------
+    rest, reporter, dispatch, feed, clock :
+        What is read about an order of ours goes through the dispatch as well: an answer may be
+        ahead of the streams, and what it says must not be lost to the events.
+    user : str
+        Address of the account.
+    dexes : tuple of str
+        Names of the dexes that are asked, "" for the first.
+    """
+
+    def __init__(
+        self,
+        rest: HyperliquidRest,
+        *,
+        user: str,
+        dexes: tuple[str, ...],
+        reporter: Reporter,
+        dispatch: LegDispatch,
+        feed: AccountFeed,
+        clock: Clock,
+    ) -> None:
+        self._rest = rest
+        self._user = user
+        self._dexes = dexes
+        self._reporter = reporter
+        self._dispatch = dispatch
+        self._feed = feed
+        self._clock = clock
+
+    # -- lists -------------------------------------------------------------------------
+
+    async def open_orders(self) -> list[DispatchRow]:
+        """Return all live orders, oldest first; those that wait for their parent included."""
+        rows: list[OrderRow] = []
+        for dex in self._dexes:
+            raw = await self._rest.frontend_open_orders(self._user, dex)
+            rows += _read(order_row, _with_children(raw))
+        rows.sort(key=lambda row: (row.timestamp_ms, len(row.order_id), row.order_id))
+        return self._orders(rows)
+
+    async def fills_since(self, start_ms: int) -> list[FillRow]:
+        """Return all fills since a time of the venue's clock, oldest first."""
+        return await self._collect(self._rest.fills_since(self._user, start_ms=start_ms))
+
+    async def _collect(self, pages: AsyncIterator[list[dict[str, Any]]]) -> list[FillRow]:
+        rows: list[FillRow] = []
+        async for page in pages:
+            rows += _read(fill_row, page)
+        return rows
+
+    async def account(self) -> None:
+        """Read positions and balances of all dexes; the feed takes them."""
+        self._feed.spot(await self._rest.spot_clearinghouse_state(self._user))
+        for dex in self._dexes:
+            self._feed.margin(dex, await self._rest.clearinghouse_state(self._user, dex))
+
+    # -- one order ---------------------------------------------------------------------
+
+    async def find_order(
+        self, *, cloid: str | None, venue_order_id: str | None
+    ) -> list[DispatchRow]:
+        """Look an order up by either id; at most one row. None found proves nothing."""
+        asked: list[int | str] = [] if cloid is None else [cloid]
+        if venue_order_id is not None and venue_order_id.isdecimal():
+            asked.append(int(venue_order_id))
+        for oid in asked:
+            raw = await self._rest.order_status(self._user, oid)
+            if raw is not None:
+                return self._orders([reported_order(raw)])
+        return []
+
+    async def fills_of(self, order: TrackedOrder) -> list[FillReport]:
+        """Return the fills of an order, of all of its legs."""
+        start_ms = (order.ts_submitted or self._clock.wall_ns()) // NS_PER_MS - MARGIN_MS
+        if not order.ts_submitted:
+            rows = _read(fill_row, await self._rest.user_fills(self._user))
+        else:
+            rows = await self.fills_since(max(start_ms, 0))
+        legs = {order.venue_order_id, *order.former_venue_order_ids}
+        return [
+            self._reporter.fill(row).report
+            for row in oldest_first(rows)
+            if row.order_id in legs or (row.cloid is not None and row.cloid == order.client_key)
+        ]
+
+    # -- reports -----------------------------------------------------------------------
+
+    async def order_reports(
+        self,
+        instrument_id: InstrumentId | None = None,
+        *,
+        open_only: bool = False,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[OrderStatusReport]:
+        """Return the state of orders: the live ones, and the newest 2 000 that ended."""
+        active = await self.open_orders()
+        ended: list[DispatchRow] = []
+        if not open_only:
+            raw = await self._rest.historical_orders(self._user)
+            rows = [row for row in _read(reported_order, raw) if _is_end(row)]
+            ended = self._orders(reversed(rows))
+        for row in (*active, *ended):
+            if self._of(row) is not None:
+                self._dispatch.answer(row)
+        reports = merge_order_reports(self._shown(active), self._shown(ended))
+        return [
+            report
+            for report in reports
+            if (instrument_id is None or report.instrument_id == instrument_id)
+            and (report.status.is_open or _within(report.ts_last, start_ns, end_ns))
+        ]
+
+    async def fill_reports(
+        self,
+        instrument_id: InstrumentId | None = None,
+        *,
+        venue_order_id: str | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[FillReport]:
+        """Return trades that were not handed out yet, oldest first.
+
+        They count as handed out now: the stream will not repeat them. A new trade of an order of
+        ours becomes its `OrderFilled` instead.
+        """
+        if start_ns is None:
+            rows = _read(fill_row, await self._rest.user_fills(self._user))
+        else:
+            end_ms = None if end_ns is None else end_ns // NS_PER_MS
+            pages = self._rest.fills_since(
+                self._user, start_ms=start_ns // NS_PER_MS, end_ms=end_ms
+            )
+            rows = await self._collect(pages)
+        fresh: list[FillReport] = []
+        for row in oldest_first(rows):
+            own = self._reporter.fill(row)
+            report = own.report
+            if (
+                (venue_order_id is not None and report.venue_order_id != venue_order_id)
+                or (instrument_id is not None and report.instrument_id != instrument_id)
+                or not _within(report.ts_event, start_ns, end_ns)
+                or self._dispatch.knows_fill(report)
+            ):
+                continue
+            if self._reporter.find(own.client_key, report.venue_order_id) is not None:
+                self._dispatch.fill(report, client_key=own.client_key)
+            else:
+                self._dispatch.remember_fill(report)
+                fresh.append(report)
+        return fresh
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _orders(self, rows: Iterable[OrderRow]) -> list[DispatchRow]:
+        return [found for row in rows if (found := self._feed.read_order(row)) is not None]
+
+    def _of(self, row: DispatchRow) -> TrackedOrder | None:
+        key = row.client_key
+        cloid = key if isinstance(key, str) else None
+        return self._reporter.find(cloid, row.report.venue_order_id)
+
+    def _shown(self, rows: Iterable[DispatchRow]) -> list[OrderStatusReport]:
+        """Return the reports, without the legs of our orders that were replaced."""
+        found = []
+        for row in rows:
+            order = self._of(row)
+            if order is None or row.report.venue_order_id not in order.former_venue_order_ids:
+                found.append(shown(row.report))
+        return found
+
+
+def _with_children(raw: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return orders with those that wait inside them behind them."""
+    found: list[dict[str, Any]] = []
+    for row in raw:
+        found.append(row)
+        children = row.get("children")
+        if isinstance(children, list):
+            found += [child for child in children if isinstance(child, dict)]
+    return found
+
+
+def _is_end(row: OrderRow) -> bool:
+    return row.status not in ("open", "accepted", "triggered")
+
+
+def _within(ts: int, start_ns: int | None, end_ns: int | None) -> bool:
+    return (start_ns is None or ts >= start_ns) and (end_ns is None or ts <= end_ns)
+
+
+def _read(reader: Callable[[Any], T], raw: Iterable[dict[str, Any]]) -> list[T]:
+    found = []
+    for row in raw:
+        try:
+            found.append(reader(row))
+        except DecodeError as error:
+            log.warning("venue=HYPERLIQUID row left out: %s", error)
+    return found

@@ -1,0 +1,180 @@
+"""From the venue's rows to reports in our words, ready for the dispatch (section 2.1)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from .._speedups.records import RecordMaker
+from ..execution.dispatch import OrderRow as DispatchRow
+from ..execution.fills import FillKey
+from ..execution.identity import OrderRegistry, TrackedOrder
+from ..model.enums import LiquiditySide, OrderStatus, OrderType, Side, TimeInForce
+from ..model.ids import InstrumentId
+from ..model.instruments import Instrument
+from ..model.reports import FillReport, OrderStatusReport
+from .rows import ZERO, FillLike, OrderLike, OrderRow
+from .statuses import order_status, order_type, time_in_force
+
+__all__ = ["OwnFill", "Reporter", "fill_key", "shown"]
+
+log = logging.getLogger("connectors.hyperliquid")
+
+NS_PER_MS = 1_000_000
+_fill_report = RecordMaker(FillReport)  # by position: fills are what a bot waits for
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFill:
+    """A fill, and what the venue echoes of our id of its order."""
+
+    report: FillReport
+    client_key: str | None
+
+
+_own_fill = RecordMaker(OwnFill)
+
+
+def fill_key(report: FillReport) -> FillKey:
+    """Return what makes a fill one fill: both orders of a trade may be of one account."""
+    return report.trade_id, report.venue_order_id
+
+
+def shown(report: OrderStatusReport) -> OrderStatusReport:
+    """Return a report as callers see it: the venue has no word of its own for partly filled."""
+    if report.status is OrderStatus.ACCEPTED and report.filled_size:
+        return replace(report, status=OrderStatus.PARTIALLY_FILLED)
+    return report
+
+
+class Reporter:
+    """Knows the markets and our orders.
+
+    Parameters
+    ----------
+    registry : OrderRegistry
+        To name orders of ours by their client order id.
+    instrument_of : callable
+        Returns the instrument of a coin, None if unknown.
+    on_unknown_coin : callable
+        Told of a coin that is not in the definitions. What is said of it is not held up: where
+        nothing else is known its reports carry the coin in place of our id.
+    wall_ns : callable
+        Unix time in ns.
+    """
+
+    __slots__ = ("_instrument_of", "_on_unknown_coin", "_registry", "_wall_ns")
+
+    def __init__(
+        self,
+        registry: OrderRegistry,
+        *,
+        instrument_of: Callable[[str], Instrument | None],
+        on_unknown_coin: Callable[[str], object],
+        wall_ns: Callable[[], int],
+    ) -> None:
+        self._registry = registry
+        self._instrument_of = instrument_of
+        self._on_unknown_coin = on_unknown_coin
+        self._wall_ns = wall_ns
+
+    def find(self, cloid: str | None, venue_order_id: str) -> TrackedOrder | None:
+        """Return our order of a row."""
+        return self._registry.find(client_key=cloid, venue_order_id=venue_order_id)
+
+    def _names(
+        self, coin: str, cloid: str | None, order: TrackedOrder | None
+    ) -> tuple[InstrumentId, str | None]:
+        if order is not None:
+            return order.instrument_id, order.client_order_id
+        return self.instrument_id(coin), cloid
+
+    def instrument_id(self, coin: str) -> InstrumentId:
+        """Return our id of a coin; of one that is not known the coin itself."""
+        instrument = self._instrument_of(coin)
+        if instrument is not None:
+            return instrument.id
+        self._on_unknown_coin(coin)
+        return coin
+
+    def order(self, row: OrderLike) -> DispatchRow | None:
+        """Return the report of an order; None for a status that means nothing to us (logged)."""
+        meaning = order_status(row.status)
+        if meaning is None:
+            log.warning(
+                "venue=HYPERLIQUID order %s: unknown status %r, state unchanged",
+                row.order_id,
+                row.status,
+            )
+            return None
+        cloid = None if row.cloid is None else row.cloid.lower()
+        order = self.find(cloid, row.order_id)
+        instrument_id, client_order_id = self._names(row.coin, cloid, order)
+        filled = max(row.orig_sz - row.sz, ZERO)
+        if meaning.status is OrderStatus.FILLED:
+            filled = row.orig_sz
+        kind, tif, post_only = OrderType.UNKNOWN, TimeInForce.GTC, False
+        is_triggered = False
+        if isinstance(row, OrderRow):
+            kind = order_type(row.order_type)
+            tif, post_only = time_in_force(row.tif)
+            is_triggered = kind.has_trigger and not row.is_trigger
+        if order is not None:
+            kind = order.order_type
+        report = OrderStatusReport(
+            instrument_id=instrument_id,
+            client_order_id=client_order_id,
+            venue_order_id=row.order_id,
+            side=Side.BUY if row.is_buy else Side.SELL,
+            order_type=kind,
+            status=meaning.status,
+            size=row.orig_sz,
+            filled_size=filled,
+            price=row.limit_px,
+            trigger_price=row.trigger_px,
+            time_in_force=tif,
+            post_only=post_only,
+            reduce_only=row.reduce_only,
+            reason=meaning.reason,
+            venue_status=row.status,
+            ts_accepted=row.timestamp_ms * NS_PER_MS,
+            ts_last=row.ts_event,
+            ts_init=self._wall_ns(),
+        )
+        return DispatchRow(
+            report if order is not None else shown(report),
+            client_key=cloid,
+            is_triggered=is_triggered and not meaning.status.is_final,
+            due_post_only=meaning.due_post_only,
+        )
+
+    def fill(self, row: FillLike) -> OwnFill:
+        """Return the report of a fill."""
+        cloid = None if row.cloid is None else row.cloid.lower()
+        order = self.find(cloid, row.order_id)
+        instrument_id, client_order_id = self._names(row.coin, cloid, order)
+        report: FillReport = _fill_report(
+            instrument_id,
+            client_order_id,
+            row.order_id,
+            str(row.tid) if row.tid else _made_id(row),
+            Side.BUY if row.is_buy else Side.SELL,
+            row.sz,
+            row.px,
+            LiquiditySide.TAKER if row.crossed else LiquiditySide.MAKER,
+            row.fee,
+            row.fee_token or None,
+            None,
+            row.closed_pnl,
+            row.ts_event,
+            self._wall_ns(),
+        )
+        own: OwnFill = _own_fill(report, cloid)
+        return own
+
+
+def _made_id(row: FillLike) -> str:
+    """Return an id for a fill to which the venue gave none (dust, settlements)."""
+    parts = (row.hash, row.coin, row.time_ms, row.px, row.sz, row.start_position)
+    return "0:" + ":".join(map(str, parts))

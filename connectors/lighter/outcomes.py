@@ -20,6 +20,7 @@ from collections.abc import Callable
 from ..errors import UnknownOutcome
 from ..execution.dispatch import OrderDispatch
 from ..execution.identity import TrackedOrder
+from ..execution.inflight import same_hash
 from ..execution.lifecycle import Doubt
 from ..execution.lookups import Why
 from .account_feed import TxOutcome
@@ -179,7 +180,9 @@ class Outcomes:
         if outcome.nonce is not None and outcome.api_key_index is not None:
             sender.observed(outcome.nonce)
             doubted = self._in_doubt.get(outcome.nonce)
-            if doubted is not None and doubted.tx_hash != (command.tx_hash if command else ""):
+            if doubted is not None and doubted.tx_hash == same_hash(outcome.tx_hash):
+                command = doubted  # perhaps sent by the sender of an earlier `connect`
+            elif doubted is not None:
                 # Its number went to another transaction: it can never be executed any more.
                 self._forget(doubted)
                 self._refuse(doubted, "its nonce was used by another transaction", None, "")

@@ -78,3 +78,26 @@ def test_nonce_of_an_order_in_doubt_used_by_another_transaction(run: Any) -> Non
             await quiet(rig)
 
     run(scenario(), 30)
+
+
+def test_batch_under_way_when_the_user_disconnects(run: Any) -> None:
+    """Its outcome is unknown, so it is looked up after the next connect."""
+
+    async def scenario() -> None:
+        async with trading(tx_lifetime_s=0.6, probe_delay_s=0.2) as rig:
+            hold = rig.sim.faults.hold("sendTxBatch")
+            found, lost = buy(), buy(price="2300.00")
+            rig.client.submit_order_list([found, lost])
+            (sent,) = await rig.sent(1)
+            await rig.client.disconnect()
+            hold.release()
+            row = rig.order_row(sent.infos[0]["ClientOrderIndex"], 281476929510300)
+            body = {"code": 200, "orders": row["orders"]["0"]}
+            rig.sim.faults.next_reply("accountOrders", body=body, count=None)
+            rig.sim.faults.next_reply("tx", status=400, body=UNKNOWN_TX, count=None)
+            await rig.client.connect()
+            await rig.event(OrderAccepted, found)
+            rejected = await rig.event(OrderRejected, lost)
+            assert "not found at venue" in rejected.reason
+
+    run(scenario(), 40)

@@ -7,7 +7,7 @@ from typing import Any
 
 from venues.lighter.trading_rig import Rig, buy, quiet, trading
 
-from connectors.model import OrderAccepted, OrderRejected
+from connectors.model import OrderAccepted, OrderFilled, OrderRejected
 
 UNKNOWN_TX = {"code": 21500, "message": "transaction not found"}
 
@@ -101,3 +101,28 @@ def test_batch_under_way_when_the_user_disconnects(run: Any) -> None:
             assert "not found at venue" in rejected.reason
 
     run(scenario(), 40)
+
+
+def test_filled_row_before_anything_else_and_a_lost_trade(run: Any) -> None:
+    """The row names the order at the venue, by which its trades are asked for."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2) as rig:
+            order = buy(size="0.1336", price="2352.73")
+            rig.client.submit_order(order)
+            (sent,) = await rig.sent(1)
+            index = sent.infos[0]["ClientOrderIndex"]
+            (trade,) = rig.trade_frame(index)["trades"]["0"]
+            rig.sim.faults.next_reply("trades", body={"code": 200, "trades": [trade]}, count=None)
+            rig.push(
+                rig.order_row(
+                    index, trade["bid_id"], status="filled",
+                    initial_base_amount="0.1336", filled_base_amount="0.1336",
+                )
+            )  # fmt: skip
+            filled = await rig.event(OrderFilled, order)
+            assert filled.trade_id == str(trade["trade_id"])
+            assert rig.names == ["OrderSubmitted", "OrderAccepted", "OrderFilled"]
+            assert rig.client.registry.live == 0
+
+    run(scenario(), 30)

@@ -23,7 +23,7 @@ from ..errors import ClientError
 from ..net.ratelimit import RateLimiter
 from ..net.tasks import OwnedTasks
 
-__all__ = ["LineFull", "NotSent", "OrderedSender", "SendLine", "Turn", "TurnState"]
+__all__ = ["LineFull", "NotSent", "OrderedSender", "Place", "SendLine", "Turn", "TurnState"]
 
 
 _log = logging.getLogger("connectors.execution.sequence")
@@ -67,6 +67,16 @@ class Turn:
     def release(self) -> None:
         """Give up the place; the next one gets its turn. Idempotent."""
         self._line._release(self)
+
+
+class Place:
+    """A place in the line that a task waits in; `come` is False if the line was emptied."""
+
+    __slots__ = ("come", "turn")
+
+    def __init__(self, turn: Turn, come: asyncio.Future[bool]) -> None:
+        self.turn = turn
+        self.come = come
 
 
 class SendLine:
@@ -264,21 +274,8 @@ class OrderedSender:
 
         return self.line.enter(start, on_drop=dropped, tag=tag)
 
-    @contextlib.asynccontextmanager
-    async def turn(
-        self, *, timeout_s: float, cost: int = 1, tag: Any = None
-    ) -> AsyncIterator[Turn]:
-        """Hold the turn for the length of the block (an HTTP request and its reply).
-
-        Raises
-        ------
-        TimeoutError
-            When the turn does not come in time; nothing was sent.
-        NotSent
-            When the line was emptied.
-        QuotaExceeded
-            When the limit does not come free in time; nothing was sent.
-        """
+    def place(self, *, tag: Any = None) -> Place:
+        """Take the last place now, for a task to wait in it; see `turn`. LineFull is raised."""
         come: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def start(turn: Turn) -> None:
@@ -291,15 +288,35 @@ class OrderedSender:
             if not come.done():
                 come.set_result(False)
 
-        place = self.line.enter(start, on_drop=dropped, tag=tag)
+        return Place(self.line.enter(start, on_drop=dropped, tag=tag), come)
+
+    @contextlib.asynccontextmanager
+    async def turn(
+        self, *, timeout_s: float, cost: int = 1, tag: Any = None, place: Place | None = None
+    ) -> AsyncIterator[Turn]:
+        """Hold the turn for the length of the block (an HTTP request and its reply).
+
+        In the place that was taken before, or the last one.
+
+        Raises
+        ------
+        TimeoutError
+            When the turn does not come in time; nothing was sent.
+        NotSent
+            When the line was emptied.
+        QuotaExceeded
+            When the limit does not come free in time; nothing was sent.
+        """
+        if place is None:
+            place = self.place(tag=tag)
         try:
             async with asyncio.timeout(timeout_s):
-                if not await come:
+                if not await place.come:
                     raise NotSent("the line was emptied before this was sent")
             await self._limit(cost)
-            yield place
+            yield place.turn
         finally:
-            place.release()
+            place.turn.release()
 
     async def _limit(self, cost: int) -> None:
         if self._limiter is not None:

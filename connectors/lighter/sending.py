@@ -15,6 +15,7 @@ reply is in. Every one ends in exactly one of these, told to the owner:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
@@ -33,7 +34,7 @@ from ..errors import (
 )
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
-from ..execution.sequence import LineFull, OrderedSender
+from ..execution.sequence import LineFull, OrderedSender, Place
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.clock import NS_PER_S, Clock, to_ns
 from ..net.ratelimit import RateLimiter
@@ -337,7 +338,33 @@ class Sender:
 
     # -- sending over HTTP -------------------------------------------------------------
 
-    async def post(self, commands: Sequence[Command]) -> SendResult | None:
+    def post_soon(self, commands: Sequence[Command]) -> None:
+        """Do `post` in the background, in the place of this very call: nothing overtakes it."""
+        try:
+            place = self.ordered.place()
+        except LineFull as error:
+            for command in commands:
+                self._not_sent(command, error)
+            return
+        begun = False
+
+        async def post() -> None:
+            nonlocal begun
+            begun = True
+            with contextlib.suppress(ConnectorError):  # told to each order already
+                await self.post(commands, place)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not begun:  # cancelled before its first step
+                place.turn.release()
+                for command in commands:
+                    self._not_sent(command, _as_error(asyncio.CancelledError()))
+
+        self._tasks.spawn(post(), "batch").add_done_callback(ended)
+
+    async def post(
+        self, commands: Sequence[Command], place: Place | None = None
+    ) -> SendResult | None:
         """Send one transaction, or several as a batch, and wait for the reply.
 
         The owner is told of every one of them. Returns the reply, None if there was none.
@@ -348,7 +375,8 @@ class Sender:
             What became of them, after the owner was told.
         """
         try:
-            async with self.ordered.turn(timeout_s=TURN_TIMEOUT_S, cost=len(commands)):
+            cost = len(commands)
+            async with self.ordered.turn(timeout_s=TURN_TIMEOUT_S, cost=cost, place=place):
                 return await self._post(commands)
         except BaseException as error:
             never_signed = [command for command in commands if not command.tx_hash]

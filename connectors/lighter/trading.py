@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from .._speedups.events import Quote
-from ..errors import ClientError, ConnectorError
+from ..errors import ClientError
 from ..execution.identity import DuplicateOrder, Shape, TrackedOrder
 from ..model._numbers import Number, exact, exact_or_none
 from ..model.enums import ContingencyType, OrderStatus, OrderType, Side
@@ -109,12 +108,7 @@ class Trading(ClientCore):
         command = self._prepare(order)
         if command is None:
             return
-        tracked = command.subject
-        sender = self._sender
-        assert sender is not None
-        sender.send(command)
-        if not tracked.is_submitted and not tracked.is_final:
-            self.dispatch.submitted(tracked)  # it waits for its turn
+        self._send_single(command)
 
     def submit_order_list(self, orders: OrderList | Sequence[Order]) -> None:
         """Send orders as one request; they are queued in order and succeed or fail alone.
@@ -136,16 +130,21 @@ class Trading(ClientCore):
         if len(commands) == 1:
             self._send_single(commands[0])
         elif commands:
-            for command in commands:
-                self.dispatch.submitted(command.subject)
-            self._post(commands)
+            assert self._sender is not None
+            self._sender.post_soon(commands)
+            self._submitted(commands)
 
     def _send_single(self, command: Command) -> None:
         assert self._sender is not None
         self._sender.send(command)
-        tracked = command.subject
-        if not tracked.is_submitted and not tracked.is_final:
-            self.dispatch.submitted(tracked)
+        self._submitted([command])
+
+    def _submitted(self, commands: Iterable[Command]) -> None:
+        """Tell of the orders that wait for their turn; after they took their place in the line."""
+        for command in commands:
+            order = command.subject
+            if not order.is_submitted and not order.is_final:
+                self.dispatch.submitted(order)
 
     def submit_order_group(self, orders: Sequence[Order], contingency: ContingencyType) -> None:
         """Send up to three orders of one market that depend on each other (transaction 28).
@@ -176,12 +175,11 @@ class Trading(ClientCore):
         for command in commands[1:]:
             command.subject.tag = group
         commands[0].subject.tag = group
-        for command in commands:
-            self.dispatch.submitted(command.subject)
         rest = [command.subject for command in commands[1:]]
         group.on_done = _GroupEnd(self._outcomes, rest).done
         assert self._sender is not None
         self._sender.send(group)
+        self._submitted(commands)
 
     def _prepare(self, order: Order, now_ns: int | None = None) -> Command | None:
         """Return the transaction of an order and register that; None if it was denied."""
@@ -370,7 +368,8 @@ class Trading(ClientCore):
             assert self._sender is not None
             self._sender.send(commands[0])
         elif commands:
-            self._post(commands)
+            assert self._sender is not None
+            self._sender.post_soon(commands)
 
     def cancel_all_orders(
         self, instrument_id: InstrumentId | None = None, *, side: Side | None = None
@@ -437,18 +436,6 @@ class Trading(ClientCore):
         if instrument is None:
             raise Denial(f"unknown order or instrument {order.instrument_id!r}")
         return instrument
-
-    def _post(self, commands: Sequence[Command]) -> None:
-        """Send a batch in the background; every member is told what became of it."""
-        assert self._sender is not None
-        assert self._tasks is not None
-        sender = self._sender
-
-        async def post() -> None:
-            with contextlib.suppress(ConnectorError):  # told to each order already
-                await sender.post(commands)
-
-        self._tasks.spawn(post(), "batch")
 
 
 class _GroupEnd:

@@ -34,7 +34,7 @@ from ..errors import (
 )
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
-from ..execution.sequence import LineFull, OrderedSender, Place
+from ..execution.sequence import LineFull, OrderedSender, Place, Turn, TurnState
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.clock import NS_PER_S, Clock, to_ns
 from ..net.ratelimit import RateLimiter
@@ -57,6 +57,7 @@ NONCE_PAUSE = "nonce"
 LINK_PAUSE = "link"
 TURN_TIMEOUT_S = 30.0
 LIMIT_TIMEOUT_S = 5.0
+ORDER_WAIT_S = 5.0  # an order must not go out long after it was meant; a cancel may
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
 MS = 1_000_000
@@ -250,12 +251,21 @@ class Sender:
                 self._not_sent(command, error)
             return
         try:
-            self.ordered.send(
+            turn = self.ordered.send(
                 lambda: self._write(command),
                 on_error=lambda error: self._not_sent(command, error),
             )
         except LineFull as error:
             self._not_sent(command, error)
+            return
+        if turn.state is TurnState.WAITING and command.kind is not Kind.CANCEL:
+            asyncio.get_running_loop().call_later(ORDER_WAIT_S, self._give_up, turn, command)
+
+    def _give_up(self, turn: Turn, command: Command) -> None:
+        """Take an order out of the line that waited too long in it."""
+        if turn.state is TurnState.WAITING:
+            turn.release()
+            self._not_sent(command, _no_turn(ORDER_WAIT_S))
 
     def _write(self, command: Command) -> None:
         session = self._session
@@ -375,12 +385,12 @@ class Sender:
             What became of them, after the owner was told.
         """
         try:
-            cost = len(commands)
-            async with self.ordered.turn(timeout_s=TURN_TIMEOUT_S, cost=cost, place=place):
+            cost, wait_s = len(commands), _wait_s(commands)
+            async with self.ordered.turn(timeout_s=wait_s, cost=cost, place=place):
                 return await self._post(commands)
         except BaseException as error:
             never_signed = [command for command in commands if not command.tx_hash]
-            shown = _as_error(error)
+            shown = _as_error(error, _wait_s(commands))
             for command in never_signed:
                 self._not_sent(command, shown)
             if isinstance(error, TimeoutError) and shown is not error:
@@ -389,12 +399,12 @@ class Sender:
         finally:
             self._tend_nonces()
 
-    async def _nonce_known(self) -> None:
-        """Wait, holding the turn, until nonces can be given out; ClientError if not in time."""
+    async def _nonce_known(self, timeout_s: float) -> None:
+        """Wait, holding the turn, until nonces can be given out; TimeoutError if not in time."""
         if not self.nonces.wants_refresh:
             return
         self._tend_nonces()
-        async with asyncio.timeout(TURN_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             while self.nonces.wants_refresh:
                 if LINK_PAUSE in self.ordered.line.pauses:
                     raise ClientError("the connection was lost before this was sent")
@@ -402,7 +412,7 @@ class Sender:
                 await self._nonce_event.wait()
 
     async def _post(self, commands: Sequence[Command]) -> SendResult | None:
-        await self._nonce_known()
+        await self._nonce_known(_wait_s(commands))
         signed = self._sign_all(commands)
         for command, one in zip(commands, signed, strict=True):
             command.tx_hash = same_hash(one.tx_hash)
@@ -607,11 +617,20 @@ class Sender:
             self._filling = self._tasks.spawn(asyncio.to_thread(precompute), "signing-pool")
 
 
-def _as_error(error: BaseException) -> Exception:
+def _wait_s(commands: Sequence[Command]) -> float:
+    is_order = any(command.kind in (Kind.CREATE, Kind.MODIFY) for command in commands)
+    return ORDER_WAIT_S if is_order else TURN_TIMEOUT_S
+
+
+def _no_turn(waited_s: float) -> ClientError:
+    return ClientError(f"no turn to send within {waited_s:g} s: nothing was sent")
+
+
+def _as_error(error: BaseException, waited_s: float = TURN_TIMEOUT_S) -> Exception:
     if isinstance(error, ConnectorError):
         return error
     if isinstance(error, TimeoutError):
-        return ClientError(f"no turn to send within {TURN_TIMEOUT_S:g} s: nothing was sent")
+        return _no_turn(waited_s)
     if isinstance(error, Exception):
         return error
     return ClientError("the client was closed before this was sent")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from venues.lighter.trading_rig import BATCH, SINGLE, Rig, buy, trading
+import pytest
+from venues.lighter.trading_rig import BATCH, SINGLE, Rig, buy, trading, until
 
-from connectors.model import OrderDenied, OrderRejected, OrderSubmitted
+from connectors.lighter import sending
+from connectors.model import OrderDenied, OrderModifyRejected, OrderRejected, OrderSubmitted
 
 CREATE, CANCEL = 14, 15
 
@@ -73,3 +75,43 @@ def test_list_submitted_right_before_the_end(run: Any) -> None:
             assert rig.sends == []
 
     run(scenario(), 30)
+
+
+# -- too late --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["single", "modify", "list"])
+def test_order_does_not_wait_for_a_nonce_for_ever(
+    run: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """What could not leave for so long is told, and never leaves."""
+    monkeypatch.setattr(sending, "ORDER_WAIT_S", 0.5)
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            standing, _ = await rig.seed_open(281476929510120)
+            silence = rig.sim.faults.next_reply("nextNonce", status=500, count=None)
+            rig.sim.faults.shift_nonce(12345, 5, 3)
+            refused = buy()
+            rig.client.submit_order(refused)
+            await rig.event(OrderRejected, refused)  # 21104: the nonce has to be asked for
+            late = [buy(), buy(price="2000.00")]
+            if way == "single":
+                rig.client.submit_order(late[0])
+                told = await rig.event(OrderRejected, late[0])
+            elif way == "modify":
+                rig.client.modify_order(standing.client_order_id, price="2000.00")
+                told = await rig.event(OrderModifyRejected, standing)
+            else:
+                rig.client.submit_order_list(late)
+                told = await rig.event(OrderRejected, late[1])
+            assert "within 0.5 s" in told.reason
+            count = len(rig.sends)
+            rig.sim.faults.remove_reply(silence)
+            rig.client.cancel_order(standing.client_order_id)  # in line behind what was given up
+            sends = await rig.sent(count + 1)
+            assert list(sends[-1].types) == [CANCEL]
+            await until(lambda: sends[-1].code == 200)
+            assert len(rig.sends) == count + 1
+
+    run(scenario(), 40)

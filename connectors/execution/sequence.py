@@ -233,11 +233,13 @@ class OrderedSender:
         on_error: Callable[[Exception], None],
         cost: int = 1,
         tag: Any = None,
+        limit_timeout_s: float | None = None,
     ) -> Turn:
         """Call `write` in its turn, in this very call if nothing is in the way.
 
         `write` signs and hands the bytes over. What it raises, and a limit that does not come
         free in time, goes to `on_error`; the turn is released in any case. LineFull is raised.
+        `limit_timeout_s` is for one that may wait longer for the limit than others.
         """
 
         def guarded(turn: Turn) -> None:
@@ -250,7 +252,7 @@ class OrderedSender:
 
         async def when_free(turn: Turn) -> None:
             try:
-                await self._limit(cost)
+                await self._limit(cost, limit_timeout_s)
             except Exception as error:  # noqa: BLE001 - handed on
                 turn.release()
                 on_error(error)
@@ -292,7 +294,13 @@ class OrderedSender:
 
     @contextlib.asynccontextmanager
     async def turn(
-        self, *, timeout_s: float, cost: int = 1, tag: Any = None, place: Place | None = None
+        self,
+        *,
+        timeout_s: float,
+        cost: int = 1,
+        tag: Any = None,
+        place: Place | None = None,
+        limit_timeout_s: float | None = None,
     ) -> AsyncIterator[Turn]:
         """Hold the turn for the length of the block (an HTTP request and its reply).
 
@@ -313,11 +321,12 @@ class OrderedSender:
             async with asyncio.timeout(timeout_s):
                 if not await place.come:
                     raise NotSent("the line was emptied before this was sent")
-            await self._limit(cost)
+            await self._limit(cost, limit_timeout_s)
             yield place.turn
         finally:
             place.turn.release()
 
-    async def _limit(self, cost: int) -> None:
+    async def _limit(self, cost: int, timeout_s: float | None) -> None:
         if self._limiter is not None:
-            await self._limiter.acquire(*self._keys, cost=cost, timeout_s=self._limit_timeout_s)
+            wait_s = self._limit_timeout_s if timeout_s is None else timeout_s
+            await self._limiter.acquire(*self._keys, cost=cost, timeout_s=wait_s)

@@ -210,6 +210,9 @@ class Outcomes:
             self._dispatch.modify_refused(order, reason, code=code)
         elif not self._dispatch.cancel_refused(order, reason, code=code):
             log.info("venue=LIGHTER cancel of %s: %s", order.client_order_id, reason)
+            if not order.is_final and code not in TOO_LATE_CODES:
+                # One of a cancel-all, which makes no event: whoever sent it must know.
+                self._on_problem(f"{order.client_order_id} is not canceled: {reason}", code)
         is_known = order.client_order_id in self._dispatch.registry
         is_late = code in TOO_LATE_CODES and order.is_accepted and not order.is_final
         if is_late and is_known and self.recovery is not None:

@@ -58,6 +58,8 @@ LINK_PAUSE = "link"
 TURN_TIMEOUT_S = 30.0
 LIMIT_TIMEOUT_S = 5.0
 ORDER_WAIT_S = 5.0  # an order must not go out long after it was meant; a cancel may
+CANCEL_LIMIT_S = 70.0  # the limit counts by the minute: then it is free again
+RESENDS = 2  # of a cancel that was refused for its nonce, which it can do nothing about
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
 MS = 1_000_000
@@ -105,6 +107,8 @@ class Command:
         When the venue drops it, set when it is signed.
     nonce, tx_hash :
         Set when it is signed.
+    resent : int
+        How often it went out again after it was refused for its nonce.
     """
 
     kind: Kind
@@ -113,6 +117,7 @@ class Command:
     expires_ms: int = 0
     nonce: Nonce | None = None
     tx_hash: str = ""
+    resent: int = 0
     on_done: Callable[[Command, object], None] | None = field(default=None, repr=False)
 
 
@@ -254,6 +259,7 @@ class Sender:
             turn = self.ordered.send(
                 lambda: self._write(command),
                 on_error=lambda error: self._not_sent(command, error),
+                limit_timeout_s=CANCEL_LIMIT_S if command.kind is Kind.CANCEL else None,
             )
         except LineFull as error:
             self._not_sent(command, error)
@@ -301,7 +307,7 @@ class Sender:
     def _sign(self, command: Command) -> Signed:
         """Give the transaction its nonce and signature; a nonce is not lost to an error."""
         try:
-            nonce = self.nonces.allocate()
+            nonce = self.nonces.allocate(beyond_window=command.kind is Kind.CANCEL)
         except NonceWindowFull:
             self._ask_nonce()
             raise
@@ -313,9 +319,9 @@ class Sender:
         command.tx_hash = same_hash(signed.tx_hash)
         return signed
 
-    def _allocate(self, count: int) -> list[Nonce]:
+    def _allocate(self, commands: Sequence[Command]) -> list[Nonce]:
         try:
-            return self.nonces.allocate_many(count)
+            return self.nonces.allocate_many(len(commands), beyond_window=_only_cancels(commands))
         except NonceWindowFull:
             self._ask_nonce()
             raise
@@ -385,8 +391,12 @@ class Sender:
             What became of them, after the owner was told.
         """
         try:
-            cost, wait_s = len(commands), _wait_s(commands)
-            async with self.ordered.turn(timeout_s=wait_s, cost=cost, place=place):
+            async with self.ordered.turn(
+                timeout_s=_wait_s(commands),
+                cost=len(commands),
+                place=place,
+                limit_timeout_s=CANCEL_LIMIT_S if _only_cancels(commands) else None,
+            ):
                 return await self._post(commands)
         except BaseException as error:
             never_signed = [command for command in commands if not command.tx_hash]
@@ -426,6 +436,10 @@ class Sender:
                     [one.tx_type for one in signed], [one.tx_info for one in signed]
                 )
         except (VenueError, AuthenticationError) as error:
+            if _only_cancels(commands) and all(self._may_resend(c, error) for c in commands):
+                for command in reversed(commands):
+                    self._take_back(command, Refusal(error.code or 0, str(error)))
+                return await self._post(commands)
             self._refuse_all(commands, error)
             raise
         except UnknownOutcome as error:
@@ -449,7 +463,7 @@ class Sender:
         return result
 
     def _sign_all(self, commands: Sequence[Command]) -> Sequence[Signed]:
-        nonces = self._allocate(len(commands))
+        nonces = self._allocate(commands)
         for command, nonce in zip(commands, nonces, strict=True):
             command.nonce = nonce
         try:
@@ -492,12 +506,33 @@ class Sender:
             self._accept(command, None)
         else:
             refusal = Refusal(frame.code or 0, frame.message)
+            if self._may_resend(command, refusal):
+                self._take_back(command, refusal)
+                self._tend_nonces()
+                self.send(command)
+                return True
             self._return_nonce(command, refusal)
             self._tend_nonces()  # before the owner is told, who may send in the same call
             self._owner.tx_refused(command, refusal)
             self._finish(command, refusal)
         self._tend_nonces()
         return True
+
+    def _may_resend(self, command: Command, refusal: Refusal | ConnectorError) -> bool:
+        """Tell whether a cancel was refused for nothing but its nonce: it is wanted all the same.
+
+        Mostly it was behind something the venue did not take. It was not executed, and what it
+        cancels can only be canceled once.
+        """
+        code = getattr(refusal, "code", None)
+        return command.kind is Kind.CANCEL and code in NONCE_CODES and command.resent < RESENDS
+
+    def _take_back(self, command: Command, refusal: Refusal) -> None:
+        """Make a refused transaction one that was never signed."""
+        self._return_nonce(command, refusal)
+        command.resent += 1
+        command.nonce = None
+        command.tx_hash = ""
 
     def _accept(self, command: Command, result: SendResult | None) -> None:
         if command.nonce is not None:
@@ -615,6 +650,10 @@ class Sender:
             return
         if self._filling is None or self._filling.done():
             self._filling = self._tasks.spawn(asyncio.to_thread(precompute), "signing-pool")
+
+
+def _only_cancels(commands: Sequence[Command]) -> bool:
+    return all(command.kind is Kind.CANCEL for command in commands)
 
 
 def _wait_s(commands: Sequence[Command]) -> float:

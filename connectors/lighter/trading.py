@@ -376,7 +376,8 @@ class Trading(ClientCore):
     ) -> None:
         """Cancel every order of ours that lives, one by one, of one instrument and side or all.
 
-        A refusal makes no event: an order that fills meanwhile is no error here.
+        A refusal makes no event: an order that fills meanwhile is no error here. A cancel that
+        was refused or not sent for another reason is told to `on_status` as an `ErrorEvent`.
         """
         self._need_credentials("cancel")
         for order in self.registry.live_orders(instrument_id):
@@ -400,7 +401,8 @@ class Trading(ClientCore):
             index = _index_of(order)
             self._check_link()
         except Denial as denial:
-            self.dispatch.cancel_refused(order, denial.reason, force=explicit)
+            if not self.dispatch.cancel_refused(order, denial.reason, force=explicit):
+                self._problem(f"{order.client_order_id} is not canceled: {denial.reason}", None)
             return None
         if explicit:
             self.dispatch.cancel_sent(order)

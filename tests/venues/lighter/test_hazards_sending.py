@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from venues.lighter.trading_rig import BATCH, SINGLE, Rig, buy, trading, until
+from venues.lighter.trading_rig import BATCH, SINGLE, Rig, buy, quiet, trading, until
 
 from connectors.lighter import sending
-from connectors.model import OrderDenied, OrderModifyRejected, OrderRejected, OrderSubmitted
+from connectors.model import (
+    Order,
+    OrderAccepted,
+    OrderCancelRejected,
+    OrderDenied,
+    OrderModifyRejected,
+    OrderRejected,
+    OrderSubmitted,
+)
+from connectors.net.ratelimit import WindowQuota
 
 CREATE, CANCEL = 14, 15
 
@@ -115,3 +124,124 @@ def test_order_does_not_wait_for_a_nonce_for_ever(
             assert len(rig.sends) == count + 1
 
     run(scenario(), 40)
+
+
+# -- cancels ---------------------------------------------------------------------------
+
+
+async def _open_orders(rig: Rig, count: int) -> list[Order]:
+    """Submit orders and let the venue show them open."""
+    orders = [buy(price=f"{2000 + number}.00") for number in range(count)]
+    for number, order in enumerate(orders):
+        rig.client.submit_order(order)
+        if number % 10 == 9:
+            await until(lambda: len(rig.client._sender.inflight) == 0, 10.0)  # type: ignore[union-attr]
+    for number, sent in enumerate(await rig.sent(count)):
+        rig.push(rig.order_row(sent.infos[0]["ClientOrderIndex"], 281476929510000 + number))
+    await until(lambda: len(rig.of(OrderAccepted)) == count, 10.0)
+    return orders
+
+
+def test_cancel_all_of_more_orders_than_the_nonce_window(run: Any) -> None:
+    async def scenario() -> None:
+        async with trading(sendtx_quota_per_min=24_000, nonce_window=16) as rig:
+            await _open_orders(rig, 40)
+            rig.client.cancel_all_orders()
+            sends = await rig.sent(80)
+            assert [list(sent.types) for sent in sends[40:]] == [[CANCEL]] * 40
+            await until(lambda: all(sent.code == 200 for sent in sends))
+
+    run(scenario(), 60)
+
+
+def test_batch_cancel_of_more_orders_than_the_nonce_window(run: Any) -> None:
+    async def scenario() -> None:
+        async with trading(sendtx_quota_per_min=24_000, nonce_window=5) as rig:
+            rig.sim.faults.hold_acks(5)
+            orders = [buy(price=f"{2000 + number}.00") for number in range(5)]
+            for order in orders:
+                rig.client.submit_order(order)
+            rig.client.batch_cancel_orders([order.client_order_id for order in orders])
+            sends = await rig.sent(6)
+            assert kinds(rig)[5] == (BATCH, [CANCEL] * 5)
+            await until(lambda: sends[5].code == 200)
+            assert rig.of(OrderCancelRejected) == []
+
+    run(scenario(), 30)
+
+
+def test_cancels_wait_for_the_limit_of_the_minute(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is used up by orders: canceling them takes long, and is done."""
+    monkeypatch.setattr(sending, "quota", lambda limit: WindowQuota(limit, 6.0))
+    monkeypatch.setattr(sending, "LIMIT_TIMEOUT_S", 0.2)
+
+    async def scenario() -> None:
+        async with trading(sendtx_quota_per_min=10) as rig:
+            await _open_orders(rig, 10)
+            rig.client.cancel_all_orders()
+            sends = await until(lambda: rig.sends if len(rig.sends) == 20 else None, 10.0)
+            assert [list(sent.types) for sent in sends[10:]] == [[CANCEL]] * 10
+
+    run(scenario(), 90)
+
+
+@pytest.mark.parametrize("way", ["one", "all", "batch"])
+def test_cancel_behind_a_refused_order(run: Any, way: str) -> None:
+    """The refusal makes a hole, so the venue refuses the cancels behind it for their nonce."""
+
+    async def scenario() -> None:
+        async with trading(sim={"ack_mode": "id"}) as rig:
+            orders = await _open_orders(rig, 3)
+            rig.sim.faults.next_ack(code=21733, message="price too far from the mark")
+            refused = buy()
+            rig.client.submit_order(refused)
+            if way == "one":
+                rig.client.cancel_order(orders[0].client_order_id)
+            elif way == "all":
+                rig.client.cancel_all_orders()
+            else:
+                rig.client.batch_cancel_orders([order.client_order_id for order in orders])
+            await rig.event(OrderRejected, refused)
+            wanted = {281476929510000 + number for number in range(1 if way == "one" else 3)}
+
+            def canceled() -> set[int]:
+                done = [sent for sent in rig.sends if sent.code == 200]
+                return {i["Index"] for sent in done for i in sent.infos if CANCEL in sent.types}
+
+            await until(lambda: wanted <= canceled(), 10.0)
+            assert rig.of(OrderCancelRejected) == []
+
+    run(scenario(), 60)
+
+
+def test_cancel_refused_for_its_nonce_again_and_again(run: Any) -> None:
+    """It is not repeated without end."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            order, _ = await rig.seed_open(281476929510120)
+            rig.sim.faults.next_ack(code=21104, message="invalid nonce", count=100)
+            rig.client.cancel_order(order.client_order_id)
+            rejected = await rig.event(OrderCancelRejected, order)
+            assert rejected.code == 21104
+            await quiet(rig)
+            assert len(rig.sends) == 1 + 1 + sending.RESENDS
+
+    run(scenario(), 30)
+
+
+def test_cancel_all_that_is_refused_is_told(run: Any) -> None:
+    """It makes no order event (L-27); that the order lives must be known all the same."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            order, _ = await rig.seed_open(281476929510120)
+            rig.sim.faults.next_ack(code=21120, message="invalid signature")
+            rig.client.cancel_all_orders()
+            told = f"{order.client_order_id} is not canceled"
+            await until(lambda: [s for s in rig.status if told in getattr(s, "message", "")])
+            await quiet(rig)
+
+    run(scenario(), 30)

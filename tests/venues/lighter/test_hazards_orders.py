@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from venues.lighter.trading_rig import Rig, buy, quiet, trading
+from venues.lighter.trading_rig import Rig, buy, quiet, trading, until
 
-from connectors.model import OrderAccepted, OrderFilled, OrderRejected
+from connectors.model import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
 
 UNKNOWN_TX = {"code": 21500, "message": "transaction not found"}
 
@@ -126,3 +126,20 @@ def test_filled_row_before_anything_else_and_a_lost_trade(run: Any) -> None:
             assert rig.client.registry.live == 0
 
     run(scenario(), 30)
+
+
+def test_order_canceled_while_the_connection_was_away(run: Any) -> None:
+    """It is absent from the first frame of the next one: looked up, whatever else happens."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2) as rig:
+            order, index = await rig.seed_open(281476929510300)
+            row = rig.order_row(index, 281476929510300, status="canceled")["orders"]["0"]
+            body = {"code": 200, "orders": row}
+            rig.sim.faults.next_reply("accountOrders", body=body, count=None)
+            await until(lambda: not len(rig.client._schedule))  # no look-up of anything else
+            rig.sim.faults.abort()
+            await rig.reconnected()
+            await rig.event(OrderCanceled, order)
+
+    run(scenario(), 40)

@@ -49,7 +49,7 @@ class TurnState(Enum):
 class Turn:
     """A place in the line. Release it when the bytes are out (or will never be)."""
 
-    __slots__ = ("_line", "_on_drop", "_start", "state", "tag")
+    __slots__ = ("_line", "_on_drop", "_passes", "_start", "state", "tag")
 
     def __init__(
         self,
@@ -57,8 +57,10 @@ class Turn:
         start: Callable[[Turn], None],
         on_drop: Callable[[Turn], None] | None,
         tag: Any,
+        passes: frozenset[str] = frozenset(),
     ) -> None:
         self._line = line
+        self._passes = passes
         self._start = start
         self._on_drop = on_drop
         self.tag = tag
@@ -117,15 +119,18 @@ class SendLine:
         *,
         on_drop: Callable[[Turn], None] | None = None,
         tag: Any = None,
+        passes: frozenset[str] = frozenset(),
     ) -> Turn:
         """Take the last place; `start(turn)` is called when its turn comes, maybe at once.
 
         `start` must see to it that the turn is released: in the call, or later. If it raises,
         the turn is released; the error is raised here if that is in this very call, and
-        logged otherwise. `on_drop(turn)` is called if `drop_waiting` ends the wait.
+        logged otherwise. `on_drop(turn)` is called if `drop_waiting` ends the wait. `passes`
+        are the reasons of a pause for which it need not wait.
         """
-        turn = Turn(self, start, on_drop, tag)
-        if self._active is None and not self._waiting and not self._paused and not self._moving:
+        turn = Turn(self, start, on_drop, tag, passes)
+        is_next = self._active is None and not self._waiting and not self._moving
+        if is_next and self._paused <= passes:
             self._begin(turn)
             return turn
         if len(self._waiting) >= self._capacity:
@@ -147,15 +152,19 @@ class SendLine:
         """The reasons for which the line stands."""
         return frozenset(self._paused)
 
-    def drop_waiting(self) -> list[Turn]:
-        """Drop everybody who waits and return them, first in line first."""
-        dropped = list(self._waiting)
-        self._waiting.clear()
+    def drop_waiting(self, *, held_only: bool = False) -> list[Turn]:
+        """Drop everybody who waits and return them, first in line first.
+
+        `held_only`: those whom a pause holds back now; the others move up.
+        """
+        dropped = [t for t in self._waiting if not held_only or not self._paused <= t._passes]
         for turn in dropped:
+            self._waiting.remove(turn)
             turn.state = TurnState.DROPPED
         for turn in dropped:
             if turn._on_drop is not None:
                 turn._on_drop(turn)
+        self._move_on()
         return dropped
 
     # -- inside -------------------------------------------------------------------------
@@ -184,7 +193,9 @@ class SendLine:
             return
         self._moving = True
         try:
-            while self._active is None and self._waiting and not self._paused:
+            while (
+                self._active is None and self._waiting and self._paused <= self._waiting[0]._passes
+            ):
                 turn = self._waiting.popleft()
                 try:
                     self._begin(turn)
@@ -276,7 +287,7 @@ class OrderedSender:
 
         return self.line.enter(start, on_drop=dropped, tag=tag)
 
-    def place(self, *, tag: Any = None) -> Place:
+    def place(self, *, tag: Any = None, passes: frozenset[str] = frozenset()) -> Place:
         """Take the last place now, for a task to wait in it; see `turn`. LineFull is raised."""
         come: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -290,7 +301,7 @@ class OrderedSender:
             if not come.done():
                 come.set_result(False)
 
-        return Place(self.line.enter(start, on_drop=dropped, tag=tag), come)
+        return Place(self.line.enter(start, on_drop=dropped, tag=tag, passes=passes), come)
 
     @contextlib.asynccontextmanager
     async def turn(

@@ -34,7 +34,7 @@ from ..errors import (
 )
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
-from ..execution.sequence import LineFull, OrderedSender, Place, Turn, TurnState
+from ..execution.sequence import LineFull, NotSent, OrderedSender, Place, Turn, TurnState
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.clock import NS_PER_S, Clock, to_ns
 from ..net.ratelimit import RateLimiter
@@ -55,6 +55,7 @@ NONCE_CODES = frozenset({21104, 21105})
 BARE_ERROR_WINDOW_S = 1.0
 NONCE_PAUSE = "nonce"
 LINK_PAUSE = "link"
+NEEDS_NO_SOCKET = frozenset({LINK_PAUSE, NONCE_PAUSE})  # it asks for the nonce in its turn
 TURN_TIMEOUT_S = 30.0
 LIMIT_TIMEOUT_S = 5.0
 ORDER_WAIT_S = 5.0  # an order must not go out long after it was meant; a cancel may
@@ -196,6 +197,8 @@ class Sender:
         self._ids = itertools.count(1)
         self._refreshing: asyncio.Task[None] | None = None
         self._nonce_event = asyncio.Event()  # set when there may be news of the nonce
+        self._offline = 0  # sends over HTTP that wait for the nonce, WebSocket or not
+        self._stranded: list[Command] | None = None  # cancels of a line that is being emptied
         self._filling: asyncio.Task[int] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._pool = config.signing_pool
@@ -230,9 +233,12 @@ class Sender:
         self.ordered.line.pause(LINK_PAUSE)
         for pending in self.inflight.connection_lost(epoch):
             self._doubt(pending.item, why)
-        self.ordered.line.drop_waiting()
+        stranded = self._stranded = []
+        self.ordered.line.drop_waiting(held_only=True)
+        self._stranded = None
         self.nonces.reset()
         self._tend_nonces()
+        self.cancel(stranded)
 
     def close(self, why: str) -> None:
         """End: like a lost connection, and nothing goes on."""
@@ -258,7 +264,7 @@ class Sender:
         try:
             turn = self.ordered.send(
                 lambda: self._write(command),
-                on_error=lambda error: self._not_sent(command, error),
+                on_error=lambda error: self._not_written(command, error),
                 limit_timeout_s=CANCEL_LIMIT_S if command.kind is Kind.CANCEL else None,
             )
         except LineFull as error:
@@ -267,11 +273,28 @@ class Sender:
         if turn.state is TurnState.WAITING and command.kind is not Kind.CANCEL:
             asyncio.get_running_loop().call_later(ORDER_WAIT_S, self._give_up, turn, command)
 
+    def cancel(self, commands: Sequence[Command]) -> None:
+        """Send cancels: over the WebSocket, or as batches over HTTP while there is none."""
+        if self.is_running:
+            for command in commands:
+                self.send(command)
+            return
+        size = self._config.max_batch
+        for start in range(0, len(commands), size):
+            self.post_soon(commands[start : start + size])
+
     def _give_up(self, turn: Turn, command: Command) -> None:
         """Take an order out of the line that waited too long in it."""
         if turn.state is TurnState.WAITING:
             turn.release()
             self._not_sent(command, _no_turn(ORDER_WAIT_S))
+
+    def _not_written(self, command: Command, error: Exception) -> None:
+        is_dropped = isinstance(error, NotSent) and command.kind is Kind.CANCEL
+        if is_dropped and self._stranded is not None:
+            self._stranded.append(command)  # the socket was lost before its turn
+        else:
+            self._not_sent(command, error)
 
     def _write(self, command: Command) -> None:
         session = self._session
@@ -357,7 +380,8 @@ class Sender:
     def post_soon(self, commands: Sequence[Command]) -> None:
         """Do `post` in the background, in the place of this very call: nothing overtakes it."""
         try:
-            place = self.ordered.place()
+            passes = NEEDS_NO_SOCKET if _only_cancels(commands) else frozenset()
+            place = self.ordered.place(passes=passes)
         except LineFull as error:
             for command in commands:
                 self._not_sent(command, error)
@@ -409,20 +433,27 @@ class Sender:
         finally:
             self._tend_nonces()
 
-    async def _nonce_known(self, timeout_s: float) -> None:
-        """Wait, holding the turn, until nonces can be given out; TimeoutError if not in time."""
+    async def _nonce_known(self, timeout_s: float, *, offline: bool) -> None:
+        """Wait, holding the turn, until nonces can be given out; TimeoutError if not in time.
+
+        `offline`: it makes no difference whether there is a WebSocket.
+        """
         if not self.nonces.wants_refresh:
             return
-        self._tend_nonces()
-        async with asyncio.timeout(timeout_s):
-            while self.nonces.wants_refresh:
-                if LINK_PAUSE in self.ordered.line.pauses:
-                    raise ClientError("the connection was lost before this was sent")
-                self._nonce_event.clear()
-                await self._nonce_event.wait()
+        self._offline += offline
+        try:
+            self._tend_nonces()
+            async with asyncio.timeout(timeout_s):
+                while self.nonces.wants_refresh:
+                    if LINK_PAUSE in self.ordered.line.pauses and not offline:
+                        raise ClientError("the connection was lost before this was sent")
+                    self._nonce_event.clear()
+                    await self._nonce_event.wait()
+        finally:
+            self._offline -= offline
 
     async def _post(self, commands: Sequence[Command]) -> SendResult | None:
-        await self._nonce_known(_wait_s(commands))
+        await self._nonce_known(_wait_s(commands), offline=_only_cancels(commands))
         signed = self._sign_all(commands)
         for command, one in zip(commands, signed, strict=True):
             command.tx_hash = same_hash(one.tx_hash)
@@ -599,7 +630,7 @@ class Sender:
                 line.resume(NONCE_PAUSE)
             return
         line.pause(NONCE_PAUSE)
-        if self.nonces.refresh_due and LINK_PAUSE not in line.pauses:
+        if self.nonces.refresh_due and (self._offline or LINK_PAUSE not in line.pauses):
             self._ask_nonce()
 
     def _ask_nonce(self) -> None:

@@ -339,7 +339,8 @@ class Trading(ClientCore):
         """Cancel an order: `OrderCanceled` when the venue shows it, else `OrderCancelRejected`.
 
         An order the venue has not named yet is canceled by our number of it. For an order that
-        is not ours, `instrument_id` and `venue_order_id` are needed.
+        is not ours, `instrument_id` and `venue_order_id` are needed. While the WebSocket is being
+        replaced all cancels go over HTTP; new orders and modifications are denied.
         """
         self._need_credentials("cancel")
         wanted = CancelOrder(
@@ -350,7 +351,7 @@ class Trading(ClientCore):
         command = self._prepare_cancel(wanted)
         if command is not None:
             assert self._sender is not None
-            self._sender.send(command)
+            self._sender.cancel([command])
 
     def batch_cancel_orders(self, cancels: Sequence[CancelOrder | ClientOrderId]) -> None:
         """Cancel several orders with one request."""
@@ -366,7 +367,7 @@ class Trading(ClientCore):
         commands = [command for one in wanted if (command := self._prepare_cancel(one)) is not None]
         if len(commands) == 1:
             assert self._sender is not None
-            self._sender.send(commands[0])
+            self._sender.cancel(commands)
         elif commands:
             assert self._sender is not None
             self._sender.post_soon(commands)
@@ -380,15 +381,17 @@ class Trading(ClientCore):
         was refused or not sent for another reason is told to `on_status` as an `ErrorEvent`.
         """
         self._need_credentials("cancel")
+        commands: list[Command] = []
         for order in self.registry.live_orders(instrument_id):
             if (side is not None and order.side is not side) or not order.is_submitted:
                 continue
-            command = self._prepare_cancel(
-                CancelOrder(client_order_id=order.client_order_id), explicit=False
-            )
+            wanted = CancelOrder(client_order_id=order.client_order_id)
+            command = self._prepare_cancel(wanted, explicit=False)
             if command is not None:
-                assert self._sender is not None
-                self._sender.send(command)
+                commands.append(command)
+        if commands:
+            assert self._sender is not None
+            self._sender.cancel(commands)
 
     def _prepare_cancel(self, wanted: CancelOrder, *, explicit: bool = True) -> Command | None:
         """Return the transaction of a cancel; None if it was refused here or makes no sense."""
@@ -399,7 +402,8 @@ class Trading(ClientCore):
         try:
             instrument = self._instrument_of(order)
             index = _index_of(order)
-            self._check_link()
+            if not self._connected or self._sender is None:
+                raise Denial("not connected to the venue")
         except Denial as denial:
             if not self.dispatch.cancel_refused(order, denial.reason, force=explicit):
                 self._problem(f"{order.client_order_id} is not canceled: {denial.reason}", None)

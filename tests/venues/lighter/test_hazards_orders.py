@@ -143,3 +143,26 @@ def test_order_canceled_while_the_connection_was_away(run: Any) -> None:
             await rig.event(OrderCanceled, order)
 
     run(scenario(), 40)
+
+
+def test_order_executed_between_two_questions(run: Any) -> None:
+    """First the orders were asked for, then the transaction; it was executed in between."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2) as rig:
+            faults = rig.sim.faults
+            order = buy()
+            rig.client.submit_order(order)  # acknowledged, and no row comes
+            (sent,) = await rig.sent(1)
+            index = sent.infos[0]["ClientOrderIndex"]
+            pending = {"code": 200, "hash": sent.hashes[0], "status": 1, "event_info": ""}
+            faults.next_reply("accountOrders", body={"code": 200, "orders": []}, count=2)
+            rows = rig.order_row(index, 281476929510300)["orders"]["0"]
+            faults.next_reply("accountOrders", body={"code": 200, "orders": rows}, count=None)
+            faults.next_reply("tx", body=pending)
+            faults.next_reply("tx", body={**pending, "status": 2}, count=None)
+            accepted = await rig.event(OrderAccepted, order)
+            assert accepted.venue_order_id == "281476929510300"
+            assert rig.names == ["OrderSubmitted", "OrderAccepted"]
+
+    run(scenario(), 40)

@@ -17,7 +17,7 @@ from connectors.model import (
     OrderRejected,
     OrderSubmitted,
 )
-from connectors.net.ratelimit import WindowQuota
+from connectors.net.ratelimit import QuotaExceeded, WindowQuota
 
 CREATE, CANCEL = 14, 15
 
@@ -245,3 +245,28 @@ def test_cancel_all_that_is_refused_is_told(run: Any) -> None:
             await quiet(rig)
 
     run(scenario(), 30)
+
+
+# -- REST ------------------------------------------------------------------------------
+
+
+def test_look_ups_do_not_keep_the_nonce_waiting(run: Any) -> None:
+    """Reports and look-ups have used the minute up when the nonce has to be asked for."""
+
+    async def scenario() -> None:
+        async with trading(rest_quota_per_min=20, http_timeout_s=1.0) as rig:
+            order, _ = await rig.seed_open(281476929510120)
+            with pytest.raises(QuotaExceeded):
+                for _ in range(20):
+                    await rig.client.generate_fill_reports()
+            rig.sim.faults.shift_nonce(12345, 5, 3)
+            rig.client.submit_order(buy())
+            await rig.event(OrderRejected)  # 21104
+            rig.client.cancel_order(order.client_order_id)
+            sends = await rig.sent(3)
+            await until(lambda: sends[2].code == 200)
+            rig.client.batch_cancel_orders([order.client_order_id] * 2)
+            sends = await rig.sent(4)
+            assert kinds(rig)[3] == (BATCH, [CANCEL, CANCEL])
+
+    run(scenario(), 40)

@@ -452,6 +452,8 @@ class OrderDispatch:
         """The row alone makes no fill: trades do. It tells how many there must be."""
         report = row.report
         order.doubt &= ~Doubt.CREATE
+        if order.venue_order_id is None and report.venue_order_id:
+            self.registry.bind(order, report.venue_order_id)  # its trades are asked for by this
         if order.is_accepted:
             self._reshape(order, report)
         if order.final is None:

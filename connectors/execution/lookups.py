@@ -41,6 +41,8 @@ class Lookup:
         Unix time in ns after which the command can no longer be executed; None: as the order.
     attempt : int
         How often it was handed out, this time included.
+    note : int
+        The caller's own.
     """
 
     order: TrackedOrder
@@ -48,6 +50,7 @@ class Lookup:
     due_ns: int
     expires_at: int | None = None
     attempt: int = field(default=0, init=False)
+    note: int = field(default=0, init=False)
     is_open: bool = field(default=True, init=False)
 
 

@@ -178,8 +178,8 @@ class CountingNonces:
         """How many are out without an answer."""
         return len(self._out)
 
-    def allocate(self) -> Nonce:
-        """Give out the next nonce.
+    def allocate(self, *, beyond_window: bool = False) -> Nonce:
+        """Give out the next nonce; `beyond_window` for what must not be held up (a cancel).
 
         Raises
         ------
@@ -190,7 +190,7 @@ class CountingNonces:
         """
         if self._hard_wanted:
             raise NonceRefreshNeeded("nonce: the venue's next nonce has to be asked for first")
-        if self.next - self.baseline > self.window:
+        if self.next - self.baseline > self.window and not beyond_window:
             raise NonceWindowFull(
                 f"nonce window exhausted: {self.next - self.baseline - 1} of {self.window} "
                 "transactions without an answer"
@@ -202,12 +202,12 @@ class CountingNonces:
             self._highest = nonce.value
         return nonce
 
-    def allocate_many(self, count: int) -> list[Nonce]:
+    def allocate_many(self, count: int, *, beyond_window: bool = False) -> list[Nonce]:
         """Give out `count` consecutive nonces, or none and the reason as an error."""
         given: list[Nonce] = []
         try:
             for _ in range(count):
-                given.append(self.allocate())
+                given.append(self.allocate(beyond_window=beyond_window))
         except NonceUnavailable:
             for nonce in reversed(given):
                 self.not_sent(nonce)

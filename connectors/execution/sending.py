@@ -30,12 +30,22 @@ from ..net.session import Session
 from ..net.tasks import OwnedTasks
 from .inflight import InFlight, Pending
 from .nonces import Nonce
-from .sequence import LineFull, OrderedSender, SendLine
+from .sequence import LineFull, OrderedSender, SendLine, Turn, TurnState
 
-__all__ = ["LINK_PAUSE", "Command", "Kind", "Refusal", "SendOwner", "SenderBase", "as_error"]
+__all__ = [
+    "LINK_PAUSE",
+    "ORDER_WAIT_S",
+    "Command",
+    "Kind",
+    "Refusal",
+    "SendOwner",
+    "SenderBase",
+    "as_error",
+]
 
 LINK_PAUSE = "link"
 LIMIT_TIMEOUT_S = 5.0
+ORDER_WAIT_S = 5.0  # an order must not go out long after it was meant; a cancel may
 
 ParcelT = TypeVar("ParcelT")
 CommandT_contra = TypeVar("CommandT_contra", contravariant=True)
@@ -181,6 +191,15 @@ class SenderBase(ABC, Generic[ParcelT]):
         """Return what it takes of each limit."""
         return 1
 
+    def _patience_of(self, parcel: ParcelT) -> tuple[float | None, float | None]:
+        """Return how long it may wait for its turn, and for the limits; None: as long as it takes,
+        and as others do."""
+        return None, None
+
+    def _unwritten(self, parcel: ParcelT, error: Exception) -> None:
+        """Be told that it was not written in its turn."""
+        self._unsent(parcel, error)
+
     def _looked(self) -> None:
         """Be called after overdue parcels were told."""
 
@@ -210,7 +229,7 @@ class SenderBase(ABC, Generic[ParcelT]):
         self.ordered.line.pause(LINK_PAUSE)
         for pending in self.inflight.connection_lost(epoch):
             self._doubt(pending.item, why)
-        self.ordered.line.drop_waiting()
+        self.ordered.line.drop_waiting(held_only=True)
 
     def close(self, why: str) -> None:
         """End: like a lost connection, and nothing goes on."""
@@ -234,14 +253,25 @@ class SenderBase(ABC, Generic[ParcelT]):
             except Exception as error:  # noqa: BLE001 - told to the owner
                 self._unsent(parcel, error)
             return
+        turn_s, limit_s = self._patience_of(parcel)
         try:
-            self.ordered.send(
+            turn = self.ordered.send(
                 lambda: self._write(parcel),
-                on_error=lambda error: self._unsent(parcel, error),
+                on_error=lambda error: self._unwritten(parcel, error),
                 cost=cost,
+                limit_timeout_s=limit_s,
             )
         except LineFull as error:
             self._unsent(parcel, error)
+            return
+        if turn_s is not None and turn.state is TurnState.WAITING:
+            asyncio.get_running_loop().call_later(turn_s, self._give_up, turn, parcel, turn_s)
+
+    def _give_up(self, turn: Turn, parcel: ParcelT, waited_s: float) -> None:
+        """Take a parcel out of the line that waited too long in it."""
+        if turn.state is TurnState.WAITING:
+            turn.release()
+            self._unsent(parcel, as_error(TimeoutError(), waited_s=waited_s))
 
     # -- parcels nobody answers --------------------------------------------------------
 

@@ -23,7 +23,7 @@ from ..errors import ClientError
 from ..net.ratelimit import RateLimiter
 from ..net.tasks import OwnedTasks
 
-__all__ = ["LineFull", "NotSent", "OrderedSender", "SendLine", "Turn", "TurnState"]
+__all__ = ["LineFull", "NotSent", "OrderedSender", "Place", "SendLine", "Turn", "TurnState"]
 
 
 _log = logging.getLogger("connectors.execution.sequence")
@@ -49,7 +49,7 @@ class TurnState(Enum):
 class Turn:
     """A place in the line. Release it when the bytes are out (or will never be)."""
 
-    __slots__ = ("_line", "_on_drop", "_start", "state", "tag")
+    __slots__ = ("_line", "_on_drop", "_passes", "_start", "state", "tag")
 
     def __init__(
         self,
@@ -57,8 +57,10 @@ class Turn:
         start: Callable[[Turn], None],
         on_drop: Callable[[Turn], None] | None,
         tag: Any,
+        passes: frozenset[str] = frozenset(),
     ) -> None:
         self._line = line
+        self._passes = passes
         self._start = start
         self._on_drop = on_drop
         self.tag = tag
@@ -67,6 +69,16 @@ class Turn:
     def release(self) -> None:
         """Give up the place; the next one gets its turn. Idempotent."""
         self._line._release(self)
+
+
+class Place:
+    """A place in the line that a task waits in; `come` is False if the line was emptied."""
+
+    __slots__ = ("come", "turn")
+
+    def __init__(self, turn: Turn, come: asyncio.Future[bool]) -> None:
+        self.turn = turn
+        self.come = come
 
 
 class SendLine:
@@ -107,15 +119,18 @@ class SendLine:
         *,
         on_drop: Callable[[Turn], None] | None = None,
         tag: Any = None,
+        passes: frozenset[str] = frozenset(),
     ) -> Turn:
         """Take the last place; `start(turn)` is called when its turn comes, maybe at once.
 
         `start` must see to it that the turn is released: in the call, or later. If it raises,
         the turn is released; the error is raised here if that is in this very call, and
-        logged otherwise. `on_drop(turn)` is called if `drop_waiting` ends the wait.
+        logged otherwise. `on_drop(turn)` is called if `drop_waiting` ends the wait. `passes`
+        are the reasons of a pause for which it need not wait.
         """
-        turn = Turn(self, start, on_drop, tag)
-        if self._active is None and not self._waiting and not self._paused and not self._moving:
+        turn = Turn(self, start, on_drop, tag, passes)
+        is_next = self._active is None and not self._waiting and not self._moving
+        if is_next and self._paused <= passes:
             self._begin(turn)
             return turn
         if len(self._waiting) >= self._capacity:
@@ -137,15 +152,19 @@ class SendLine:
         """The reasons for which the line stands."""
         return frozenset(self._paused)
 
-    def drop_waiting(self) -> list[Turn]:
-        """Drop everybody who waits and return them, first in line first."""
-        dropped = list(self._waiting)
-        self._waiting.clear()
+    def drop_waiting(self, *, held_only: bool = False) -> list[Turn]:
+        """Drop everybody who waits and return them, first in line first.
+
+        `held_only`: those whom a pause holds back now; the others move up.
+        """
+        dropped = [t for t in self._waiting if not held_only or not self._paused <= t._passes]
         for turn in dropped:
+            self._waiting.remove(turn)
             turn.state = TurnState.DROPPED
         for turn in dropped:
             if turn._on_drop is not None:
                 turn._on_drop(turn)
+        self._move_on()
         return dropped
 
     # -- inside -------------------------------------------------------------------------
@@ -174,7 +193,9 @@ class SendLine:
             return
         self._moving = True
         try:
-            while self._active is None and self._waiting and not self._paused:
+            while (
+                self._active is None and self._waiting and self._paused <= self._waiting[0]._passes
+            ):
                 turn = self._waiting.popleft()
                 try:
                     self._begin(turn)
@@ -223,11 +244,13 @@ class OrderedSender:
         on_error: Callable[[Exception], None],
         cost: int = 1,
         tag: Any = None,
+        limit_timeout_s: float | None = None,
     ) -> Turn:
         """Call `write` in its turn, in this very call if nothing is in the way.
 
         `write` signs and hands the bytes over. What it raises, and a limit that does not come
         free in time, goes to `on_error`; the turn is released in any case. LineFull is raised.
+        `limit_timeout_s` is for one that may wait longer for the limit than others.
         """
 
         def guarded(turn: Turn) -> None:
@@ -240,7 +263,7 @@ class OrderedSender:
 
         async def when_free(turn: Turn) -> None:
             try:
-                await self._limit(cost)
+                await self._limit(cost, limit_timeout_s)
             except Exception as error:  # noqa: BLE001 - handed on
                 turn.release()
                 on_error(error)
@@ -264,21 +287,8 @@ class OrderedSender:
 
         return self.line.enter(start, on_drop=dropped, tag=tag)
 
-    @contextlib.asynccontextmanager
-    async def turn(
-        self, *, timeout_s: float, cost: int = 1, tag: Any = None
-    ) -> AsyncIterator[Turn]:
-        """Hold the turn for the length of the block (an HTTP request and its reply).
-
-        Raises
-        ------
-        TimeoutError
-            When the turn does not come in time; nothing was sent.
-        NotSent
-            When the line was emptied.
-        QuotaExceeded
-            When the limit does not come free in time; nothing was sent.
-        """
+    def place(self, *, tag: Any = None, passes: frozenset[str] = frozenset()) -> Place:
+        """Take the last place now, for a task to wait in it; see `turn`. LineFull is raised."""
         come: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def start(turn: Turn) -> None:
@@ -291,16 +301,43 @@ class OrderedSender:
             if not come.done():
                 come.set_result(False)
 
-        place = self.line.enter(start, on_drop=dropped, tag=tag)
+        return Place(self.line.enter(start, on_drop=dropped, tag=tag, passes=passes), come)
+
+    @contextlib.asynccontextmanager
+    async def turn(
+        self,
+        *,
+        timeout_s: float,
+        cost: int = 1,
+        tag: Any = None,
+        place: Place | None = None,
+        limit_timeout_s: float | None = None,
+    ) -> AsyncIterator[Turn]:
+        """Hold the turn for the length of the block (an HTTP request and its reply).
+
+        In the place that was taken before, or the last one.
+
+        Raises
+        ------
+        TimeoutError
+            When the turn does not come in time; nothing was sent.
+        NotSent
+            When the line was emptied.
+        QuotaExceeded
+            When the limit does not come free in time; nothing was sent.
+        """
+        if place is None:
+            place = self.place(tag=tag)
         try:
             async with asyncio.timeout(timeout_s):
-                if not await come:
+                if not await place.come:
                     raise NotSent("the line was emptied before this was sent")
-            await self._limit(cost)
-            yield place
+            await self._limit(cost, limit_timeout_s)
+            yield place.turn
         finally:
-            place.release()
+            place.turn.release()
 
-    async def _limit(self, cost: int) -> None:
+    async def _limit(self, cost: int, timeout_s: float | None) -> None:
         if self._limiter is not None:
-            await self._limiter.acquire(*self._keys, cost=cost, timeout_s=self._limit_timeout_s)
+            wait_s = self._limit_timeout_s if timeout_s is None else timeout_s
+            await self._limiter.acquire(*self._keys, cost=cost, timeout_s=wait_s)

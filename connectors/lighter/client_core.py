@@ -187,6 +187,8 @@ class ClientCore(Connectable):
     def on_rows(self, stream: str, frame: AccountFrame) -> None:
         """Take rows of a busy stream; see `account_feed`."""
         self._feed.take_rows(stream, frame)
+        if frame.is_snapshot and self._recovery is not None:
+            self._recovery.arm()  # for the orders that are absent from it
 
     def on_stream(self, frame: Frame) -> None:
         """Take a frame of another stream."""

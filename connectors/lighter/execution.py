@@ -148,11 +148,11 @@ class ExecutionClient(Trading, AccountActions, Asking):
                 recovery.close()
             if sender is not None:
                 sender.close(why)  # what is unknown now is looked up after the next connect
+            if tasks is not None:
+                await tasks.close(timeout_s=CLOSE_TIMEOUT_S)  # a batch under way: the same
+        finally:
             self._outcomes.recovery = None
             self._outcomes.sender = None
-            if tasks is not None:
-                await tasks.close(timeout_s=CLOSE_TIMEOUT_S)
-        finally:
             if stream is not None:
                 await stream.close()
             if rest is not None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from ..errors import UnknownOutcome
 from ..execution.dispatch import OrderDispatch
 from ..execution.identity import TrackedOrder
+from ..execution.inflight import same_hash
 from ..execution.lifecycle import Doubt
 from ..execution.lookups import Why
 from .account_feed import TxOutcome
@@ -179,7 +180,9 @@ class Outcomes:
         if outcome.nonce is not None and outcome.api_key_index is not None:
             sender.observed(outcome.nonce)
             doubted = self._in_doubt.get(outcome.nonce)
-            if doubted is not None and doubted.tx_hash != (command.tx_hash if command else ""):
+            if doubted is not None and doubted.tx_hash == same_hash(outcome.tx_hash):
+                command = doubted  # perhaps sent by the sender of an earlier `connect`
+            elif doubted is not None:
                 # Its number went to another transaction: it can never be executed any more.
                 self._forget(doubted)
                 self._refuse(doubted, "its nonce was used by another transaction", None, "")
@@ -212,6 +215,9 @@ class Outcomes:
             self._dispatch.modify_refused(order, reason, code=code)
         elif not self._dispatch.cancel_refused(order, reason, code=code):
             log.info("venue=LIGHTER cancel of %s: %s", order.client_order_id, reason)
+            if not order.is_final and code not in TOO_LATE_CODES:
+                # One of a cancel-all, which makes no event: whoever sent it must know.
+                self._on_problem(f"{order.client_order_id} is not canceled: {reason}", code)
         is_known = order.client_order_id in self._dispatch.registry
         is_late = code in TOO_LATE_CODES and order.is_accepted and not order.is_final
         if is_late and is_known and self.recovery is not None:

@@ -16,6 +16,7 @@ __all__ = ["Recovery"]
 
 GAP_MARGIN_S = 60.0  # venue's and our clock differ, and trades are published late
 NOT_FOUND = "not found at venue"
+SEARCHES = 2  # in vain, with growing pauses, for the order of an executed transaction
 
 
 class Recovery(LookupRunner):
@@ -80,9 +81,12 @@ class Recovery(LookupRunner):
             return Found(is_complete=is_complete)
         if outcome.is_failed:
             return Found(failure=outcome.message, failure_code=outcome.code)
-        if is_complete and not outcome.is_pending and lookup.attempt > 1:
-            # It was executed, and no order came of it (an invalid reduce-only one, for example).
-            return Found(failure=f"{NOT_FOUND} after its transaction was executed")
+        if is_complete and not outcome.is_pending:
+            # It was executed, and no order came of it (an invalid reduce-only one, for example);
+            # unless that was after we had looked for the order, or the venue shows it late.
+            lookup.note += 1
+            if lookup.note > SEARCHES:
+                return Found(failure=f"{NOT_FOUND} after its transaction was executed")
         return Found(is_complete=False)
 
     # -- after a gap -------------------------------------------------------------------

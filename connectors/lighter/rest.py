@@ -38,6 +38,7 @@ from .instruments import parse_instruments
 __all__ = ["RATE_KEY", "LighterRest", "SendResult", "classify", "multipart"]
 
 RATE_KEY = "rest"
+TRADING_KEY = "rest-trading"  # a tenth of the limit, for what trading waits for
 BASE_PATH = "/api/v1/"
 OK_CODES = (200, 0, None)
 LIMIT_CODES = (405, 429)
@@ -178,7 +179,11 @@ class LighterRest:
         credentials = config.credentials
         self._account_index = credentials.account_index if credentials else None
         self._api_key_index = credentials.api_key_index if credentials else None
-        self._limiter = RateLimiter({RATE_KEY: quota(self._limits.rest_per_min)}, clock=clock)
+        limit = self._limits.rest_per_min
+        kept = max(limit // 10, 1)
+        self._limiter = RateLimiter(
+            {RATE_KEY: quota(max(limit - kept, 1)), TRADING_KEY: quota(kept)}, clock=clock
+        )
         self.http = HttpClient(
             base_url=config.endpoints.rest,
             classifier=self._classify,
@@ -197,17 +202,24 @@ class LighterRest:
     def _classify(self, request: HttpRequest, response: HttpResponse) -> ConnectorError | None:
         error = classify(request, response)
         if isinstance(error, RateLimited) and error.retry_after_s > 0:
-            self._limiter.hold(RATE_KEY, error.retry_after_s)
+            for key in (RATE_KEY, TRADING_KEY):
+                self._limiter.hold(key, error.retry_after_s)
         return error
 
     # -- reads -------------------------------------------------------------------------
 
     async def get(
-        self, endpoint: str, params: Params | None = None, *, private: bool = False
+        self,
+        endpoint: str,
+        params: Params | None = None,
+        *,
+        private: bool = False,
+        trading: bool = False,
     ) -> dict[str, Any]:
         """Read an endpoint (`trades`) and return its answer.
 
         `private` sends the auth token, in the header: it must not end up in logs of URLs.
+        `trading`: orders wait for it, so it does not queue behind reports and look-ups.
         """
         query = "&".join(
             f"{name}={quote(_text(value), safe='')}"
@@ -218,11 +230,16 @@ class LighterRest:
             BASE_PATH + endpoint,
             query,
             headers=self._auth_header if private else {},
-            keys=(RATE_KEY,),
+            keys=self._trading_keys(endpoint) if trading else (RATE_KEY,),
             key_cost=self._limits.weight(endpoint),
         )
         body: dict[str, Any] = response.json()
         return body
+
+    def _trading_keys(self, endpoint: str) -> tuple[str, ...]:
+        """Return what a request still has to be paid from: nothing, or what is kept for trading."""
+        cost = self._limits.weight(endpoint)
+        return () if self._limiter.try_acquire(RATE_KEY, cost=cost) else (TRADING_KEY,)
 
     def _auth_header(self) -> dict[str, str]:
         return {"Authorization": self._auth()} if self._auth is not None else {}
@@ -270,6 +287,7 @@ class LighterRest:
         body = await self.get(
             "nextNonce",
             {"account_index": self._account_index, "api_key_index": self._api_key_index},
+            trading=True,
         )
         nonce = body.get("nonce")
         if not isinstance(nonce, int) or nonce < 0:
@@ -396,7 +414,7 @@ class LighterRest:
             BASE_PATH + endpoint,
             body,
             headers={"Content-Type": content_type},
-            keys=(RATE_KEY,),
+            keys=self._trading_keys(endpoint),
             key_cost=self._limits.weight(endpoint),
         )
         return send_result(response.json())

@@ -15,6 +15,7 @@ reply is in. Every one ends in exactly one of these, told to the owner:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
@@ -33,7 +34,8 @@ from ..errors import (
 from ..execution import sending
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
-from ..execution.sending import LINK_PAUSE, Kind, SenderBase, as_error
+from ..execution.sending import LINK_PAUSE, ORDER_WAIT_S, Kind, SenderBase, as_error
+from ..execution.sequence import LineFull, NotSent, Place
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.clock import Clock, to_ns
 from ..net.ratelimit import RateLimiter
@@ -52,7 +54,10 @@ SUCCESS_CODES = frozenset({0, 200})
 NONCE_CODES = frozenset({21104, 21105})
 BARE_ERROR_WINDOW_S = 1.0
 NONCE_PAUSE = "nonce"
+NEEDS_NO_SOCKET = frozenset({LINK_PAUSE, NONCE_PAUSE})  # it asks for the nonce in its turn
 TURN_TIMEOUT_S = 30.0
+CANCEL_LIMIT_S = 70.0  # the limit counts by the minute: then it is free again
+RESENDS = 2  # of a cancel that was refused for its nonce, which it can do nothing about
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
 MS = 1_000_000
@@ -79,10 +84,14 @@ class TxSigner(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Command(sending.Command):
-    """One transaction, and whom it is for; `tx_hash` is set when it is signed."""
+    """One transaction, and whom it is for; `tx_hash` is set when it is signed.
+
+    `resent` is how often it went out again after it was refused for its nonce.
+    """
 
     plan: Plan
     tx_hash: str = ""
+    resent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,9 @@ class Sender(SenderBase[Command]):
         self._ids = itertools.count(1)
         self._refreshing: asyncio.Task[None] | None = None
         self._nonce_event = asyncio.Event()  # set when there may be news of the nonce
+        self._offline = 0  # sends over HTTP that wait for the nonce, WebSocket or not
+        self._stranded: list[Command] | None = None  # cancels of a line that is being emptied
+        self._max_batch = config.max_batch
         self._lifetime_ms = int(config.tx_lifetime_s * 1_000)
 
     # -- the connection ----------------------------------------------------------------
@@ -149,11 +161,36 @@ class Sender(SenderBase[Command]):
 
     def connection_lost(self, epoch: int, why: str) -> None:
         """Settle what was on its way: sent is unknown, waiting is not sent."""
+        stranded = self._stranded = []
         super().connection_lost(epoch, why)
+        self._stranded = None
         self.nonces.reset()
         self._tend_nonces()
+        self.cancel(stranded)
 
     # -- sending over the WebSocket ----------------------------------------------------
+
+    def cancel(self, commands: Sequence[Command]) -> None:
+        """Send cancels: over the WebSocket, or as batches over HTTP while there is none."""
+        if self.is_running:
+            for command in commands:
+                self.send(command)
+            return
+        size = self._max_batch
+        for start in range(0, len(commands), size):
+            self.post_soon(commands[start : start + size])
+
+    def _patience_of(self, parcel: Command) -> tuple[float | None, float | None]:
+        if parcel.kind is Kind.CANCEL:
+            return None, CANCEL_LIMIT_S
+        return ORDER_WAIT_S, None
+
+    def _unwritten(self, parcel: Command, error: Exception) -> None:
+        is_dropped = isinstance(error, NotSent) and parcel.kind is Kind.CANCEL
+        if is_dropped and self._stranded is not None:
+            self._stranded.append(parcel)  # the socket was lost before its turn
+        else:
+            self._unsent(parcel, error)
 
     def _write(self, command: Command) -> None:
         session = self._session
@@ -189,7 +226,7 @@ class Sender(SenderBase[Command]):
     def _sign(self, command: Command) -> Signed:
         """Give the transaction its nonce and signature; a nonce is not lost to an error."""
         try:
-            nonce = self.nonces.allocate()
+            nonce = self.nonces.allocate(beyond_window=command.kind is Kind.CANCEL)
         except NonceWindowFull:
             self._ask_nonce()
             raise
@@ -201,9 +238,9 @@ class Sender(SenderBase[Command]):
         command.tx_hash = same_hash(signed.tx_hash)
         return signed
 
-    def _allocate(self, count: int) -> list[Nonce]:
+    def _allocate(self, commands: Sequence[Command]) -> list[Nonce]:
         try:
-            return self.nonces.allocate_many(count)
+            return self.nonces.allocate_many(len(commands), beyond_window=_only_cancels(commands))
         except NonceWindowFull:
             self._ask_nonce()
             raise
@@ -236,7 +273,34 @@ class Sender(SenderBase[Command]):
 
     # -- sending over HTTP -------------------------------------------------------------
 
-    async def post(self, commands: Sequence[Command]) -> SendResult | None:
+    def post_soon(self, commands: Sequence[Command]) -> None:
+        """Do `post` in the background, in the place of this very call: nothing overtakes it."""
+        try:
+            passes = NEEDS_NO_SOCKET if _only_cancels(commands) else frozenset()
+            place = self.ordered.place(passes=passes)
+        except LineFull as error:
+            for command in commands:
+                self._unsent(command, error)
+            return
+        begun = False
+
+        async def post() -> None:
+            nonlocal begun
+            begun = True
+            with contextlib.suppress(ConnectorError):  # told to each order already
+                await self.post(commands, place)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not begun:  # cancelled before its first step
+                place.turn.release()
+                for command in commands:
+                    self._unsent(command, as_error(asyncio.CancelledError(), waited_s=0.0))
+
+        self._tasks.spawn(post(), "batch").add_done_callback(ended)
+
+    async def post(
+        self, commands: Sequence[Command], place: Place | None = None
+    ) -> SendResult | None:
         """Send one transaction, or several as a batch, and wait for the reply.
 
         The owner is told of every one of them. Returns the reply, None if there was none.
@@ -247,11 +311,16 @@ class Sender(SenderBase[Command]):
             What became of them, after the owner was told.
         """
         try:
-            async with self.ordered.turn(timeout_s=TURN_TIMEOUT_S, cost=len(commands)):
+            async with self.ordered.turn(
+                timeout_s=_wait_s(commands),
+                cost=len(commands),
+                place=place,
+                limit_timeout_s=CANCEL_LIMIT_S if _only_cancels(commands) else None,
+            ):
                 return await self._post(commands)
         except BaseException as error:
             never_signed = [command for command in commands if not command.tx_hash]
-            shown = as_error(error, waited_s=TURN_TIMEOUT_S)
+            shown = as_error(error, waited_s=_wait_s(commands))
             for command in never_signed:
                 self._unsent(command, shown)
             if isinstance(error, TimeoutError) and shown is not error:
@@ -260,20 +329,27 @@ class Sender(SenderBase[Command]):
         finally:
             self._tend_nonces()
 
-    async def _nonce_known(self) -> None:
-        """Wait, holding the turn, until nonces can be given out; ClientError if not in time."""
+    async def _nonce_known(self, timeout_s: float, *, offline: bool) -> None:
+        """Wait, holding the turn, until nonces can be given out; TimeoutError if not in time.
+
+        `offline`: it makes no difference whether there is a WebSocket.
+        """
         if not self.nonces.wants_refresh:
             return
-        self._tend_nonces()
-        async with asyncio.timeout(TURN_TIMEOUT_S):
-            while self.nonces.wants_refresh:
-                if LINK_PAUSE in self.ordered.line.pauses:
-                    raise ClientError("the connection was lost before this was sent")
-                self._nonce_event.clear()
-                await self._nonce_event.wait()
+        self._offline += offline
+        try:
+            self._tend_nonces()
+            async with asyncio.timeout(timeout_s):
+                while self.nonces.wants_refresh:
+                    if LINK_PAUSE in self.ordered.line.pauses and not offline:
+                        raise ClientError("the connection was lost before this was sent")
+                    self._nonce_event.clear()
+                    await self._nonce_event.wait()
+        finally:
+            self._offline -= offline
 
     async def _post(self, commands: Sequence[Command]) -> SendResult | None:
-        await self._nonce_known()
+        await self._nonce_known(_wait_s(commands), offline=_only_cancels(commands))
         signed = self._sign_all(commands)
         for command, one in zip(commands, signed, strict=True):
             command.tx_hash = same_hash(one.tx_hash)
@@ -287,6 +363,10 @@ class Sender(SenderBase[Command]):
                     [one.tx_type for one in signed], [one.tx_info for one in signed]
                 )
         except (VenueError, AuthenticationError) as error:
+            if _only_cancels(commands) and all(self._may_resend(c, error) for c in commands):
+                for command in reversed(commands):
+                    self._take_back(command, Refusal(error.code or 0, str(error)))
+                return await self._post(commands)
             self._refuse_all(commands, error)
             raise
         except UnknownOutcome as error:
@@ -310,7 +390,7 @@ class Sender(SenderBase[Command]):
         return result
 
     def _sign_all(self, commands: Sequence[Command]) -> Sequence[Signed]:
-        nonces = self._allocate(len(commands))
+        nonces = self._allocate(commands)
         for command, nonce in zip(commands, nonces, strict=True):
             command.nonce = nonce
         try:
@@ -353,12 +433,33 @@ class Sender(SenderBase[Command]):
             self._accept(command, None)
         else:
             refusal = Refusal(frame.code or 0, frame.message)
+            if self._may_resend(command, refusal):
+                self._take_back(command, refusal)
+                self._tend_nonces()
+                self.send(command)
+                return True
             self._return_nonce(command, refusal)
             self._tend_nonces()  # before the owner is told, who may send in the same call
             self._owner.tx_refused(command, refusal)
             self._finish(command, refusal)
         self._tend_nonces()
         return True
+
+    def _may_resend(self, command: Command, refusal: Refusal | ConnectorError) -> bool:
+        """Tell whether a cancel was refused for nothing but its nonce: it is wanted all the same.
+
+        Mostly it was behind something the venue did not take. It was not executed, and what it
+        cancels can only be canceled once.
+        """
+        code = getattr(refusal, "code", None)
+        return command.kind is Kind.CANCEL and code in NONCE_CODES and command.resent < RESENDS
+
+    def _take_back(self, command: Command, refusal: Refusal) -> None:
+        """Make a refused transaction one that was never signed."""
+        self._return_nonce(command, refusal)
+        command.resent += 1
+        command.nonce = None
+        command.tx_hash = ""
 
     def _accept(self, command: Command, result: SendResult | None) -> None:
         if command.nonce is not None:
@@ -408,7 +509,7 @@ class Sender(SenderBase[Command]):
                 line.resume(NONCE_PAUSE)
             return
         line.pause(NONCE_PAUSE)
-        if self.nonces.refresh_due and LINK_PAUSE not in line.pauses:
+        if self.nonces.refresh_due and (self._offline or LINK_PAUSE not in line.pauses):
             self._ask_nonce()
 
     def _ask_nonce(self) -> None:
@@ -447,6 +548,15 @@ class Sender(SenderBase[Command]):
                 "one key per process",
                 None,
             )
+
+
+def _only_cancels(commands: Sequence[Command]) -> bool:
+    return all(command.kind is Kind.CANCEL for command in commands)
+
+
+def _wait_s(commands: Sequence[Command]) -> float:
+    is_order = any(command.kind in (Kind.CREATE, Kind.MODIFY) for command in commands)
+    return ORDER_WAIT_S if is_order else TURN_TIMEOUT_S
 
 
 def is_rate_limit(refusal: Refusal) -> bool:

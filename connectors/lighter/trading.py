@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .._speedups.events import Quote
-from ..errors import ClientError, ConnectorError
+from ..errors import ClientError
 from ..execution.commands import CancelOrder, find_or_stand_in, wanted_cancels
 from ..execution.identity import DuplicateOrder, Shape, TrackedOrder
 from ..model._numbers import Number, exact, exact_or_none
@@ -90,12 +89,7 @@ class Trading(ClientCore):
         command = self._prepare(order)
         if command is None:
             return
-        tracked = command.subject
-        sender = self._sender
-        assert sender is not None
-        sender.send(command)
-        if not tracked.is_submitted and not tracked.is_final:
-            self.dispatch.submitted(tracked)  # it waits for its turn
+        self._send_single(command)
 
     def submit_order_list(self, orders: OrderList | Sequence[Order]) -> None:
         """Send orders as one request; they are queued in order and succeed or fail alone.
@@ -117,16 +111,21 @@ class Trading(ClientCore):
         if len(commands) == 1:
             self._send_single(commands[0])
         elif commands:
-            for command in commands:
-                self.dispatch.submitted(command.subject)
-            self._post(commands)
+            assert self._sender is not None
+            self._sender.post_soon(commands)
+            self._submitted(commands)
 
     def _send_single(self, command: Command) -> None:
         assert self._sender is not None
         self._sender.send(command)
-        tracked = command.subject
-        if not tracked.is_submitted and not tracked.is_final:
-            self.dispatch.submitted(tracked)
+        self._submitted([command])
+
+    def _submitted(self, commands: Iterable[Command]) -> None:
+        """Tell of the orders that wait for their turn; after they took their place in the line."""
+        for command in commands:
+            order = command.subject
+            if not order.is_submitted and not order.is_final:
+                self.dispatch.submitted(order)
 
     def submit_order_group(self, orders: Sequence[Order], contingency: ContingencyType) -> None:
         """Send up to three orders of one market that depend on each other (transaction 28).
@@ -157,12 +156,11 @@ class Trading(ClientCore):
         for command in commands[1:]:
             command.subject.tag = group
         commands[0].subject.tag = group
-        for command in commands:
-            self.dispatch.submitted(command.subject)
         rest = [command.subject for command in commands[1:]]
         group.on_done = _GroupEnd(self._outcomes, rest).done
         assert self._sender is not None
         self._sender.send(group)
+        self._submitted(commands)
 
     def _prepare(self, order: Order, now_ns: int | None = None) -> Command | None:
         """Return the transaction of an order and register that; None if it was denied."""
@@ -322,7 +320,8 @@ class Trading(ClientCore):
         """Cancel an order: `OrderCanceled` when the venue shows it, else `OrderCancelRejected`.
 
         An order the venue has not named yet is canceled by our number of it. For an order that
-        is not ours, `instrument_id` and `venue_order_id` are needed.
+        is not ours, `instrument_id` and `venue_order_id` are needed. While the WebSocket is being
+        replaced all cancels go over HTTP; new orders and modifications are denied.
         """
         self._need_credentials("cancel")
         wanted = CancelOrder(
@@ -333,7 +332,7 @@ class Trading(ClientCore):
         command = self._prepare_cancel(wanted)
         if command is not None:
             assert self._sender is not None
-            self._sender.send(command)
+            self._sender.cancel([command])
 
     def batch_cancel_orders(self, cancels: Sequence[CancelOrder | ClientOrderId]) -> None:
         """Cancel several orders with one request."""
@@ -347,27 +346,31 @@ class Trading(ClientCore):
         commands = [command for one in wanted if (command := self._prepare_cancel(one)) is not None]
         if len(commands) == 1:
             assert self._sender is not None
-            self._sender.send(commands[0])
+            self._sender.cancel(commands)
         elif commands:
-            self._post(commands)
+            assert self._sender is not None
+            self._sender.post_soon(commands)
 
     def cancel_all_orders(
         self, instrument_id: InstrumentId | None = None, *, side: Side | None = None
     ) -> None:
         """Cancel every order of ours that lives, one by one, of one instrument and side or all.
 
-        A refusal makes no event: an order that fills meanwhile is no error here.
+        A refusal makes no event: an order that fills meanwhile is no error here. A cancel that
+        was refused or not sent for another reason is told to `on_status` as an `ErrorEvent`.
         """
         self._need_credentials("cancel")
+        commands: list[Command] = []
         for order in self.registry.live_orders(instrument_id):
             if (side is not None and order.side is not side) or not order.is_submitted:
                 continue
-            command = self._prepare_cancel(
-                CancelOrder(client_order_id=order.client_order_id), explicit=False
-            )
+            wanted = CancelOrder(client_order_id=order.client_order_id)
+            command = self._prepare_cancel(wanted, explicit=False)
             if command is not None:
-                assert self._sender is not None
-                self._sender.send(command)
+                commands.append(command)
+        if commands:
+            assert self._sender is not None
+            self._sender.cancel(commands)
 
     def _prepare_cancel(self, wanted: CancelOrder, *, explicit: bool = True) -> Command | None:
         """Return the transaction of a cancel; None if it was refused here or makes no sense."""
@@ -378,9 +381,11 @@ class Trading(ClientCore):
         try:
             instrument = self._instrument_of(order)
             index = _index_of(order)
-            self._check_link()
+            if not self._connected or self._sender is None:
+                raise Denial("not connected to the venue")
         except Denial as denial:
-            self.dispatch.cancel_refused(order, denial.reason, force=explicit)
+            if not self.dispatch.cancel_refused(order, denial.reason, force=explicit):
+                self._teller.problem(f"{order.client_order_id} is not canceled: {denial.reason}", None)
             return None
         if explicit:
             self.dispatch.cancel_sent(order)
@@ -404,18 +409,6 @@ class Trading(ClientCore):
         if instrument is None:
             raise Denial(f"unknown order or instrument {order.instrument_id!r}")
         return instrument
-
-    def _post(self, commands: Sequence[Command]) -> None:
-        """Send a batch in the background; every member is told what became of it."""
-        assert self._sender is not None
-        assert self._tasks is not None
-        sender = self._sender
-
-        async def post() -> None:
-            with contextlib.suppress(ConnectorError):  # told to each order already
-                await sender.post(commands)
-
-        self._tasks.spawn(post(), "batch")
 
 
 class _GroupEnd:

@@ -1,0 +1,168 @@
+"""Ways to believe a living order dead, a dead one alive, or to lose what it traded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from venues.lighter.trading_rig import Rig, buy, quiet, trading, until
+
+from connectors.model import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
+
+UNKNOWN_TX = {"code": 21500, "message": "transaction not found"}
+
+
+def tx_row(sent: Any, **changes: Any) -> dict[str, Any]:
+    """Return the frame in which the venue's log tells of a transaction, executed unless changed."""
+    info = sent.infos[0]
+    row = {
+        "hash": sent.hashes[0],
+        "type": sent.types[0],
+        "status": 2,
+        "nonce": info["Nonce"],
+        "info": json.dumps(info),
+        "event_info": "{}",
+    }
+    return {
+        "type": "update/account_tx",
+        "channel": "account_tx:12345",
+        "txs": [{**row, **changes}],
+    }
+
+
+async def _create_in_doubt(rig: Rig) -> tuple[Any, Any]:
+    """Submit an order whose answer is lost, disconnect and connect again."""
+    rig.sim.faults.next_ack(drop=True)
+    order = buy()
+    rig.client.submit_order(order)
+    (sent,) = await rig.sent(1)
+    await rig.client.disconnect()
+    rig.sim.faults.next_reply("tx", status=400, body=UNKNOWN_TX, count=None)
+    await rig.client.connect()
+    return order, sent
+
+
+def test_log_row_of_an_order_sent_before_the_user_reconnected(run: Any) -> None:
+    """It is about that order, so its nonce did not go to another transaction."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            order, sent = await _create_in_doubt(rig)
+            rig.push(tx_row(sent))
+            rig.push(rig.order_row(sent.infos[0]["ClientOrderIndex"], 281476929510300))
+            await rig.event(OrderAccepted, order)
+            assert rig.names == ["OrderSubmitted", "OrderAccepted"]
+
+    run(scenario(), 30)
+
+
+def test_failure_of_an_order_sent_before_the_user_reconnected(run: Any) -> None:
+    async def scenario() -> None:
+        async with trading() as rig:
+            order, sent = await _create_in_doubt(rig)
+            failure = json.dumps({"ae": json.dumps({"code": 21739, "message": "no margin"})})
+            rig.push(tx_row(sent, status=0, event_info=failure))
+            rejected = await rig.event(OrderRejected, order)
+            assert rejected.code == 21739
+
+    run(scenario(), 30)
+
+
+def test_nonce_of_an_order_in_doubt_used_by_another_transaction(run: Any) -> None:
+    async def scenario() -> None:
+        async with trading() as rig:
+            order, sent = await _create_in_doubt(rig)
+            rig.push(tx_row(sent, hash="ab" * 40))
+            rejected = await rig.event(OrderRejected, order)
+            assert "nonce" in rejected.reason
+            await quiet(rig)
+
+    run(scenario(), 30)
+
+
+def test_batch_under_way_when_the_user_disconnects(run: Any) -> None:
+    """Its outcome is unknown, so it is looked up after the next connect."""
+
+    async def scenario() -> None:
+        async with trading(tx_lifetime_s=0.6, probe_delay_s=0.2) as rig:
+            hold = rig.sim.faults.hold("sendTxBatch")
+            found, lost = buy(), buy(price="2300.00")
+            rig.client.submit_order_list([found, lost])
+            (sent,) = await rig.sent(1)
+            await rig.client.disconnect()
+            hold.release()
+            row = rig.order_row(sent.infos[0]["ClientOrderIndex"], 281476929510300)
+            body = {"code": 200, "orders": row["orders"]["0"]}
+            rig.sim.faults.next_reply("accountOrders", body=body, count=None)
+            rig.sim.faults.next_reply("tx", status=400, body=UNKNOWN_TX, count=None)
+            await rig.client.connect()
+            await rig.event(OrderAccepted, found)
+            rejected = await rig.event(OrderRejected, lost)
+            assert "not found at venue" in rejected.reason
+
+    run(scenario(), 40)
+
+
+def test_filled_row_before_anything_else_and_a_lost_trade(run: Any) -> None:
+    """The row names the order at the venue, by which its trades are asked for."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2) as rig:
+            order = buy(size="0.1336", price="2352.73")
+            rig.client.submit_order(order)
+            (sent,) = await rig.sent(1)
+            index = sent.infos[0]["ClientOrderIndex"]
+            (trade,) = rig.trade_frame(index)["trades"]["0"]
+            rig.sim.faults.next_reply("trades", body={"code": 200, "trades": [trade]}, count=None)
+            rig.push(
+                rig.order_row(
+                    index, trade["bid_id"], status="filled",
+                    initial_base_amount="0.1336", filled_base_amount="0.1336",
+                )
+            )  # fmt: skip
+            filled = await rig.event(OrderFilled, order)
+            assert filled.trade_id == str(trade["trade_id"])
+            assert rig.names == ["OrderSubmitted", "OrderAccepted", "OrderFilled"]
+            assert rig.client.registry.live == 0
+
+    run(scenario(), 30)
+
+
+def test_order_canceled_while_the_connection_was_away(run: Any) -> None:
+    """It is absent from the first frame of the next one: looked up, whatever else happens."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2) as rig:
+            order, index = await rig.seed_open(281476929510300)
+            row = rig.order_row(index, 281476929510300, status="canceled")["orders"]["0"]
+            body = {"code": 200, "orders": row}
+            rig.sim.faults.next_reply("accountOrders", body=body, count=None)
+            await until(lambda: not len(rig.client._schedule))  # no look-up of anything else
+            rig.sim.faults.abort()
+            await rig.reconnected()
+            await rig.event(OrderCanceled, order)
+
+    run(scenario(), 40)
+
+
+def test_order_executed_between_two_questions(run: Any) -> None:
+    """First the orders were asked for, then the transaction; it was executed in between."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2) as rig:
+            faults = rig.sim.faults
+            order = buy()
+            rig.client.submit_order(order)  # acknowledged, and no row comes
+            (sent,) = await rig.sent(1)
+            index = sent.infos[0]["ClientOrderIndex"]
+            pending = {"code": 200, "hash": sent.hashes[0], "status": 1, "event_info": ""}
+            faults.next_reply("accountOrders", body={"code": 200, "orders": []}, count=2)
+            rows = rig.order_row(index, 281476929510300)["orders"]["0"]
+            faults.next_reply("accountOrders", body={"code": 200, "orders": rows}, count=None)
+            faults.next_reply("tx", body=pending)
+            faults.next_reply("tx", body={**pending, "status": 2}, count=None)
+            accepted = await rig.event(OrderAccepted, order)
+            assert accepted.venue_order_id == "281476929510300"
+            assert rig.names == ["OrderSubmitted", "OrderAccepted"]
+
+    run(scenario(), 40)

@@ -385,7 +385,8 @@ class Trading(ClientCore):
                 raise Denial("not connected to the venue")
         except Denial as denial:
             if not self.dispatch.cancel_refused(order, denial.reason, force=explicit):
-                self._teller.problem(f"{order.client_order_id} is not canceled: {denial.reason}", None)
+                text = f"{order.client_order_id} is not canceled: {denial.reason}"
+                self._teller.problem(text, None)
             return None
         if explicit:
             self.dispatch.cancel_sent(order)

@@ -40,7 +40,7 @@ async def play(monkeypatch, spoil=None):
                     for each in spoil(event):
                         tell(each)
 
-                demo.venue._on_event = told
+                demo.venue._teller.on_event = told
             async with demo.venue, demo.data:
                 await demo.play()
             return {check.claim: check.evidence for check in demo.checks if not check.held}, demo

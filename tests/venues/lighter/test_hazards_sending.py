@@ -61,7 +61,7 @@ def test_cancel_from_within_submitted_follows_its_list(run: Any) -> None:
                 if isinstance(event, OrderSubmitted):
                     rig.client.cancel_order(event.client_order_id)
 
-            rig.client._on_event = on_event
+            rig.client._teller.on_event = on_event
             rig.client.submit_order_list([buy(), buy(price="2000.00")])
             await rig.sent(3)
             assert kinds(rig) == [
@@ -175,7 +175,7 @@ def test_cancels_wait_for_the_limit_of_the_minute(
 ) -> None:
     """The limit is used up by orders: canceling them takes long, and is done."""
     monkeypatch.setattr(sending, "quota", lambda limit: WindowQuota(limit, 6.0))
-    monkeypatch.setattr(sending, "LIMIT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("connectors.execution.sending.LIMIT_TIMEOUT_S", 0.2)
 
     async def scenario() -> None:
         async with trading(sendtx_quota_per_min=10) as rig:

@@ -277,7 +277,7 @@ class Sender:
         )
         try:
             session.send(sendtx_frame(signed.tx_type, signed.tx_info, request_id))
-        except ConnectorError:
+        except BaseException:
             self.inflight.remove(pending)
             self._give_back([command])
             raise

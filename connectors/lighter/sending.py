@@ -213,7 +213,7 @@ class Sender(SenderBase[Command]):
         )
         try:
             session.send(sendtx_frame(signed.tx_type, signed.tx_info, request_id))
-        except ConnectorError:
+        except BaseException:
             self.inflight.remove(pending)
             self._give_back([command])
             raise

@@ -17,7 +17,7 @@ from typing import Any
 import lighter
 
 ETH_KEY = "0x" + "11" * 32  # signs the L1 message of an approval; any key does
-WAIT_S = 15.0
+WAIT_S = 45.0
 
 Result = dict[str, Any]
 

@@ -21,7 +21,7 @@ import lighter
 sys.path.append(str(Path(__file__).resolve().parent))
 from three_traders import MARKET_ID, MIDDLE, PAUSE_S, SIZES, SWING
 
-WAIT_S = 15.0
+WAIT_S = 45.0
 
 Row = dict[str, Any]
 

@@ -19,6 +19,7 @@ from connectors._speedups import lighter_core
 from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator, start
 from oracle import lighter_tx
+from patience import GRACE_S
 
 __all__ = ["Client", "Trader", "Wire", "connected", "limit", "running", "wired"]
 
@@ -108,7 +109,7 @@ class Wire:
         await self.ws.send_str(json.dumps(frame))
 
     async def receive(self) -> Any:
-        message = await self.ws.receive(timeout=5)
+        message = await self.ws.receive(timeout=GRACE_S)
         assert message.type is aiohttp.WSMsgType.TEXT, message
         return json.loads(message.data)
 
@@ -140,7 +141,7 @@ class Wire:
     async def closed(self) -> None:
         """Read until the connection ends."""
         while True:
-            message = await self.ws.receive(timeout=5)
+            message = await self.ws.receive(timeout=GRACE_S)
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return
 

@@ -46,6 +46,7 @@ from connectors.model import (
     stop_market_order,
     trailing_stop_market_order,
 )
+from connectors.net.session import Session
 
 NOW_NS = 1_795_000_000_000_000_000
 
@@ -240,9 +241,7 @@ def test_bytes_that_are_no_text_end_the_connection_only(run: Any) -> None:
         async with trading() as rig:
             order, index = await rig.seed_open(281476929510300)
             rig.sim.faults.push(b"\xff\xfe")
-            await asyncio.sleep(0.05)
-            if not rig.client.is_connected:
-                await rig.reconnected()
+            await rig.reconnected()
             rig.push(rig.order_row(index, 281476929510300, status="canceled"))
             await rig.event(OrderCanceled, order)
 
@@ -376,6 +375,34 @@ def test_token_that_expires_in_mid_stream(run: Any) -> None:
             await rig.event(OrderCanceled, order)
 
     run(scenario(), 20)
+
+
+@pytest.mark.parametrize("error", [OSError(105, "no buffer space"), MemoryError()], ids=repr)
+def test_socket_that_raises_leaves_neither_nonce_nor_pending(
+    run: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Told as not sent, so nothing may wait for its answer, and its nonce is the next one's."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+
+            def send(*args: Any, **more: Any) -> None:
+                raise error
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Session, "send", send)
+                order = buy()
+                rig.client.submit_order(order)
+            assert rig.names == ["OrderDenied"]
+            sender = rig.client._sender
+            assert sender is not None
+            assert list(sender.inflight) == []
+            rig.client.submit_order(buy())
+            (sent,) = await rig.sent(1)
+            assert sent.infos[0]["Nonce"] == 9999
+            await until(lambda: sent.code == 200)
+
+    run(scenario())
 
 
 # -- a connection that ends at every step of an order's life ---------------------------------

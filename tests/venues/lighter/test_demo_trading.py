@@ -25,8 +25,8 @@ async def play(monkeypatch, spoil=None):
 
     `spoil(event)` returns the events that the ledger is told in place of one.
     """
-    monkeypatch.setattr(demo_trading, "STEADY_S", 0.4)
-    monkeypatch.setattr(demo_trading, "WAIT_S", 3.0)
+    monkeypatch.setattr(demo_trading, "STEADY_S", 1.5)
+    monkeypatch.setattr(demo_trading, "WAIT_S", 8.0)
     async with (
         SimulatorProcess("lighter", "--seed", "3", "--rate", "100") as simulator,
         SimulatorAdmin(simulator.http_url) as admin,

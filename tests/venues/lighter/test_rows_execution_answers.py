@@ -14,6 +14,7 @@ from connectors.model import (
     OrderRejected,
     OrderSubmitted,
 )
+from patience import GRACE_S
 
 
 async def _two_unanswered(rig: Rig) -> tuple[Any, Any, list[str]]:
@@ -163,12 +164,13 @@ def test_x_10_socket_lost_with_a_pending_create(run: Any, found: bool) -> None:
 @pytest.mark.parametrize("failure", ["502", "timeout", "reset", "not json"])
 def test_x_11_batch_with_unknown_outcome(run: Any, failure: str) -> None:
     async def scenario() -> None:
-        async with trading(http_timeout_s=0.4, probe_delay_s=0.2) as rig:
-            faults = rig.sim.faults
+        timeout_s = 2.0 if failure == "timeout" else 5.0
+        async with trading(http_timeout_s=timeout_s, probe_delay_s=0.2) as rig:
+            faults, hold = rig.sim.faults, None
             if failure == "502":
                 faults.next_reply("sendTxBatch", status=502, body="<html>", admit=True)
             elif failure == "timeout":
-                faults.next_reply("sendTxBatch", delay_s=1.0)
+                hold = faults.hold("sendTxBatch")
             elif failure == "reset":
                 faults.next_reply("sendTxBatch", drop=True, admit=True)
             else:
@@ -188,6 +190,8 @@ def test_x_11_batch_with_unknown_outcome(run: Any, failure: str) -> None:
             sends = await rig.sent(2)
             await until(lambda: sends[1].code == 200)
             assert sends[1].infos[0]["Nonce"] == 10001  # asked for, not rolled back
+            if hold is not None:
+                hold.release()
 
     run(scenario(), 30)
 
@@ -370,7 +374,7 @@ def test_orders_behind_a_batch_of_unknown_outcome(run: Any) -> None:
             rig.sim.faults.next_reply("sendTxBatch", status=502, body="<html>", admit=True)
             hold = rig.sim.faults.hold("sendTxBatch")
             rig.client.submit_order_list([buy(), buy(price="2300.00")])
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(GRACE_S):
                 await hold.reached.wait()
             late = buy(price="2301.00")
             rig.client.submit_order(late)
@@ -387,7 +391,7 @@ def test_nonce_window_used_up(run: Any) -> None:
     """Section 8.2: denied with the nonce in the reason; answers make room again."""
 
     async def scenario() -> None:
-        async with trading(nonce_window=2, ack_timeout_s=0.3) as rig:
+        async with trading(nonce_window=2) as rig:
             rig.sim.faults.hold_acks(2)
             first = [buy(), buy()]
             for order in first:
@@ -395,6 +399,7 @@ def test_nonce_window_used_up(run: Any) -> None:
             third = buy()
             rig.client.submit_order(third)
             assert "nonce" in rig.of(OrderDenied, third)[0].reason
+            await rig.sent(2)
             rig.sim.faults.release_acks()
             await until(lambda: _pending(rig) == [])
             rig.client.submit_order(buy())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
-import time
 from typing import Any
 
 import pytest
@@ -85,15 +84,16 @@ def test_x_21_tokens_are_renewed(run: Any) -> None:
 
 def test_x_22_private_subscribe_refused_while_connecting(run: Any) -> None:
     async def scenario() -> None:
-        async with trading(connect=False, sim={"typed_frames": False}) as rig:
-            before = time.monotonic()
+        async with trading(
+            connect=False, sim={"typed_frames": False}, readiness_timeout_s=3600.0
+        ) as rig:
             connecting = asyncio.ensure_future(rig.client.connect())
             await rig.subscribes(1)
             text = "invalid param : auth field is required: account_all_orders:12345"
             rig.push({"error": {"code": 20001, "message": text}})
+            # Long before it would give up waiting for the first frames.
             with pytest.raises(VenueError, match="auth field is required"):
                 await connecting
-            assert time.monotonic() - before < 5
             assert not rig.client.is_connected
             await until(lambda: not rig.sim.connections)
 
@@ -105,7 +105,7 @@ def test_x_23_a_stream_that_never_comes(run: Any) -> None:
         async with trading(
             connect=False,
             sim={"typed_frames": False},
-            readiness_timeout_s=0.4,
+            readiness_timeout_s=3.0,
             readiness_warning_s=0.1,
         ) as rig:
             connecting = asyncio.ensure_future(rig.client.connect())

@@ -178,7 +178,7 @@ def test_x_15_default_and_given_expiry(run: Any) -> None:
         async with trading() as rig:
             now_ms = time.time() * 1000
             gtc = await _info(rig, buy())
-            assert abs(gtc["OrderExpiry"] - now_ms - 28 * DAY_MS) < 5_000
+            assert abs(gtc["OrderExpiry"] - now_ms - 28 * DAY_MS) < 60_000
             assert gtc["TimeInForce"] == 1
             at_ms = int(now_ms) + DAY_MS + 7
             gtd = await _info(
@@ -529,7 +529,7 @@ def test_actions_of_the_account(run: Any) -> None:
             assert (now["TimeInForce"], now["Time"]) == (0, 0)
             assert now["L2TxAttributes"] == {"5": 0}
             assert later["TimeInForce"] == 1
-            assert abs(later["Time"] - time.time() * 1000 - 600_000) < 5_000
+            assert abs(later["Time"] - time.time() * 1000 - 600_000) < 60_000
             assert (never["TimeInForce"], never["Time"]) == (2, 0)
             assert all(sent.code == 200 for sent in sends)
 

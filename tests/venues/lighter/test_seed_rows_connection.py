@@ -25,6 +25,7 @@ from connectors.errors import ConfigError, VenueError
 from connectors.lighter.config import Config
 from connectors.lighter.execution import ExecutionClient
 from connectors.model import PositionSide, PositionStatusReport
+from patience import GRACE_S
 
 INTEGRATOR = TEMPLATES["constants"]["integrator_account_index"]
 APPROVAL_TTL_MS = TEMPLATES["constants"]["integrator_approval_max_ttl_ms"]
@@ -50,7 +51,7 @@ async def _gate_opens_last(rig: Rig, last: str) -> None:
     assert not connecting.done()
     assert not rig.client.is_connected
     rig.push_first(last)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GRACE_S):
         await connecting
     assert rig.client.is_connected
 

@@ -38,6 +38,7 @@ from connectors.model import (
     stop_limit_order,
     stop_market_order,
 )
+from patience import GRACE_S
 
 CANCEL_REFUSED = {"code": 21727, "message": "order is not cancelable"}
 
@@ -110,7 +111,7 @@ def test_l_11_nonce_order_across_transports(run: Any) -> None:
             hold = rig.sim.faults.hold("sendTxBatch")
             batch = [buy(), sell("0.0100", "2400.00", post_only=True)]
             rig.client.submit_order_list(batch)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(GRACE_S):
                 await hold.reached.wait()
             single = buy(price="2350.00")
             rig.client.submit_order(single)
@@ -376,4 +377,4 @@ def test_the_rows_sign_with_the_real_key() -> None:
             (sent,) = await rig.sent(1)
             await until(lambda: sent.code == 200)
 
-    asyncio.run(asyncio.wait_for(scenario(), 20))
+    asyncio.run(asyncio.wait_for(scenario(), 20 + GRACE_S))

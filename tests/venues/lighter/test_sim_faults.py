@@ -13,6 +13,7 @@ from venues.lighter.sim_client import Client, Wire, connected, limit, running, w
 
 from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator
+from patience import GRACE_S
 
 Run = Callable[..., Any]
 START_MS = 1_777_941_383_576
@@ -161,7 +162,7 @@ def test_a_held_reply(run: Run) -> None:
             asking = asyncio.create_task(
                 client.get("nextNonce", account_index=12345, api_key_index=5)
             )
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(GRACE_S):
                 while not client.sim.record.hits["nextNonce"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
             assert not asking.done()
@@ -219,7 +220,7 @@ def test_ends_of_connections(run_any: Run) -> None:
                 faults.ping()
                 assert await wire.receive() == {"type": "ping"}
             assert sim.record.opened == 6
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(GRACE_S):
                 while sim.connections:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
@@ -329,7 +330,7 @@ def test_swapped_and_spoilt_frames(run: Run) -> None:
             assert (await wire.receive())["orders"]["0"][0]["initial_base_amount"].startswith("-x")
             faults.tap("account_all_orders", "truncate")
             await client.send(14, limit(230_000, 100))
-            message = await wire.ws.receive(timeout=5)
+            message = await wire.ws.receive(timeout=GRACE_S)
             with pytest.raises(json.JSONDecodeError):
                 json.loads(message.data)
 

@@ -14,6 +14,7 @@ import pytest
 from venues.lighter.sim_client import Client, Trader, connected, limit, running, wired
 
 from connectors.sim.lighter.config import SEED_PRIVATE_KEY, AccountSetup
+from patience import GRACE_S
 
 Run = Callable[..., Any]
 START_MS = 1_777_941_383_576
@@ -552,7 +553,7 @@ def test_book_frames_chain_and_add_up(run: Run, batch_ms: float) -> None:
                     # The next frames are still on their way: look at the venue's present nonce.
                     client.sim.configure(rate_per_s=0.0)
             market = client.sim.exchange.markets[0]
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(GRACE_S):
                 while nonce < market.nonce:
                     update = (await wire.until("update/order_book"))["order_book"]
                     assert update["begin_nonce"] == nonce
@@ -958,5 +959,5 @@ def test_command_prints_one_line_and_ends_on_sigterm() -> None:
         assert set(account) == {"account_index", "api_key_index", "private_key", "public_key"}
         assert len(account["private_key"]) == len(account["public_key"]) == 80
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=GRACE_S)
         assert (process.returncode, rest) == (0, "")

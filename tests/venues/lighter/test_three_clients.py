@@ -52,8 +52,8 @@ SECONDS = float(os.environ.get("CONNECTORS_THREE_CLIENTS_S", "4"))
 SEED = int(os.environ.get("CONNECTORS_THREE_CLIENTS_SEED", "1"))
 OFFICIAL = 2  # number of its account
 INSTRUMENT = "ETH-PERP"
-WAIT_S = 30.0
-SETTLE_S = 10.0
+WAIT_S = 60.0
+SETTLE_S = 40.0
 TICK, LOT = Decimal("0.01"), Decimal("0.0001")
 
 try:

@@ -26,6 +26,7 @@ from connectors.model import (
 )
 from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator, start
+from patience import GRACE_S
 
 __all__ = ["ACCOUNT", "KEY", "PRIVATE_KEY", "Rig", "quiet", "trading", "until"]
 
@@ -94,10 +95,10 @@ async def until(
     condition: Callable[[], Any], timeout_s: float = EVENT_S, what: str = "the condition"
 ) -> Any:
     """Wait for something to become true and return it."""
-    deadline = time.monotonic() + timeout_s * 5  # generous: the machine may be busy
+    deadline = time.monotonic() + timeout_s + GRACE_S
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {timeout_s:g} s")
+            raise AssertionError(f"{what} did not come true within {timeout_s + GRACE_S:g} s")
         await asyncio.sleep(0.002)
     return found
 

@@ -172,6 +172,7 @@ class HyperliquidDecoder(SymbolDecoder):
         handler: EventHandler | None = None,
         *,
         user: UserHandler | None = None,
+        assets: dict[str, dict[int, int]] | None = None,
         on_control: Callable[[str, bytes], object] | None = None,
         on_venue_event: Callable[[str, bytes], object] | None = None,
         on_problem: Callable[[DecodeError, bytes], object] | None = None,
@@ -183,6 +184,8 @@ class HyperliquidDecoder(SymbolDecoder):
     ) -> None: ...
     @property
     def user(self) -> UserHandler: ...
+    @property
+    def assets(self) -> dict[str, dict[int, int]]: ...
     @property
     def control_messages(self) -> int: ...
     @property

@@ -6,7 +6,8 @@
 | bbo                                | on_quote                  | Quote                      |
 | trades                             | on_trade                  | Trade                      |
 | candle                             | on_bar                    | Bar                        |
-| activeAssetCtx, activeSpotAssetCtx | on_mark_price, on_ticker  | MarkPrice, Ticker          |
+| activeAssetCtx, activeSpotAssetCtx,| on_mark_price, on_ticker  | MarkPrice, Ticker          |
+| allDexsAssetCtxs, spotAssetCtxs    |                           |                            |
 | the same                           | `on_context`              | AssetContext               |
 | allMids                            | `on_mids`                 | dex, {id: price}           |
 | orderUpdates                       | UserHandler.on_orders     | UserFrame of OrderRow      |
@@ -95,6 +96,8 @@ cdef extern from "hyperliquid.h" nogil:
         HL_CTX
         HL_SPOT_CTX
         HL_MIDS
+        HL_ALL_CTXS
+        HL_SPOT_CTXS
         HL_ORDERS
         HL_FILLS
         HL_USER
@@ -147,6 +150,7 @@ cdef extern from "hyperliquid.h" nogil:
 
     ctypedef struct tw_hl_ctx:
         tw_span coin
+        tw_span inner_coin
         tw_fixed mark
         tw_fixed oracle
         tw_fixed mid
@@ -217,6 +221,8 @@ cdef extern from "hyperliquid.h" nogil:
     const uint8_t *tw_hl_trade_row(const uint8_t *p, const uint8_t *end, tw_hl_trade *t, tw_err *err)
     const uint8_t *tw_hl_candle_data(const uint8_t *p, const uint8_t *end, tw_hl_candle *c, tw_err *err)
     const uint8_t *tw_hl_ctx_data(const uint8_t *p, const uint8_t *end, tw_hl_ctx *c, tw_err *err)
+    const uint8_t *tw_hl_ctx_values(const uint8_t *p, const uint8_t *end, tw_hl_ctx *c, tw_err *err)
+    const uint8_t *tw_hl_ctxs_data(const uint8_t *p, const uint8_t *end, const uint8_t **list, tw_err *err)
     const uint8_t *tw_hl_mids_data(const uint8_t *p, const uint8_t *end, tw_hl_mids *m, tw_err *err)
     const uint8_t *tw_hl_order_row(const uint8_t *p, const uint8_t *end, tw_hl_order *o, tw_err *err)
     const uint8_t *tw_hl_fill_row(const uint8_t *p, const uint8_t *end, tw_hl_fill *f, tw_err *err)
@@ -585,6 +591,7 @@ cdef struct Pass:
     tw_hl_ctx ctx
     tw_hl_mids mids
     tw_hl_fills fills
+    const uint8_t *ctxs
 
 
 cdef struct Trades:
@@ -606,6 +613,9 @@ cdef class HyperliquidDecoder(SymbolDecoder):
         Receives the events; a `Router` for Python callbacks.
     user : UserHandler, optional
         Receives the rows of account frames.
+    assets : dict, optional
+        By name of the dex, a dict from the place in its `meta` to the number in `symbols`: frames
+        with the contexts of all markets name none. May be changed and shared.
     on_control : callable, optional
         `on_control(channel, data)` for acknowledgements, errors, pongs and answers to posts, as JSON
         bytes; channel "" for a greeting, which is no JSON.
@@ -643,6 +653,7 @@ cdef class HyperliquidDecoder(SymbolDecoder):
     """
 
     cdef readonly UserHandler user
+    cdef readonly dict assets
     cdef object _on_control, _on_venue_event, _on_unknown_coin, _on_empty_side, _on_context, _on_mids
     cdef readonly uint64_t control_messages, venue_events, user_frames, unknown_coins
     cdef dict _awaited                  # by number of a coin: trades before this, ms, are history
@@ -651,10 +662,11 @@ cdef class HyperliquidDecoder(SymbolDecoder):
     cdef list failed                    # rows of a public frame that do not decode: (error, data)
 
     def __init__(self, SymbolTable symbols not None, EventHandler handler=None, *, UserHandler user=None,
-                 on_control=None, on_venue_event=None, on_problem=None, on_off_scale=None,
+                 dict assets=None, on_control=None, on_venue_event=None, on_problem=None, on_off_scale=None,
                  on_unknown_coin=None, on_empty_side=None, on_context=None, on_mids=None):
         SymbolDecoder.__init__(self, symbols, handler, on_problem=on_problem, on_off_scale=on_off_scale)
         self.user = user if user is not None else UserHandler()
+        self.assets = assets if assets is not None else {}
         self._on_control = on_control
         self._on_venue_event = on_venue_event
         self._on_unknown_coin = on_unknown_coin
@@ -728,6 +740,11 @@ cdef class HyperliquidDecoder(SymbolDecoder):
             return tw_hl_ctx_data(p, c.end, &c.ctx, &c.err)
         if kind == HL_MIDS:
             return tw_hl_mids_data(p, c.end, &c.mids, &c.err)
+        if kind == HL_ALL_CTXS:
+            return tw_hl_ctxs_data(p, c.end, &c.ctxs, &c.err)
+        if kind == HL_SPOT_CTXS:
+            c.ctxs = p
+            return tw_skip(p, c.end, &c.err)
         if kind == HL_ORDERS:
             self.frame = _user_frame("orderUpdates", self.ts_init)
             return _rows(p, c.end, c.start, False, self.symbols, self.frame, &c.err)
@@ -751,6 +768,10 @@ cdef class HyperliquidDecoder(SymbolDecoder):
             return self.deliver_ctx(c)
         if kind == HL_MIDS:
             return self.deliver_mids(c)
+        if kind == HL_ALL_CTXS:
+            return self.deliver_all_ctxs(c)
+        if kind == HL_SPOT_CTXS:
+            return self.deliver_ctxs(c.ctxs, None, c)
         if kind >= HL_ORDERS:
             return self.deliver_rows(f, c)
         if kind == HL_CONTROL:
@@ -1051,13 +1072,77 @@ cdef class HyperliquidDecoder(SymbolDecoder):
     # ---- contexts --------------------------------------------------------------------------------
 
     cdef int deliver_ctx(self, Pass *c) except -1:
-        cdef tw_hl_ctx *x = &c.ctx
+        cdef int32_t number = tw_hl_find(&self.symbols.table, &c.ctx.coin)
+        if TW_UNLIKELY(number < 0):
+            return self.unknown(&c.ctx.coin)
+        return self.tell_context(number, &c.ctx)
+
+    cdef int deliver_all_ctxs(self, Pass *c) except -1:
+        """[[dex, [context, ...]], ...]; dexes that are not in `assets` are passed over."""
+        cdef const uint8_t *p = c.ctxs
+        cdef const uint8_t *next
+        cdef const uint8_t *inside
+        cdef const uint8_t *after
+        cdef tw_span dex
+        if p[0] != c'[':
+            c.err.code = TW_TYPE
+            c.err.at = p
+            return self.refuse(c.start, c.end, &c.err)
+        # All of it is known to be sound JSON.
+        p = tw_ws(p + 1, c.end)
+        while p[0] != c']':
+            after = tw_skip(p, c.end, &c.err)
+            if p[0] == c'[':
+                inside = tw_ws(p + 1, c.end)
+                if inside[0] == c'"':
+                    inside = tw_string(inside, c.end, &dex.text, &dex.length, &dex.escaped, &c.err)
+                    if tw_next(inside, c.end, c']', &next, &c.err) == 1:
+                        self.deliver_ctxs(next, self.assets.get(text_of(&dex)), c)
+            if tw_next(after, c.end, c']', &next, &c.err) != 1:
+                break
+            p = next
+        return 0
+
+    cdef int deliver_ctxs(self, const uint8_t *p, object numbers, Pass *c) except -1:
+        """Contexts in the order of `numbers`, a dict; those of spot name their coin themselves."""
+        cdef const uint8_t *next
+        cdef const uint8_t *after
+        cdef object number
+        cdef int index = -1
+        cdef bint by_name = numbers is None and c.ctxs == p
+        if numbers is None and not by_name:
+            return 0
+        if p[0] != c'[':
+            c.err.code = TW_TYPE
+            c.err.at = p
+            return self.refuse(c.start, c.end, &c.err)
+        p = tw_ws(p + 1, c.end)
+        while p[0] != c']':
+            index += 1
+            after = tw_hl_ctx_values(p, c.end, &c.ctx, &c.err)
+            if after == NULL:
+                error = error_of(c.err.code, c.err.at, c.start)
+                c.err.code = 0
+                after = tw_skip(p, c.end, &c.err)
+                self.refuse_rows([(error, p[:after - p])])
+            elif by_name:
+                if c.ctx.inner_coin.text != NULL:
+                    number = tw_hl_find(&self.symbols.table, &c.ctx.inner_coin)
+                    if <int32_t>number >= 0:
+                        self.tell_context(number, &c.ctx)
+            else:
+                number = numbers.get(index)
+                if number is not None and 0 <= <int32_t>number < self.symbols.table.count:
+                    self.tell_context(number, &c.ctx)
+            if tw_next(after, c.end, c']', &next, &c.err) != 1:
+                break
+            p = next
+        return 0
+
+    cdef int tell_context(self, int32_t number, const tw_hl_ctx *x) except -1:
         cdef MarkPriceData mark
         cdef TickerData ticker
         cdef InstrumentBase instrument
-        cdef int32_t number = tw_hl_find(&self.symbols.table, &x.coin)
-        if TW_UNLIKELY(number < 0):
-            return self.unknown(&x.coin)
         instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, number)
         if x.mark.exponent >= 0:
             mark.symbol = number

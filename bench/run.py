@@ -29,6 +29,7 @@ QUESTIONS = {
     "book": "an update applied to an order book",
     "execution": "a fill to its event, ten thousand orders reconciled",
     "hyperliquid_sign": "a Hyperliquid action signed",
+    "hyperliquid_trade": "a Hyperliquid order from the call, or the quote, to the signed bytes",
     "lighter_trade": "a Lighter order from the call, or the quote, to the signed bytes",
     "flood": "CPU for each message of a flood, from the socket to the callback",
     "paced": "latency of single messages, from the sender to the callback",

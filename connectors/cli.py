@@ -23,7 +23,7 @@ SIMULATORS = {
     "hyperliquid": "connectors.sim.hyperliquid.main",
     "lighter": "connectors.sim.lighter.main",
 }
-WATCHABLE = ("binance", "lighter")
+WATCHABLE = ("binance", "hyperliquid", "lighter")
 STANDS_ON = ("picows", "uvloop", "orjson", "numpy", "aiohttp", "pycryptodome", "coincurve")
 
 

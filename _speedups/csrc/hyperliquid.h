@@ -23,6 +23,8 @@ typedef enum {
     HL_CTX,
     HL_SPOT_CTX,
     HL_MIDS,
+    HL_ALL_CTXS,
+    HL_SPOT_CTXS,
     HL_ORDERS, /* from here on frames of an account */
     HL_FILLS,
     HL_USER
@@ -42,7 +44,9 @@ static inline tw_hl_kind tw_hl_kind_of(const uint8_t *name, ptrdiff_t n) {
     case 7: return TW_IS("allMids") ? HL_MIDS : HL_OTHER;
     case 9: return TW_IS("userFills") ? HL_FILLS : HL_OTHER;
     case 12: return TW_IS("orderUpdates") ? HL_ORDERS : HL_OTHER;
+    case 13: return TW_IS("spotAssetCtxs") ? HL_SPOT_CTXS : HL_OTHER;
     case 14: return TW_IS("activeAssetCtx") ? HL_CTX : HL_OTHER;
+    case 16: return TW_IS("allDexsAssetCtxs") ? HL_ALL_CTXS : HL_OTHER;
     case 18: return TW_IS("activeSpotAssetCtx") ? HL_SPOT_CTX : HL_OTHER;
     case 20: return TW_IS("subscriptionResponse") ? HL_CONTROL : HL_OTHER;
     default: return HL_OTHER;
@@ -436,7 +440,8 @@ static inline const uint8_t *tw_hl_candle_data(const uint8_t *p, const uint8_t *
 /* What the venue says about a market once a second; exponent -1: absent. Volumes are sums with more
  * digits than 64 bits hold. */
 typedef struct {
-    tw_span coin;
+    tw_span coin;       /* of the frame */
+    tw_span inner_coin; /* of the context: of spot markets only */
     tw_fixed mark, oracle, mid, funding, premium, open_interest, previous_day, impact_bid,
         impact_ask, day_quote_volume, day_base_volume, circulating_supply, total_supply;
 } tw_hl_ctx;
@@ -446,7 +451,7 @@ static const tw_name tw_hl_ctx_names[] = {
     TW_NAME("funding"), TW_NAME("openInterest"), TW_NAME("prevDayPx"), TW_NAME("dayNtlVlm"),
     TW_NAME("premium"), TW_NAME("oraclePx"), TW_NAME("markPx"), TW_NAME("midPx"),
     TW_NAME("impactPxs"), TW_NAME("dayBaseVlm"), TW_NAME("circulatingSupply"),
-    TW_NAME("totalSupply"),
+    TW_NAME("totalSupply"), TW_NAME("coin"),
 };
 
 /* Two numbers, [a,b]; what follows is passed over. */
@@ -476,6 +481,7 @@ static inline const uint8_t *tw_hl_ctx_values(const uint8_t *p, const uint8_t *e
         values[i].mantissa = 0;
         values[i].exponent = -1;
     }
+    c->inner_coin.text = NULL;
     TW_OBJECT(tw_hl_ctx_names,
         case 0: p = tw_float(p, end, &c->funding, err); break;
         case 1: p = tw_float(p, end, &c->open_interest, err); break;
@@ -489,8 +495,25 @@ static inline const uint8_t *tw_hl_ctx_values(const uint8_t *p, const uint8_t *e
         case 9: p = tw_float(p, end, &c->day_base_volume, err); break;
         case 10: p = tw_float(p, end, &c->circulating_supply, err); break;
         case 11: p = tw_float(p, end, &c->total_supply, err); break;
+        case 12: p = tw_span_value(p, end, &c->inner_coin, err); break;
         )
     return p;
+}
+
+static const tw_name tw_hl_ctxs_names[] = {TW_NAME("ctxs")};
+
+/* {"ctxs":[[dex,[..]],..]}: where the list stands. */
+static inline const uint8_t *tw_hl_ctxs_data(const uint8_t *p, const uint8_t *end,
+                                             const uint8_t **list, tw_err *err) {
+    const uint8_t *start = p;
+    *list = NULL;
+    TW_OBJECT(tw_hl_ctxs_names,
+        case 0:
+            *list = p;
+            p = tw_skip(p, end, err);
+            break;
+        )
+    return *list ? p : tw_fail(err, TW_MISSING, start);
 }
 
 static const tw_name tw_hl_ctx_data_names[] = {TW_NAME("coin"), TW_NAME("ctx")};

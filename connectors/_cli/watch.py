@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from .. import binance, lighter
+from .. import binance, hyperliquid, lighter
 from .._loop import run
 from ..errors import ClientError, TransportError
 from ..lighter.config import Config as LighterConfig
@@ -39,7 +39,8 @@ HEADINGS = ("instrument", "bid size", "bid", "ask", "ask size", "last", "size", 
 SHOWN_NOTES = 8
 
 
-TITLES = {"binance": "Binance Futures", "lighter": "Lighter"}
+TITLES = {"binance": "Binance Futures", "hyperliquid": "Hyperliquid", "lighter": "Lighter"}
+CASE_COUNTS = frozenset({"hyperliquid"})  # venues with names such as kPEPE
 
 
 class Client(Protocol):
@@ -202,7 +203,22 @@ async def _lighter(
     return [(client, list(names))]
 
 
-OPENERS = {"binance": _binance, "lighter": _lighter}
+async def _hyperliquid(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open one client that knows the dexes of the instruments; a simulator is a test network."""
+    dexes = {name.partition(":")[0] for name in names if ":" in name}
+    if sim_url is not None:
+        config = hyperliquid.Config.sim(sim_url, dexes=tuple(dexes))
+    else:
+        environment = hyperliquid.Environment(env)
+        config = hyperliquid.Config(environment=environment, dexes=tuple(dexes))
+    client = hyperliquid.DataClient(config, on_status=watch.on_status)
+    await stack.enter_async_context(client)
+    return [(client, list(names))]
+
+
+OPENERS = {"binance": _binance, "hyperliquid": _hyperliquid, "lighter": _lighter}
 
 
 async def _watch(
@@ -241,6 +257,6 @@ def run_watch(
     """
     if not instruments:
         raise ClientError("name at least one instrument, such as BTCUSDT-PERP or ETH-PERP")
-    names = [name.upper() for name in instruments]
+    names = [name if venue in CASE_COUNTS else name.upper() for name in instruments]
     run(_watch(venue, names, env, sim_url, seconds, plain))
     return 0

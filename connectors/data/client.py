@@ -237,8 +237,11 @@ class ChannelClient(ABC, Generic[S]):
         """Return the dense number of an instrument."""
 
     @abstractmethod
-    def _stream_for(self, name: str) -> S:
-        """Return the connection that is to carry a channel, perhaps a new one (`_opened`)."""
+    def _stream_for(self, name: str) -> S | None:
+        """Return the connection that is to carry a channel, perhaps a new one (`_opened`).
+
+        None where there is no room for it: its subscriptions are refused.
+        """
 
     def _covering(self, name: str) -> str | None:
         """Return the channel that brings all that this one does, None if there is none."""
@@ -337,9 +340,13 @@ class ChannelClient(ABC, Generic[S]):
             stream.unsubscribe(name)
         for name in needed:
             if name not in self._carriers and name not in self._refused:
-                stream = self._carriers[name] = self._stream_for(name)
-                self._assigned(name, stream)
-                stream.subscribe(name)
+                carrier = self._stream_for(name)
+                if carrier is None:
+                    self._refused[name] = VenueError(0, f"no connection has room for {name}")
+                    continue
+                self._carriers[name] = carrier
+                self._assigned(name, carrier)
+                carrier.subscribe(name)
 
     def _carried_as(self, name: str) -> str:
         cover = self._covering(name)

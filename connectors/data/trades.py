@@ -34,7 +34,7 @@ class NewTrades:
         What makes a trade one trade.
     """
 
-    __slots__ = ("_floor", "_history", "_key", "_newest", "_rank", "_refused", "_seen")
+    __slots__ = ("_floor", "_history", "_key", "_newest", "_rank", "_refused", "_seen", "_whole")
 
     def __init__(
         self,
@@ -51,17 +51,20 @@ class NewTrades:
         self._seen = BoundedDedup(TRADES_KEPT)
         self._newest = -1
         self._floor = -1  # trades of the history from it on were missed; -1: none were
+        self._whole = True
 
     @property
-    def newest(self) -> int:
-        """The highest rank seen, -1 before the first trade."""
-        return self._newest
+    def is_whole(self) -> bool:
+        """Whether nothing is missing: what came since the last loss reaches back to before it."""
+        return self._whole
 
     def __call__(self, trade: Trade) -> bool:
         """Tell whether a trade passes."""
+        rank = self._rank(trade)
+        if rank <= self._floor:
+            self._whole = True
         if self._seen.insert(self._key(trade)):
             return False
-        rank = self._rank(trade)
         if rank > self._newest:
             self._newest = rank
         if trade.flags & EventFlag.HISTORY and not self._history and not 0 <= self._floor <= rank:
@@ -71,3 +74,4 @@ class NewTrades:
     def on_lost(self) -> None:
         """The connection is gone: what comes in the next history from here on is new."""
         self._floor = self._newest
+        self._whole = self._newest < 0

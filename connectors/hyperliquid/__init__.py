@@ -1,4 +1,4 @@
-"""Hyperliquid: perpetuals, spot and builder dexes; trading, and signing what is sent.
+"""Hyperliquid: perpetuals, spot and builder dexes; market data, trading, signing.
 
 ::
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         FillPolicy,
         OrderChannel,
     )
+    from .data import DataClient
     from .execution import CancelOrder, ExecutionClient
     from .multi_sig import (
         multi_sig_action,
@@ -78,6 +79,7 @@ __all__ = [
     "CancelOrder",
     "Config",
     "Credentials",
+    "DataClient",
     "Endpoints",
     "Environment",
     "ExecutionClient",
@@ -112,11 +114,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "execution": ("CancelOrder", "ExecutionClient"),
     "config": (
         "AcceptSource", "Builder", "Config", "Credentials", "Endpoints", "Environment",
         "FillPolicy", "OrderChannel",
     ),
+    "data": ("DataClient",),
+    "execution": ("CancelOrder", "ExecutionClient"),
     "multi_sig": (
         "multi_sig_action", "multi_sig_action_hash", "multi_sig_digest", "multi_sig_payload",
     ),

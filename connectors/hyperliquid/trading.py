@@ -181,7 +181,7 @@ class Trading(ClientCore):
 
     def _check_link(self) -> None:
         sender = self._sender
-        if not self._connected or sender is None or not sender.is_running:
+        if not self._connected or sender is None or not sender.takes_commands:
             raise Denial("not connected to the venue")
 
     def _need_sender(self) -> Sender:

@@ -100,13 +100,17 @@ class _Gcra:
         return self._interval_ns
 
     def delay_ns(self, now_ns: int, cost: int) -> int:
-        interval = self._interval_at(now_ns)
-        full_at = max(self._full_at_ns, now_ns) + cost * interval
-        return max(0, round(full_at - self.capacity * interval - now_ns))
+        full_at_ns = self._full_at_ns
+        if full_at_ns < now_ns:
+            full_at_ns = now_ns
+        excess_ns = full_at_ns - now_ns + (cost - self.capacity) * self._interval_at(now_ns)
+        return round(excess_ns) if excess_ns > 0 else 0
 
     def take(self, now_ns: int, cost: int) -> None:
-        interval = self._interval_at(now_ns)
-        self._full_at_ns = max(self._full_at_ns, now_ns) + cost * interval
+        full_at_ns = self._full_at_ns
+        if full_at_ns < now_ns:
+            full_at_ns = now_ns
+        self._full_at_ns = full_at_ns + cost * self._interval_at(now_ns)
 
     def slow_down(self, factor: float, until_ns: int) -> None:
         self._slow_factor = factor

@@ -112,6 +112,16 @@ def test_watch_shows_the_markets_of_a_lighter_simulator():
         assert " @ " in lines[-1], lines[-1]
 
 
+def test_watch_shows_the_markets_of_a_hyperliquid_simulator():
+    names = ("BTC-PERP", "kPEPE-PERP", "xyz:TSLA-PERP", "HYPE/USDC-SPOT")
+    done = call("watch", "hyperliquid", *names, "--env", "sim", "--for", "2.5")
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        lines = [line for line in done.stdout.splitlines() if line.startswith(name)]
+        assert lines, done.stdout
+        assert " @ " in lines[-1], lines[-1]
+
+
 def test_watch_says_which_instrument_does_not_exist():
     done = call("watch", "binance", "NOPEUSDT-PERP", "--env", "sim", "--for", "1")
     assert done.returncode == 1

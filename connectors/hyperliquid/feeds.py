@@ -1,0 +1,398 @@
+"""What a data client can be asked for; how it gets it is in `data`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from .._speedups.book import ChainedBook
+from .._speedups.events import EventKind
+from .._speedups.hyperliquid import AssetContext
+from ..data.bars import BarCloser
+from ..data.dispatch import Consumer
+from ..data.feeds import check_callback, iterate
+from ..data.market import MarketData
+from ..data.trades import NewTrades
+from ..errors import ClientError, Unsupported
+from ..model import (
+    Bar,
+    BookUpdate,
+    EventFeed,
+    EventFlag,
+    IndexPrice,
+    Instrument,
+    InstrumentStatus,
+    Liquidation,
+    MarkPrice,
+    Quote,
+    Subscription,
+    Ticker,
+    Trade,
+)
+from ..net.stream import Overflow
+from .channels import INTERVALS, Channel, ChannelKind
+from .instruments import is_spot
+
+__all__ = ["BOOK_DEPTH", "FAST_DEPTH", "MarketFeeds"]
+
+EVERY_SYMBOL = -1
+BOOK_DEPTH, FAST_DEPTH = 20, 5
+# Contexts of every market, each about 14 s.
+WHOLE_MARKET = (Channel(ChannelKind.ALL_CONTEXTS), Channel(ChannelKind.SPOT_CONTEXTS))
+
+StatsCallback = Callable[[AssetContext], object]
+MidsCallback = Callable[[Mapping[str, Decimal]], object]
+PricesCallback = Callable[[Mapping[str, tuple[Decimal | None, Decimal | None]]], object]
+EmptySideCallback = Callable[[Instrument, bool, bool], object]
+
+
+def _time(trade: Trade) -> int:
+    return trade.ts_event
+
+
+def _trade_key(trade: Trade) -> tuple[int, int]:
+    return trade.ts_event, trade.trade_id
+
+
+class MarketFeeds(MarketData):
+    """The subscriptions and iterations of `DataClient`.
+
+    `instrument` is our id (`BTC-PERP`, `xyz:TSLA-PERP`, `HYPE/USDC-SPOT`), the venue's coin (`BTC`,
+    `@107`) or an `Instrument`; None, where a method takes it, means every market that is loaded.
+    All raise `ClientError` for an instrument that is not known or a wrong argument, and
+    `Unsupported` for what the venue does not offer.
+    """
+
+    # ---- what the client provides -------------------------------------------------------------
+
+    @abstractmethod
+    def _number(self, instrument: Instrument) -> int:
+        """Return the dense number of an instrument."""
+
+    @abstractmethod
+    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
+        """Begin to deliver channels."""
+
+    @abstractmethod
+    def _add_book(
+        self, instrument: Instrument, channel: Channel, callback: Callable[[ChainedBook], object]
+    ) -> Subscription:
+        """Begin to keep a book."""
+
+    @abstractmethod
+    def _add_trades(
+        self, label: str, channel: Channel, consumer: Consumer, new: NewTrades
+    ) -> Subscription:
+        """Begin to deliver trades."""
+
+    @abstractmethod
+    def _add_stats(
+        self, label: str, channels: tuple[Channel, ...], number: int, callback: StatsCallback
+    ) -> Subscription:
+        """Begin to deliver contexts."""
+
+    @abstractmethod
+    def _add_data(
+        self, label: str, channel: Channel, callback: Callable[[Any], object]
+    ) -> Subscription:
+        """Begin to deliver what a channel brings that has no place in the router."""
+
+    @abstractmethod
+    def _add_status(
+        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
+    ) -> Subscription:
+        """Begin to tell about trading statuses."""
+
+    @abstractmethod
+    def _watch_empty_side(
+        self, subscription: Subscription, number: int, callback: EmptySideCallback
+    ) -> None:
+        """Tell when the book of an instrument lacks a side, until the subscription ends."""
+
+    @abstractmethod
+    def _watch_losses(self, subscription: Subscription, on_lost: Callable[[], object]) -> None:
+        """Call when the channels are interrupted, until the subscription ends."""
+
+    @abstractmethod
+    def _bar_lost(self, bar: Bar) -> None:
+        """A bar's end fell into a loss of the connection."""
+
+    # ---- quotes and trades --------------------------------------------------------------------
+
+    def subscribe_quotes(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[Quote], object],
+        *,
+        on_empty_side: EmptySideCallback | None = None,
+    ) -> Subscription:
+        """Deliver the best bid and ask, once per block in which one changes (about 70 ms).
+
+        While a side of the book is empty there is no quote: `on_empty_side(instrument, has_bid,
+        has_ask)` is called instead, and whoever remembers the last quote should forget it.
+        """
+        found, number = self._target(instrument)
+        consumer = self._consumer(EventKind.QUOTE, number, callback)
+        if on_empty_side is not None:
+            check_callback(on_empty_side)
+        channel = Channel(ChannelKind.BBO, found.symbol)
+        subscription = self._add(f"quotes {found.id}", (channel,), consumer)
+        if on_empty_side is not None:
+            self._watch_empty_side(subscription, number, on_empty_side)
+        return subscription
+
+    def subscribe_trades(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[Trade], object],
+        *,
+        include_history: bool = False,
+    ) -> Subscription:
+        """Deliver trades, each once, oldest first as far as the venue sends them so.
+
+        The venue begins with trades of the last seconds: they are delivered (flag HISTORY) with
+        `include_history`, and otherwise only those that fill the gap after a reconnect. A gap that
+        neither they nor the venue's list of recent trades reach over is told as `DataDropped`.
+        """
+        found, number = self._target(instrument)
+        consumer = self._consumer(EventKind.TRADE, number, callback)
+        # Ids are hashes: only time orders trades.
+        new = NewTrades(include_history=include_history, rank=_time, key=_trade_key)
+        consumer.wants = new
+        channel = Channel(ChannelKind.TRADES, found.symbol)
+        return self._add_trades(f"trades {found.id}", channel, consumer, new)
+
+    def subscribe_liquidations(
+        self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]
+    ) -> Subscription:
+        """Raise `Unsupported`: the venue's public trades do not say which were liquidations."""
+        raise Unsupported("the venue does not tell which public trades were liquidations")
+
+    # ---- books --------------------------------------------------------------------------------
+
+    def subscribe_book(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[ChainedBook], object],
+        *,
+        fast: bool = False,
+        figures: int | None = None,
+        mantissa: int | None = None,
+    ) -> Subscription:
+        """Keep a local book and show it whenever the venue sends it, whole.
+
+        Twenty levels a side about every five seconds, or with `fast` five levels ten times as
+        often; for the best prices as they change use quotes. `figures` (2 to 5) and `mantissa` (1,
+        2 or 5, with 5 figures) ask for coarser levels. The callback gets the book itself: look at
+        `live` before you use it elsewhere. A lost connection, a crossed book or one off the grid
+        makes it invalid (`BookStatus`) until the next one comes.
+        """
+        found, channel = self._book_channel(instrument, fast, figures, mantissa)
+        check_callback(callback)
+        return self._add_book(found, channel, callback)
+
+    def subscribe_book_deltas(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[BookUpdate], object],
+        *,
+        fast: bool = False,
+    ) -> Subscription:
+        """Deliver the book as it comes: the venue sends no changes, each update is a snapshot."""
+        found, channel = self._book_channel(instrument, fast, None, None)
+        consumer = self._consumer(EventKind.BOOK_SNAPSHOT, self._number(found), callback)
+        return self._add(f"book deltas {found.id}", (channel,), consumer)
+
+    def subscribe_book_snapshots(
+        self,
+        instrument: Instrument | str,
+        callback: Callable[[BookUpdate], object],
+        *,
+        levels: int = BOOK_DEPTH,
+        fast: bool = False,
+    ) -> Subscription:
+        """Deliver the best `levels` of each side: up to 20, with `fast` up to 5."""
+        found, channel = self._book_channel(instrument, fast, None, None)
+        check_callback(callback)
+        most = FAST_DEPTH if fast else BOOK_DEPTH
+        if levels < 1:
+            raise ClientError(f"levels must be at least 1, got {levels}")
+
+        def show(update: BookUpdate) -> None:
+            callback(update if levels >= most else _best(update, levels))
+
+        consumer = Consumer(EventKind.BOOK_SNAPSHOT, self._number(found), show)
+        return self._add(f"book snapshots {found.id}", (channel,), consumer)
+
+    # ---- bars ---------------------------------------------------------------------------------
+
+    def subscribe_candles(
+        self,
+        instrument: Instrument | str,
+        interval: str,
+        callback: Callable[[Bar], object],
+        *,
+        closed_only: bool = True,
+        source: str = "trade",
+    ) -> Subscription:
+        """Deliver bars: each closed one once, or with `closed_only=False` every update too.
+
+        A bar is closed when the next one opens. One whose end was missed while the connection was
+        down is reported as `DataDropped`. Bars come from trades only.
+        """
+        if source != "trade":
+            raise Unsupported(f"the venue makes bars from trades, not from {source!r}")
+        found, number = self._target(instrument)
+        check_callback(callback)
+        channel = Channel.candles(found.symbol, interval)
+        closer = BarCloser(
+            callback,
+            interval_s=INTERVALS[interval],
+            mark=False,
+            closed_only=closed_only,
+            on_lost_bar=self._bar_lost,
+        )
+        consumer = Consumer(EventKind.BAR, number, closer)
+        subscription = self._add(f"candles {interval} {found.id}", (channel,), consumer)
+        self._watch_losses(subscription, closer.on_lost)
+        return subscription
+
+    # ---- prices -------------------------------------------------------------------------------
+
+    def subscribe_mark_price(
+        self, instrument: Instrument | str | None, callback: Callable[[MarkPrice], object]
+    ) -> Subscription:
+        """Deliver mark price, oracle price (`index`) and funding rate, about once a second.
+
+        Of all markets (None) about every 14 s. The rate is that of the current hour. Spot pairs
+        have a mark price only.
+        """
+        label, channels, number = self._context_target("mark price", instrument)
+        return self._add(label, channels, self._consumer(EventKind.MARK_PRICE, number, callback))
+
+    def subscribe_index_price(
+        self, instrument: Instrument | str, callback: Callable[[IndexPrice], object]
+    ) -> Subscription:
+        """Deliver the oracle price of a perpetual."""
+        found, number = self._target(instrument)
+        check_callback(callback)
+        if is_spot(found):
+            raise Unsupported(f"{found.id} is a spot pair: it has no oracle price")
+
+        def from_mark(event: MarkPrice) -> None:
+            if event.index is not None:
+                callback(
+                    IndexPrice(
+                        event.instrument,
+                        index=event.index,
+                        ts_event=event.ts_event,
+                        ts_init=event.ts_init,
+                    )
+                )
+
+        consumer = Consumer(EventKind.MARK_PRICE, number, from_mark)
+        channel = Channel(ChannelKind.CONTEXT, found.symbol)
+        return self._add(f"index price {found.id}", (channel,), consumer)
+
+    def subscribe_tickers(
+        self, instrument: Instrument | str | None, callback: Callable[[Ticker], object]
+    ) -> Subscription:
+        """Deliver statistics of the day: volumes and the price a day ago, as far as they go."""
+        label, channels, number = self._context_target("tickers", instrument)
+        return self._add(label, channels, self._consumer(EventKind.TICKER, number, callback))
+
+    def subscribe_market_stats(
+        self, instrument: Instrument | str | None, callback: StatsCallback
+    ) -> Subscription:
+        """Deliver all the venue says about a market at once: prices, open interest, funding."""
+        check_callback(callback)
+        label, channels, number = self._context_target("market stats", instrument)
+        return self._add_stats(label, channels, number, callback)
+
+    def subscribe_mids(self, callback: MidsCallback, *, dex: str = "") -> Subscription:
+        """Deliver middle prices by id of the instrument; of the first dex with those of spot."""
+        check_callback(callback)
+        return self._add_data(f"mids {dex}".rstrip(), Channel(ChannelKind.MIDS, dex=dex), callback)
+
+    def subscribe_fast_prices(self, callback: PricesCallback) -> Subscription:
+        """Deliver `(mark, mid)` of every market by id of the instrument."""
+        check_callback(callback)
+        return self._add_data("fast prices", Channel(ChannelKind.FAST_CONTEXTS), callback)
+
+    def subscribe_outcomes(self, callback: Callable[[Any], object]) -> Subscription:
+        """Deliver changes of prediction markets, as the venue's own objects."""
+        check_callback(callback)
+        return self._add_data("outcomes", Channel(ChannelKind.OUTCOMES), callback)
+
+    def subscribe_instrument_status(
+        self, instrument: Instrument | str | None, callback: Callable[[InstrumentStatus], object]
+    ) -> Subscription:
+        """Tell when an instrument's trading status changes; silent about the first load."""
+        check_callback(callback)
+        found = None if instrument is None else self.instrument(instrument)
+        return self._add_status(found, callback)
+
+    # ---- iterated over ------------------------------------------------------------------------
+
+    def market_stats(
+        self,
+        instrument: Instrument | str | None,
+        *,
+        capacity: int = 4096,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[AssetContext]:
+        """Iterate over `subscribe_market_stats`."""
+        return iterate(self.subscribe_market_stats, capacity, overflow, instrument)
+
+    def mids(
+        self,
+        *,
+        dex: str = "",
+        capacity: int = 64,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+    ) -> EventFeed[Mapping[str, Decimal]]:
+        """Iterate over `subscribe_mids`."""
+        return iterate(self.subscribe_mids, capacity, overflow, dex=dex)
+
+    # ---- helpers ------------------------------------------------------------------------------
+
+    def _target(self, instrument: Instrument | str) -> tuple[Instrument, int]:
+        """Return the instrument and its dense number."""
+        found = self.instrument(instrument)
+        return found, self._number(found)
+
+    def _book_channel(
+        self, instrument: Instrument | str, fast: bool, figures: int | None, mantissa: int | None
+    ) -> tuple[Instrument, Channel]:
+        found = self.instrument(instrument)
+        return found, Channel.book(found.symbol, fast=fast, figures=figures, mantissa=mantissa)
+
+    def _context_target(
+        self, what: str, instrument: Instrument | str | None
+    ) -> tuple[str, tuple[Channel, ...], int]:
+        if instrument is None:
+            return f"{what} of all", WHOLE_MARKET, EVERY_SYMBOL
+        found, number = self._target(instrument)
+        return f"{what} {found.id}", (Channel(ChannelKind.CONTEXT, found.symbol),), number
+
+    @staticmethod
+    def _consumer(kind: EventKind, number: int, callback: Callable[[Any], object]) -> Consumer:
+        check_callback(callback)
+        return Consumer(kind, number, callback)
+
+
+def _best(update: BookUpdate, levels: int) -> BookUpdate:
+    """Return the best levels of each side."""
+    return BookUpdate(
+        update.instrument,
+        update.bids[:levels],
+        update.asks[:levels],
+        is_snapshot=True,
+        first_seq=update.first_seq,
+        last_seq=update.last_seq,
+        ts_event=update.ts_event,
+        ts_init=update.ts_init,
+        flags=update.flags | EventFlag.PARTIAL,
+    )

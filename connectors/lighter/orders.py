@@ -33,6 +33,8 @@ from .statuses import ORDER_TYPES, TIF_GTT, TIF_IOC, TIF_POST_ONLY
 from .transactions import Attribute, GroupingType
 
 __all__ = [
+    "INDEXES_PER_MS",
+    "INDEX_EPOCH_MS",
     "MAX_CLIENT_INDEX",
     "Denial",
     "Plan",
@@ -46,6 +48,8 @@ __all__ = [
 MAX_PRICE = 2**32 - 1
 MAX_AMOUNT = 2**48 - 1
 MAX_CLIENT_INDEX = 2**48 - 1
+INDEX_EPOCH_MS = 1_735_689_600_000  # 2025-01-01: the client indexes we make count from here
+INDEXES_PER_MS = 64
 NS_PER_MS = 1_000_000
 DEFAULT_LIFE_MS = 28 * 86_400_000
 MIN_LIFE_MS = 5 * 60_000

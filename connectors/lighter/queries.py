@@ -22,6 +22,7 @@ from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import Clock
 from .account_feed import TxOutcome, tx_outcome
 from .instruments import market_index
+from .orders import INDEX_EPOCH_MS, INDEXES_PER_MS
 from .reports import OwnFill, Reporter, UnknownMarket
 from .rest import LighterRest
 from .rows import OrderRow, TradeRow, order_row, trade_row
@@ -33,7 +34,8 @@ log = logging.getLogger("connectors.lighter")
 T = TypeVar("T")
 NS_PER_S = 1_000_000_000
 SEARCH_PAGES = 5  # of ended orders, when one is looked for
-MAX_INDEXES = 20
+DAY_NS = 86_400 * NS_PER_S
+REUSE_MARGIN_NS = 60 * NS_PER_S  # how far the venue's clock and ours may be apart
 
 
 class Queries:
@@ -264,8 +266,27 @@ class Queries:
                 continue
             if report is None:
                 report = self._neutral(row)
+            shown = report.report
+            if shown.status.is_final and self._is_namesake(
+                report.client_key, shown.venue_order_id, shown.ts_last
+            ):
+                report.report = replace(shown, client_order_id=str(report.client_key))
+                report.client_key = None
             found.append(report)
         return found
+
+    def _is_namesake(self, client_key: Hashable | None, venue_order_id: str, ts: int) -> bool:
+        """Tell whether an ended order, or a trade, has but the number of one of ours.
+
+        A trader's program that counts from one again uses numbers a second time, and the venue's
+        reads reach back to the first. Numbers that we make, from the clock, never repeat.
+        """
+        order = self._dispatch.registry.by_key(client_key)
+        if order is None or order.venue_order_id == venue_order_id:
+            return False
+        if not isinstance(client_key, int) or _made_at_ns(client_key) > order.ts_submitted - DAY_NS:
+            return False
+        return 0 < ts < order.ts_submitted - REUSE_MARGIN_NS
 
     def _neutral(self, row: OrderRow) -> DispatchRow:
         """A status we do not know: the venue has the order, more cannot be said."""
@@ -278,10 +299,17 @@ class Queries:
         found: list[OwnFill] = []
         for row in self._read(trade_row, raw):
             try:
-                found += self._reporter.fills(row)
+                found += map(self._disown, self._reporter.fills(row))
             except UnknownMarket as error:
                 log.warning("venue=LIGHTER trade left out: %s", error)
         return found
+
+    def _disown(self, fill: OwnFill) -> OwnFill:
+        """Take our order's name off the trade of a namesake."""
+        report = fill.report
+        if not self._is_namesake(fill.client_key, report.venue_order_id, report.ts_event):
+            return fill
+        return OwnFill(replace(report, client_order_id=str(fill.client_key)), None)
 
     @staticmethod
     def _read(reader: Callable[[Any], T], raw: Iterable[dict[str, Any]]) -> list[T]:
@@ -292,6 +320,11 @@ class Queries:
             except DecodeError as error:
                 log.warning("venue=LIGHTER row left out: %s", error)
         return found
+
+
+def _made_at_ns(client_index: int) -> int:
+    """Return when we made a number, if it was us."""
+    return (client_index // INDEXES_PER_MS + INDEX_EPOCH_MS) * 1_000_000
 
 
 def _within(ts: int, start_ns: int | None, end_ns: int | None) -> bool:

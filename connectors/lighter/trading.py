@@ -19,6 +19,8 @@ from ..net.clock import NS_PER_S
 from .client_core import ClientCore
 from .instruments import market_index
 from .orders import (
+    INDEX_EPOCH_MS,
+    INDEXES_PER_MS,
     MAX_CLIENT_INDEX,
     Denial,
     Plan,
@@ -37,8 +39,6 @@ __all__ = ["CancelOrder", "Trading"]
 
 log = logging.getLogger("connectors.lighter")
 
-INDEX_EPOCH_MS = 1_735_689_600_000  # 2025-01-01: client indexes count from here
-INDEXES_PER_MS = 64
 MS = 1_000_000
 
 

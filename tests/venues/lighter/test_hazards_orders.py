@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from venues.lighter.trading_rig import Rig, buy, quiet, trading, until
 
 from connectors.model import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
@@ -166,3 +167,57 @@ def test_order_executed_between_two_questions(run: Any) -> None:
             assert rig.names == ["OrderSubmitted", "OrderAccepted"]
 
     run(scenario(), 40)
+
+
+# -- a number that was used before -----------------------------------------------------
+
+LONG_AGO_MS = 1_700_000_000_000
+LONG_AGO = {
+    "timestamp": LONG_AGO_MS,
+    "created_at": LONG_AGO_MS,
+    "updated_at": LONG_AGO_MS,
+    "transaction_time": LONG_AGO_MS * 1_000,
+}
+
+
+@pytest.mark.parametrize("status", ["canceled", "filled"])
+def test_ended_order_of_an_earlier_process_with_the_same_number(run: Any, status: str) -> None:
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2) as rig:
+            rig.sim.faults.next_ack(drop=True)
+            order = buy(client_order_id="7")
+            rig.client.submit_order(order)
+            await rig.sent(1)
+            row = rig.order_row(7, 281476929510001, status=status, **LONG_AGO)["orders"]["0"][0]
+            body = {"code": 200, "orders": [row]}
+            rig.sim.faults.next_reply("accountOrders", body=body, count=None)
+            rig.sim.faults.next_reply("tx", status=400, body=UNKNOWN_TX, count=None)
+            rig.sim.faults.abort()
+            await rig.reconnected()
+            asked = rig.hits("accountOrders")
+            await until(lambda: rig.hits("accountOrders") >= asked + 2)
+            assert rig.names == ["OrderSubmitted"]
+            tracked = rig.client.registry.by_client_id("7")
+            assert tracked is not None
+            assert tracked.venue_order_id is None
+            rig.push(rig.order_row(7, 281476929510300))
+            await rig.event(OrderAccepted, order)
+
+    run(scenario(), 40)
+
+
+def test_trade_of_an_earlier_process_with_the_same_number(run: Any) -> None:
+    async def scenario() -> None:
+        async with trading() as rig:
+            order = buy(client_order_id="seven", options={"client_order_index": 7})
+            rig.client.submit_order(order)
+            await rig.sent(1)
+            (trade,) = rig.trade_frame(7, **LONG_AGO)["trades"]["0"]
+            body = {"code": 200, "trades": [trade]}
+            rig.sim.faults.next_reply("trades", body=body, count=None)
+            (report,) = await rig.client.generate_fill_reports()
+            assert report.client_order_id == "7"
+            assert rig.names == ["OrderSubmitted"]
+            assert order.client_order_id == "seven"
+
+    run(scenario(), 30)

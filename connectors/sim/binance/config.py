@@ -3,115 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from ..settings import Settings
 
 __all__ = ["SCENARIOS", "RouteCheck", "SimConfig"]
 
 RouteCheck = Literal["silent", "reject", "all"]
-
-
-@dataclass(slots=True)
-class SimConfig:
-    """How a simulator behaves. Limits may be changed while it runs; the market's shape may not.
-
-    Parameters
-    ----------
-    tls_cert, tls_key
-        PEM files; with them the port speaks https and wss only (BN-M-01).
-    symbols, coinm_symbols
-        How many USD-M and COIN-M contracts are listed (a USD-M delivery contract comes on top).
-    rate_per_s
-        Actions of the simulated makers and takers per second, over all symbols. 0: a still market.
-    book_levels
-        Price levels per side that the makers keep up.
-    virtual_start_ms
-        None: the machine's clock. Otherwise simulated time starts there and only
-        `Simulator.advance` moves it, so the same script gives the same bytes (BN-M-14).
-    route_check
-        What a stream name of another route gets (BN-M-03): acknowledged and silent as at the
-        venue, an error, or served.
-    private_needs_events
-        Whether a listen key without an `events` filter gets nothing; reports contradict each
-        other (BN-L-12).
-    ws_signature_form
-        Which text a signature of the trading websocket may cover (BN-M-10).
-    slow_consumer
-        What happens to a connection with more than `slow_consumer_bytes` unsent: closed, or its
-        frames skipped and counted until the buffer has drained (BN-M-16).
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    seed: int = 1
-    accounts: int = 2
-    symbols: int = 12
-    coinm_symbols: int = 4
-    rate_per_s: float = 300.0
-    book_levels: int = 120
-    virtual_start_ms: int | None = None
-    scenario: str = "calm"
-
-    route_check: RouteCheck = "silent"
-    max_streams: int = 200
-    max_messages_per_s: int = 10
-    bans_after_violations: int = 10
-    max_handshakes_per_5min: int = 300
-    ping_interval_s: float = 180.0
-    pong_timeout_s: float = 600.0
-    lifetime_s: float = 86_400.0
-    lifetime_warning: bool = False
-    flat_errors: bool = False
-    private_needs_events: bool = False
-    ws_signature_form: Literal["plain", "encoded", "both"] = "both"
-    slow_consumer: Literal["close", "skip"] = "close"
-    slow_consumer_bytes: int = 16 << 20
-    max_client_frame: int = 1 << 20
-    chunked_bodies: bool = False
-
-    weight_per_minute: int = 2_400
-    orders_per_10s: int = 300
-    orders_per_minute: int = 1_200
-    bans_after_429: int = 10
-    ban_s: float = 120.0
-
-    load_msgs_per_s: float = 0.0
-    load_kinds: tuple[str, ...] = ("bookTicker",)
-    fault_interval_s: float = 0.0
-    fault_kinds: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, scenario: str = "calm", **changes: Any) -> SimConfig:
-        """Return the settings of a named scenario with some of them changed.
-
-        Raises
-        ------
-        ValueError
-            There is no such scenario.
-        TypeError
-            There is no such setting.
-        """
-        if scenario not in SCENARIOS:
-            raise ValueError(f"unknown scenario {scenario!r}, known: {', '.join(SCENARIOS)}")
-        return replace(cls(scenario=scenario), **{**SCENARIOS[scenario], **changes})
-
-    def set(self, changes: Mapping[str, Any]) -> None:
-        """Change settings of a running simulator. Raises ValueError for one that is fixed."""
-        for name, value in changes.items():
-            if name not in _ADJUSTABLE:
-                raise ValueError(f"{name!r} cannot be changed while the simulator runs")
-            setattr(self, name, value)
-
-
-_FIXED = frozenset(
-    {
-        *("host", "port", "seed", "accounts", "symbols", "coinm_symbols", "book_levels"),
-        *("virtual_start_ms", "scenario", "load_msgs_per_s", "load_kinds"),
-    }
-)
-_ADJUSTABLE = frozenset(item.name for item in fields(SimConfig)) - _FIXED
 
 _DROPS = ("drop_reset", "drop_close", "half_open", "shutdown")
 _GAPS = ("depth_skip", "depth_duplicate", "depth_swap", "depth_reset", "snapshot_stale")
@@ -151,3 +50,65 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     },
 }
 """What each scenario changes; fault times and targets come from the seed."""
+
+
+@dataclass(slots=True)
+class SimConfig(Settings):
+    """How a Binance simulator behaves, beside what `Settings` has.
+
+    Limits may be changed while it runs; the market's shape may not.
+
+    Parameters
+    ----------
+    symbols, coinm_symbols
+        How many USD-M and COIN-M contracts are listed (a USD-M delivery contract comes on top).
+    book_levels
+        Price levels per side that the makers keep up.
+    route_check
+        What a stream name of another route gets (BN-M-03): acknowledged and silent as at the
+        venue, an error, or served.
+    private_needs_events
+        Whether a listen key without an `events` filter gets nothing; reports contradict each
+        other (BN-L-12).
+    ws_signature_form
+        Which text a signature of the trading websocket may cover (BN-M-10).
+    slow_consumer
+        What happens to a connection with more than `slow_consumer_bytes` unsent: closed, or its
+        frames skipped and counted until the buffer has drained (BN-M-16).
+    """
+
+    symbols: int = 12
+    coinm_symbols: int = 4
+    rate_per_s: float = 300.0
+    book_levels: int = 120
+
+    route_check: RouteCheck = "silent"
+    max_streams: int = 200
+    max_messages_per_s: int = 10
+    bans_after_violations: int = 10
+    max_handshakes_per_5min: int = 300
+    ping_interval_s: float = 180.0
+    pong_timeout_s: float = 600.0
+    lifetime_s: float = 86_400.0
+    lifetime_warning: bool = False
+    flat_errors: bool = False
+    private_needs_events: bool = False
+    ws_signature_form: Literal["plain", "encoded", "both"] = "both"
+    slow_consumer: Literal["close", "skip"] = "close"
+    slow_consumer_bytes: int = 16 << 20
+    max_client_frame: int = 1 << 20
+    chunked_bodies: bool = False
+
+    weight_per_minute: int = 2_400
+    orders_per_10s: int = 300
+    orders_per_minute: int = 1_200
+    bans_after_429: int = 10
+    ban_s: float = 120.0
+
+    load_msgs_per_s: float = 0.0
+    load_kinds: tuple[str, ...] = ("bookTicker",)
+
+    scenarios: ClassVar[Mapping[str, Mapping[str, Any]]] = SCENARIOS
+    fixed: ClassVar[frozenset[str]] = Settings.fixed | {
+        *("symbols", "coinm_symbols", "book_levels", "load_msgs_per_s", "load_kinds")
+    }

@@ -5,7 +5,6 @@ The docstring of each function is its entry in the catalogue: its settings, with
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import random
 from collections.abc import Callable, Iterable
@@ -13,16 +12,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiohttp import web
 
-from ..wsframes import BINARY, PING, TEXT
+from ..faults import STRAY, stray_frame
+from ..replies import HANDSHAKE_MODES, HandshakeFault, handshake_action
+from ..shaping import Shaping
+from ..spec import Spec
+from ..wsframes import PING, TEXT
 from .connection import Connection, StreamConnection
 from .control import Reply, error_reply
-from .fault_spec import ControlFault, HandshakeFault, HttpFault, Spec
+from .fault_spec import ControlFault, HttpFault
 from .frames import Frame
 from .order_faults import OrderFault
 from .rest_public import SnapshotFault
-from .shaping import Shaping
 from .symbols import list_contracts
 from .types import Response, SymbolRules
 from .userstream import EventFaults, ListenKeyFaults
@@ -34,7 +35,6 @@ __all__ = ["KINDS", "catalogue", "scenario_fault"]
 
 Kind = Callable[["Faults", Spec], dict[str, Any]]
 KINDS: dict[str, Kind] = {}
-HUGE_BYTES = 5 * 1024 * 1024
 
 
 def _kind(function: Kind) -> Kind:
@@ -85,51 +85,25 @@ def refuse(board: Faults, spec: Spec) -> dict[str, Any]:
     """Handshakes: mode status|slow|close|garbage; status, retry_after_s, delay_ms; path (its
     start), count. BN-M-31
     """
-    mode = spec.choice("mode", ("status", "slow", "close", "garbage"), "status")
+    mode = spec.choice("mode", HANDSHAKE_MODES, "status")
     status = int(spec.number("status", 503))
     retry_after_s = spec.take("retry_after_s")
     delay_s = spec.number("delay_ms", 1_000) / 1000
-
-    async def act(request: web.BaseRequest) -> web.StreamResponse | None:
-        transport = request.transport
-        assert transport is not None
-        if mode == "slow":
-            await asyncio.sleep(delay_s)
-            return None
-        if mode == "status":
-            headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-            return web.Response(status=status, headers=headers)
-        if mode == "garbage":
-            transport.write(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
-            transport.close()
-            return web.Response(status=500)
-        ws = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
-        await ws.prepare(request)
-        transport.close()
-        return ws
-
     count = int(spec.number("count", 1))
+    act = handshake_action(mode, status=status, retry_after_s=retry_after_s, delay_s=delay_s)
     board.handshakes.append(HandshakeFault(act, spec.take("path"), count))
     return {"count": count}
 
 
 @_kind
 def shape(board: Faults, spec: Spec) -> dict[str, Any]:
-    """Bent output: delay_ms, bytes_per_s, segment, fragment, ping_between, merge_ms,
-    unknown_keys, shuffled_keys; count (frames), duration_ms. BN-M-32, BN-M-41
+    """Bent output: delay_ms, bytes_per_s, segment, writes, fragment, fragments,
+    ping_between, merge_ms, unknown_keys, shuffled_keys; count (frames), duration_ms.
+    BN-M-32, BN-M-41
     """
     duration_ms = spec.number("duration_ms", 0)
     targets = board.targets(spec)
-    settings = spec.rest(Shaping)
-    for connection in targets:
-        connection.shape(Shaping(**settings), board.random)
-        if duration_ms:
-
-            def straighten(connection: Connection = connection) -> None:
-                connection.shape(None, board.random)
-
-            board.after(duration_ms, straighten)
-    return _numbers(targets)
+    return {"connections": board.shape_all(targets, spec.rest(Shaping), duration_ms)}
 
 
 @_kind
@@ -137,8 +111,7 @@ def frame(board: Faults, spec: Spec) -> dict[str, Any]:
     """send unknown_event|invalid_json|invalid_utf8|binary|huge|ping_flood, or text, or hex with
     opcode; count. BN-M-41
     """
-    choices = ("unknown_event", "invalid_json", "invalid_utf8", "binary", "huge", "ping_flood",
-               "text", "hex")  # fmt: skip
+    choices = (*STRAY, "text", "hex")
     text, raw = spec.take("text"), spec.take("hex")
     default = "text" if text is not None else "hex" if raw is not None else None
     what = spec.choice("send", choices, default)
@@ -147,20 +120,16 @@ def frame(board: Faults, spec: Spec) -> dict[str, Any]:
     targets = board.targets(spec)
     now_ms = board.sim.clock.now_ms()
     unknown = b'{"e":"somethingNew","E":%d,"s":"BTCUSDT","x":[1,2,{"y":null}]}' % now_ms
-    payload, opcode = {
-        "unknown_event": (unknown, TEXT),
-        "invalid_json": (unknown[: len(unknown) // 2], TEXT),
-        "invalid_utf8": (b'{"e":"somethingNew","s":"\xff\xfe\x80"}', TEXT),
-        "binary": (unknown, BINARY),
-        "huge": (b'{"e":"somethingNew","x":"%b"}' % (b"x" * HUGE_BYTES), TEXT),
-        "ping_flood": (b"flood", PING),
-        "text": ((text or "").encode(), TEXT),
-        "hex": (bytes.fromhex(raw or ""), opcode),
-    }[what]
+    if what == "text":
+        payload = (text or "").encode()
+    elif what == "hex":
+        payload = bytes.fromhex(raw or "")
+    else:
+        payload, opcode = stray_frame(what, unknown)
     for connection in targets:
-        if opcode == PING:
-            connection.expect_pongs(count)
         for _ in range(count):
+            if opcode == PING:
+                connection.expect_pong()
             connection.send(payload, opcode)
     return _numbers(targets)
 
@@ -495,7 +464,7 @@ def _streams(board: Faults, spec: Spec) -> list[str]:
 
 def _end(connection: Connection, mode: str, code: int, reason: str) -> None:
     if mode == "reset":
-        connection.reset()
+        connection.abort()
     elif mode == "close":
         connection.close(code, reason)
     else:

@@ -8,14 +8,16 @@ by `connection` (a number or a list), `route`, `product`, `kind` (`stream` or `t
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .. import faults
+from ..replies import use_up
+from ..spec import Spec
 from .connection import Connection, StreamConnection
 from .control import Reply
 from .fault_kinds import KINDS, scenario_fault
-from .fault_spec import ControlFault, FrameSequence, HandshakeFault, HttpFault, Spec
+from .fault_spec import ControlFault, FrameSequence, HttpFault
 from .frames import Frame
 from .types import Product
 from .userstream import EventFaults, ListenKeyFaults
@@ -29,49 +31,33 @@ DEPTH_SUFFIXES = ("@depth", "@depth@0ms", "@depth@100ms", "@depth@250ms", "@dept
                   "@rpiDepth@500ms")  # fmt: skip
 
 
-class Faults:
-    """Carries faults out and keeps those that stand.
+class Faults(faults.Faults):
+    """Adds faults that are described by a `Spec`; see `fault_kinds`.
 
-    Scenario faults (`fault_interval_s`, `fault_kinds`) come from the seed: same seed, same
-    faults at the same simulated times, on connections counted by age.
+    Scenario faults fall on connections counted by age.
     """
 
+    sim: Simulator
+
     def __init__(self, sim: Simulator) -> None:
+        super().__init__(sim)
         self.sim = sim
-        self.random = random.Random(f"binance-sim/faults/{sim.config.seed}")
-        self.handshakes: list[HandshakeFault] = []
         self.controls: list[ControlFault] = []
         self.requests: list[HttpFault] = []
-        self.applied: list[dict[str, Any]] = []
-        self._later: list[tuple[int, int, Callable[[], None]]] = []
-        self._later_count = 0
         self._undo: list[Callable[[], None]] = []
-        self._next_ns = int(sim.config.fault_interval_s * 1e9)
 
-    def apply(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Carry out one fault; return what it did.
-
-        Raises
-        ------
-        ValueError, TypeError
-            The fault or a setting is unknown, or a value is not possible.
-        """
+    def _carry_out(self, values: Mapping[str, Any]) -> Any:
         spec = Spec(values)
         name = spec.choice("fault", KINDS)
         done = KINDS[name](self, spec)
         spec.finish()
-        self.applied.append({"ms": self.sim.clock.now_ms(), **values})
-        del self.applied[:-1_000]
         return done
 
     def clear(self) -> None:
         """Take every standing fault off; held frames go out, what was due later happens now."""
-        self.handshakes.clear()
+        super().clear()
         self.controls.clear()
         self.requests.clear()
-        later, self._later = self._later, []
-        for _, _, action in later:
-            action()
         for undo in tuple(self._undo):
             undo()
         sim = self.sim
@@ -81,57 +67,28 @@ class Faults:
         sim.exchange.user_stream.event_faults = EventFaults()
         sim.exchange.faults.hide_open_orders_ms = 0
         sim.trading.faults.waiting.clear()
-        sim.clock.offset_ns = 0
         sim.limits.omit_headers = False
         sim.lift_bans()
         for connection in sim.connections.values():
             connection.taps.clear()
-            connection.shape(None, self.random)
 
     # -- standing faults, asked by the server ----------------------------------------------
-
-    def take_handshake(self, path: str) -> HandshakeFault | None:
-        for fault in self.handshakes:
-            if fault.path is None or path.startswith(fault.path):
-                _use_up(fault, self.handshakes)
-                return fault
-        return None
 
     def take_control(self, connection: StreamConnection, reply: Reply) -> ControlFault | None:
         for fault in self.controls:
             if fault.method in (None, reply.method) and (
                 fault.connections is None or connection.number in fault.connections
             ):
-                _use_up(fault, self.controls)
+                use_up(fault, self.controls)
                 return fault
         return None
 
     def take_request(self, method: str, path: str) -> HttpFault | None:
         for fault in self.requests:
             if fault.method in (None, method) and path.startswith(fault.path):
-                _use_up(fault, self.requests)
+                use_up(fault, self.requests)
                 return fault
         return None
-
-    # -- time ------------------------------------------------------------------------------
-
-    def after(self, ms: float, action: Callable[[], None]) -> None:
-        """Do something after that much simulated time."""
-        self._later_count += 1
-        due_ns = self.sim.clock.elapsed_ns() + int(ms * 1e6)
-        self._later.append((due_ns, self._later_count, action))
-        self._later.sort(key=lambda item: item[:2])
-
-    def advance(self, now_ns: int) -> None:
-        """Do what is due and, in a scenario with faults, make the next ones."""
-        while self._later and self._later[0][0] <= now_ns:
-            self._later.pop(0)[2]()
-        interval_s = self.sim.config.fault_interval_s
-        if interval_s and now_ns >= self._next_ns:
-            self._next_ns = now_ns + int(interval_s * 1e9)
-            kinds = self.sim.config.fault_kinds
-            if kinds:
-                self.make(self.random.choice(kinds))
 
     def make(self, kind: str) -> None:
         """Carry out a fault of a scenario on a random connection or followed symbol, if any."""
@@ -232,10 +189,3 @@ class Faults:
         connection.taps.append(tap)
         if action == "hold":
             self.after(duration_ms, release)
-
-
-def _use_up(fault: Any, standing: list[Any]) -> None:
-    """Count one use of a standing fault; forget it after the last."""
-    fault.count -= 1
-    if fault.count <= 0:
-        standing.remove(fault)

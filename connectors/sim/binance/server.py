@@ -12,19 +12,20 @@ control         `/_sim/...`, see `admin`
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
 from collections import deque
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
 
-from ..clock import SimClock
 from ..matching import ListenerGroup, MatchingEngine
+from ..record import Record
+from ..replies import cut
+from ..server import VenueServer
+from .addresses import parse_stream_path
 from .admin import Admin
 from .config import SimConfig
 from .connection import Connection, StreamConnection, TradingConnection
@@ -42,21 +43,14 @@ from .trading import TradingRest
 from .types import ApiError, Cost, Product, Response, SymbolRules, UserFrame
 from .wsapi import TradingWs
 
-__all__ = ["Simulator", "start"]
+__all__ = ["Simulator", "parse_stream_path", "start"]
 
-logger = logging.getLogger("connectors.sim.binance")
-
-TICK_S = 0.010
 LOAD_TICK_S = 0.001
-VIRTUAL_TICK_NS = 10_000_000
-CHECK_EVERY_NS = 20_000_000
 HANDSHAKE_WINDOW_NS = 300_000_000_000
 BAN_WINDOW_NS = 300_000_000_000
 GZIP_FROM_BYTES = 1_024
-ROUTES = ("public", "market", "private")
-EVENT_ALIASES = {"ALGO_ORDER_UPDATE": "ALGO_UPDATE"}
-KEPT_CONNECTIONS = 1_000
 KEPT_REQUESTS = 5_000
+TRADING = {"/ws-fapi/v1": Product.USDM, "/ws-dapi/v1": Product.COINM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,61 +65,26 @@ class Request:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamAddress:
-    """What the address of a stream connection asks for."""
-
-    product: Product
-    route: str | None
-    combined: bool
-    names: tuple[str, ...]
-    listen_keys: dict[str, frozenset[str] | None]
-
-
-def parse_stream_path(path: str, query: str) -> StreamAddress | None:
-    """Take the address of a stream connection apart; None if it is not one (BN-M-02)."""
-    parts = path.strip("/").split("/")
-    product = Product.USDM
-    if parts[0] == "dstream":
-        product = Product.COINM
-        parts = parts[1:]
-    route = None
-    if parts and parts[0] in ROUTES:
-        route = parts[0]
-        parts = parts[1:]
-    if not parts or parts[0] not in ("ws", "stream"):
-        return None
-    names = [unquote(part) for part in parts[1:] if part]
-    keys: dict[str, frozenset[str] | None] = {}
-    last_key = ""
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name == "streams":
-            names += [part for part in value.split("/") if part]
-        elif name == "listenKey":
-            last_key = value
-            keys[value] = None
-        elif name == "events" and last_key:
-            wanted = {EVENT_ALIASES.get(event, event) for event in value.split("/") if event}
-            keys[last_key] = frozenset(wanted)
-    return StreamAddress(product, route, parts[0] == "stream", tuple(names), keys)
-
-
-class Simulator:
+class Simulator(VenueServer[Connection]):
     """A running Binance Futures simulator; make one with `start`.
 
     Attributes
     ----------
     accounts
         `{"api_key", "api_secret"}` of every account.
-    market, exchange, hub, faults, limits, clock, config
-        The parts, for tests in the same process.
-    connections
-        Open connections by number, in the order in which they came.
+    market, exchange, hub, limits
+        The venue's parts, for tests in the same process.
     """
 
+    venue = "binance"
+    check_every_ns = 20_000_000
+    config: SimConfig
+    faults: Faults
+    admin: Admin
+
     def __init__(self, config: SimConfig) -> None:
-        self.config = config
-        self.clock = SimClock(config.virtual_start_ms)
+        super().__init__(config)
+        self.record = Record()
         self.hub = Hub()
         self.limits = Limits(config, self.clock)
         group = ListenerGroup()
@@ -163,6 +122,7 @@ class Simulator:
         self.admin = Admin(self)
         self.load: LoadGenerator | None = None
         if config.load_msgs_per_s:
+            self.tick_s = LOAD_TICK_S
             self.load = LoadGenerator(
                 self.hub,
                 self.clock,
@@ -170,21 +130,14 @@ class Simulator:
                 rate_per_s=config.load_msgs_per_s,
                 kinds=config.load_kinds,
             )
-        self.connections: dict[int, Connection] = {}
-        self.closed_connections: deque[Connection] = deque(maxlen=KEPT_CONNECTIONS)
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.violations = 0
         self.bans = 0
         self.slow_consumers = 0
-        self.port = 0
         self._handshakes: deque[int] = deque()
         self._violation_times: deque[int] = deque()
         self._banned_until_ns = 0
-        self._next_number = 1
         self._settle_scheduled = False
-        self._next_check_ns = 0
-        self._runner: web.ServerRunner | None = None
-        self._driver: asyncio.Task[None] | None = None
 
     # -- addresses -------------------------------------------------------------------------
 
@@ -193,19 +146,13 @@ class Simulator:
         return self.exchange.credentials
 
     @property
-    def http_url(self) -> str:
-        scheme = "http" if self.config.tls_cert is None else "https"
-        return f"{scheme}://{self.config.host}:{self.port}"
-
-    @property
     def ws_url(self) -> str:
         """Base of the websocket addresses, without a path."""
-        scheme = "ws" if self.config.tls_cert is None else "wss"
-        return f"{scheme}://{self.config.host}:{self.port}"
+        return self.ws_origin
 
     def describe(self) -> dict[str, Any]:
         """Return the addresses and accounts a client needs."""
-        ws = self.ws_url
+        ws = self.ws_origin
         return {
             "http": self.http_url,
             "ws": f"{ws}/ws",
@@ -219,83 +166,18 @@ class Simulator:
             "trading": {"usdm": f"{ws}/ws-fapi/v1", "coinm": f"{ws}/ws-dapi/v1"},
         }
 
-    # -- life ------------------------------------------------------------------------------
+    # -- time ------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        server = web.Server(self._handle, access_log=None)
-        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        tls: ssl.SSLContext | None = None
-        if self.config.tls_cert is not None:
-            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            tls.load_cert_chain(self.config.tls_cert, self.config.tls_key)
-        site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=tls)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        if not self.clock.virtual:
-            self._driver = asyncio.create_task(self._drive(), name="binance-sim-driver")
-
-    async def wait(self, stopped: asyncio.Event) -> None:
-        """Return when `stopped` is set, or when the market fails."""
-        waiting = asyncio.ensure_future(stopped.wait())
-        watched: set[asyncio.Future[Any]] = {waiting}
-        if self._driver is not None:
-            watched.add(self._driver)
-        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-
-    async def stop(self) -> None:
-        """Close every connection and the port. Raises what made the market stop, if it did."""
-        driver, self._driver = self._driver, None
-        if driver is not None:
-            driver.cancel()
-            await asyncio.wait([driver])
-        for connection in list(self.connections.values()):
-            connection.reset()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        if driver is not None and not driver.cancelled() and driver.exception():
-            raise driver.exception()  # type: ignore[misc]
-
-    async def _drive(self) -> None:
-        loop = asyncio.get_running_loop()
-        period = LOAD_TICK_S if self.load is not None else TICK_S
-        due = loop.time()
-        try:
-            while True:
-                self.step()
-                due = max(due + period, loop.time())
-                await asyncio.sleep(due - loop.time())
-        except Exception:
-            logger.exception("the simulated market stopped")
-            raise
-
-    def step(self) -> None:
-        """Do what is due at the present simulated time."""
-        now_ns = self.clock.elapsed_ns()
+    def tick(self, now_ns: int) -> None:
         if self.load is not None:
             self.load.advance()
         self.market.advance()
         self.exchange.tick()
         self.market.settle()
-        if now_ns >= self._next_check_ns:
-            self._next_check_ns = now_ns + CHECK_EVERY_NS
-            self.faults.advance(now_ns)
-            for connection in list(self.connections.values()):
-                connection.check(now_ns)
-
-    async def advance(self, seconds: float) -> None:
-        """Move a virtual clock forward in steps of 10 ms, letting the sockets run in between."""
-        end_ns = self.clock.elapsed_ns() + round(seconds * 1e9)
-        while (left_ns := end_ns - self.clock.elapsed_ns()) > 0:
-            self.clock.advance(min(left_ns, VIRTUAL_TICK_NS))
-            self.step()
-            await asyncio.sleep(0)
 
     def configure(self, **changes: Any) -> None:
         """Change settings while running. Raises ValueError for one that is fixed."""
-        self.config.set(changes)
+        super().configure(**changes)
         self.market.rate_per_s = self.config.rate_per_s
 
     def pause(self) -> None:
@@ -369,13 +251,7 @@ class Simulator:
 
     # -- HTTP ------------------------------------------------------------------------------
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        target = request.raw_path
-        path, _, query = target.partition("?")
-        if path.startswith("/_sim/"):
-            return await self.admin.handle(request, path, query)
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(request, path, query)
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         body = await request.read()
         fault = self.faults.take_request(request.method, path)
         if fault is not None and fault.response is not None:
@@ -388,7 +264,7 @@ class Simulator:
             Request(
                 self.clock.now_ms(),
                 request.method,
-                target,
+                request.raw_path,
                 body,
                 "X-MBX-APIKEY" in request.headers,
                 response.status,
@@ -397,9 +273,7 @@ class Simulator:
         if response.delay_s:
             await asyncio.sleep(response.delay_s)
         if response.drop:
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response(status=500)
+            return cut(request)
         return self._http(request, response)
 
     async def _rest(
@@ -440,52 +314,18 @@ class Simulator:
 
     # -- websockets ------------------------------------------------------------------------
 
-    async def _websocket(
-        self, request: web.BaseRequest, path: str, query: str
-    ) -> web.StreamResponse:
-        refusal = self._refuse_handshake()
-        if refusal is not None:
-            return refusal
-        fault = self.faults.take_handshake(path)
-        if fault is not None:
-            refused = await fault.act(request)
-            if refused is not None:
-                return refused
-        trading = {"/ws-fapi/v1": Product.USDM, "/ws-dapi/v1": Product.COINM}.get(path)
-        address = parse_stream_path(path, query) if trading is None else None
-        if trading is None and address is None:
-            return web.Response(status=404, text="Not Found")
-        ws = web.WebSocketResponse(
-            autoping=False,
-            autoclose=False,
-            compress=False,
-            max_msg_size=self.config.max_client_frame,
-        )
-        await ws.prepare(request)
-        number = self._next_number
-        self._next_number += 1
-        connection: Connection
-        if trading is not None:
-            connection = self._trading_connection(request, number, trading, query)
-        else:
-            assert address is not None
-            connection = StreamConnection(
-                self,
-                request,
-                number,
-                product=address.product,
-                route=address.route,
-                combined=address.combined,
-            )
-        self.connections[number] = connection
-        try:
-            if isinstance(connection, StreamConnection) and address is not None:
-                connection.start(address.names, address.listen_keys)
-            await connection.serve(ws)
-        finally:
-            del self.connections[number]
-            self.closed_connections.append(connection)
-        return ws
+    def refusal(self, request: web.BaseRequest, path: str, query: str) -> web.Response | None:
+        refused = self._refuse_handshake()
+        if refused is None and path not in TRADING and parse_stream_path(path, query) is None:
+            refused = web.Response(status=404, text="Not Found")
+        return refused
+
+    def accept(self, request: web.BaseRequest, path: str, query: str, number: int) -> Connection:
+        if path in TRADING:
+            return self._trading_connection(request, number, TRADING[path], query)
+        address = parse_stream_path(path, query)
+        assert address is not None
+        return StreamConnection(self, request, number, address)
 
     def _trading_connection(
         self, request: web.BaseRequest, number: int, product: Product, query: str

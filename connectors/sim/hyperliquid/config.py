@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
+from ..settings import Settings
 from .crypto import random_key
 
 __all__ = ["LIMITS", "MODIFY_STEPS", "SCENARIOS", "AccountSetup", "SimConfig", "generated_accounts"]
@@ -60,9 +61,32 @@ class AccountSetup:
     volume_usd: str = "0"
 
 
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "calm": {},
+    "still": {"rate_per_s": 0.0},
+    "empty": {"rate_per_s": 0.0, "levels": 0},
+    "instant": {"rate_per_s": 0.0, "block_ms": 0.0},
+    "busy": {"rate_per_s": 1_000.0},
+    "limits": {"limits": LIMITS},
+    "modify-reversed": {"modify_sequence": ("reply", "canceled", "open", "fills")},
+    "modify-fills-first": {"modify_sequence": ("fills", "open", "canceled", "reply")},
+    "modify-reply-last": {
+        "modify_sequence": ("canceled", "open", "fills", "reply"),
+        "modify_split": True,
+        "modify_gap_ms": 20.0,
+    },
+    "drops": {"fault_interval_s": 3.0, "fault_kinds": ("abort", "close", "freeze")},
+    "chaos": {
+        "fault_interval_s": 0.5,
+        "fault_kinds": ("abort", "close", "duplicate", "swap", "malformed", "drop", "lose_reply"),
+    },
+}
+"""What each scenario changes."""
+
+
 @dataclass(slots=True)
-class SimConfig:
-    """How a simulator behaves; `configure` may change what is not in `_FIXED` while it runs.
+class SimConfig(Settings):
+    """How a Hyperliquid simulator behaves, beside what `Settings` has.
 
     Parameters
     ----------
@@ -71,13 +95,8 @@ class SimConfig:
         that is not the main network's.
     accounts
         Number of wallets with keys made from the seed, unless `setups` names them.
-    virtual_start_ms
-        None: the machine's clock. Otherwise simulated time starts there and only
-        `Simulator.advance` moves it.
     levels
         Price levels the house keeps on each side of each book at the start; 0 for empty books.
-    rate_per_s
-        Actions per second of the house's random makers and takers.
     verify
         Whether the signer must be the wallet or an agent of an account. Off for load only: the
         first account is then everybody.
@@ -131,27 +150,16 @@ class SimConfig:
         Which of `LIMITS` are enforced.
     schedule_cancel_volume_usd
         Volume that opens `scheduleCancel` (the venue: 1 000 000).
-    slow_consumer_bytes
-        What the venue buffers for one socket before it cuts it.
-    fault_interval_s, fault_kinds
-        The scenario makes one of these faults so often.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 0
-    seed: int = 1
-    scenario: str = "calm"
     network: Literal["mainnet", "testnet"] = "testnet"
-    accounts: int = 2
     setups: tuple[AccountSetup, ...] = ()
     levels: int = 20
-    virtual_start_ms: int | None = None
 
     verify: bool = True
     check_nonces: bool = True
     nonces_kept: int = 100
     accept_low_v: bool = False
-    rate_per_s: float = 50.0
     block_ms: float = 70.0
     reply_first: bool = True
     frame_order: tuple[str, ...] = ("orderUpdates", "userFills", "user")
@@ -184,44 +192,12 @@ class SimConfig:
     limits: tuple[str, ...] = ()
     max_connections: int = 10
     schedule_cancel_volume_usd: float = 0.0
-    slow_consumer_bytes: int = 64 << 20
-    fault_interval_s: float = 0.0
-    fault_kinds: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        self._check()
+    scenarios: ClassVar[Mapping[str, Mapping[str, Any]]] = SCENARIOS
+    fixed: ClassVar[frozenset[str]] = Settings.fixed | {"setups", "levels"}
+    hidden: ClassVar[frozenset[str]] = frozenset({"setups"})  # holds private keys
 
-    @classmethod
-    def of(cls, scenario: str = "calm", **changes: Any) -> SimConfig:
-        """Return the settings of a named scenario with some of them changed.
-
-        Raises
-        ------
-        ValueError
-            There is no such scenario, or a setting is out of range.
-        TypeError
-            There is no such setting.
-        """
-        if scenario not in SCENARIOS:
-            raise ValueError(f"unknown scenario {scenario!r}, known: {', '.join(SCENARIOS)}")
-        return replace(cls(scenario=scenario), **{**SCENARIOS[scenario], **changes})
-
-    def set(self, changes: Mapping[str, Any]) -> None:
-        """Change settings of a running simulator. Raises ValueError for one that is fixed."""
-        for name in changes:
-            if name not in _ADJUSTABLE:
-                raise ValueError(f"{name!r} cannot be changed while the simulator runs")
-        before = {name: getattr(self, name) for name in changes}
-        for name, value in changes.items():
-            setattr(self, name, tuple(value) if isinstance(before[name], tuple) else value)
-        try:
-            self._check()
-        except ValueError:
-            for name, value in before.items():
-                setattr(self, name, value)
-            raise
-
-    def _check(self) -> None:
+    def check(self) -> None:
         for name in self.modify_sequence:
             if name not in MODIFY_STEPS:
                 raise ValueError(f"unknown step {name!r}, known: {', '.join(MODIFY_STEPS)}")
@@ -230,34 +206,6 @@ class SimConfig:
                 raise ValueError(f"unknown limit {name!r}, known: {', '.join(LIMITS)}")
         if sorted(self.frame_order) != ["orderUpdates", "user", "userFills"]:
             raise ValueError("frame_order names orderUpdates, userFills and user, each once")
-
-
-_FIXED = frozenset(
-    {"host", "port", "seed", "scenario", "accounts", "setups", "levels", "virtual_start_ms"}
-)
-_ADJUSTABLE = frozenset(item.name for item in fields(SimConfig)) - _FIXED
-
-SCENARIOS: dict[str, dict[str, Any]] = {
-    "calm": {},
-    "still": {"rate_per_s": 0.0},
-    "empty": {"rate_per_s": 0.0, "levels": 0},
-    "instant": {"rate_per_s": 0.0, "block_ms": 0.0},
-    "busy": {"rate_per_s": 1_000.0},
-    "limits": {"limits": LIMITS},
-    "modify-reversed": {"modify_sequence": ("reply", "canceled", "open", "fills")},
-    "modify-fills-first": {"modify_sequence": ("fills", "open", "canceled", "reply")},
-    "modify-reply-last": {
-        "modify_sequence": ("canceled", "open", "fills", "reply"),
-        "modify_split": True,
-        "modify_gap_ms": 20.0,
-    },
-    "drops": {"fault_interval_s": 3.0, "fault_kinds": ("abort", "close", "freeze")},
-    "chaos": {
-        "fault_interval_s": 0.5,
-        "fault_kinds": ("abort", "close", "duplicate", "swap", "malformed", "drop", "lose_reply"),
-    },
-}
-"""What each scenario changes."""
 
 
 def generated_accounts(config: SimConfig) -> tuple[AccountSetup, ...]:

@@ -1,134 +1,62 @@
-"""One websocket connection as the venue keeps it: subscriptions, posts, output, ends."""
+"""One websocket connection as the venue keeps it: subscriptions and posts."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-import struct
-from collections import deque
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from ..wsframes import CLOSE, CONTINUATION, PONG, TEXT, close_payload, encode
+from .. import connection
 from .channels import BadParameters, Channel, UnknownCoin, parse_channel
 from .errors import Malformed
 from .limits import MESSAGES, POSTS, SUBSCRIPTIONS, USERS
-from .record import FrameRecord, Subscribe
+from .record import Subscribe
 
 if TYPE_CHECKING:
     from .server import Simulator
 
 __all__ = ["Connection"]
 
-CLOSE_GRACE_S = 1.0
-KEPT_AFTER_CLOSE = 50
 UNKNOWN_COIN_MS = 100
 GREETING = b"Websocket connection established."
-WriteMode = Literal["normal", "split", "fragment"]
 
 
-class Connection:
-    """Reads frames and answers them; frames out are written together once per loop turn.
+class Connection(connection.Connection):
+    """Reads frames and answers them."""
 
-    Attributes
-    ----------
-    sent
-        The last text frames; only a few of them are kept when the connection has ended.
-    write_mode
-        `split` writes every frame in two TCP writes, `fragment` in two websocket fragments.
-    """
+    sim: Simulator
 
     def __init__(self, sim: Simulator, request: web.BaseRequest, number: int) -> None:
-        transport = request.transport
-        assert transport is not None
-        self.sim = sim
-        self.number = number
-        self.user_agent = request.headers.get("User-Agent", "")
-        self.opened_ms = sim.clock.now_ms()
-        self.closed_ms: int | None = None
-        self.close_sent: tuple[int, str] | None = None
-        self.close_received: int | None = None
+        super().__init__(sim, request, number)
         self.channels: dict[Channel, None] = {}
-        self.sent: deque[bytes] = deque(maxlen=1_000)
-        self.sent_count = 0
-        self.received_count = 0
         self.posts = 0
-        self.end_after_next: Literal["", "close", "hang_up"] = ""
-        self.frozen = False
-        self.write_mode: WriteMode = "normal"
-        self.slow_ms = 0.0
-        self._stalled = False
-        self._last_sent_ns = sim.clock.elapsed_ns()
-        self._transport = transport
-        self._out: list[bytes] = []
-        self._flushing = False
-        self._closing = False
-        self._loop = asyncio.get_running_loop()
-
-    @property
-    def closing(self) -> bool:
-        return self._closing
 
     # -- life --------------------------------------------------------------------------------
 
-    async def serve(self, ws: web.WebSocketResponse) -> None:
-        """Read until the connection ends."""
+    def on_open(self) -> None:
         if self.sim.config.greeting:
             self.send(GREETING)
-        try:
-            while True:
-                message = await ws.receive()
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    data = message.data
-                    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-                    self._on_text(text)
-                elif message.type is WSMsgType.PING:
-                    self._queue(encode(bytes(message.data), PONG))
-                elif message.type is WSMsgType.PONG:
-                    continue
-                elif message.type is WSMsgType.CLOSE:
-                    self.close_received = message.data
-                    if self.close_sent is None:
-                        self.close(message.data or 1000)
-                    break
-                else:
-                    break
-        finally:
-            self.closed_ms = self.sim.clock.now_ms()
-            self._flush()
-            self._closing = True
-            self.sent = deque(self.sent, maxlen=KEPT_AFTER_CLOSE)
-            for channel in self.channels:
-                self.sim.publisher.unfollow(self, channel)
-            self._transport.close()
+
+    def on_closed(self) -> None:
+        for channel in self.channels:
+            self.sim.publisher.unfollow(self, channel)
 
     def check(self, now_ns: int) -> None:
         """Cut a socket that was sent nothing for too long (4.1)."""
         idle_s = self.sim.config.idle_close_s
-        if self._closing or self.frozen or not idle_s:
+        if self.quiet or not idle_s:
             return
-        if now_ns - self._last_sent_ns > idle_s * 1e9:
+        if now_ns - self.last_sent_ns > idle_s * 1e9:
             self.close(1000, "Inactive")
 
     # -- input -------------------------------------------------------------------------------
 
-    def _on_text(self, text: str) -> None:
-        sim = self.sim
-        self.received_count += 1
-        sim.record.frames.append(FrameRecord(sim.clock.now_ms(), self.number, text))
-        if self._closing or self.frozen:
-            return
+    def on_data(self, data: str | bytes) -> None:
         try:
-            self._act(text)
+            self._act(data if isinstance(data, str) else data.decode("utf-8", "replace"))
         finally:
-            how, self.end_after_next = self.end_after_next, ""
-            if how == "close":
-                self.close(1000, "closed by script")
-            elif how == "hang_up":
-                self.hang_up()
+            self.handled()
 
     def _act(self, text: str) -> None:
         if self.sim.limits.too_many_messages():
@@ -249,7 +177,7 @@ class Connection:
                 kind, answer = "error", "429 Too Many Requests"
         delay_ms = 0.0
         if fault is not None:
-            if fault.lose:
+            if fault.drop:
                 return
             if fault.payload is not None:
                 kind, answer = fault.as_type, fault.payload
@@ -272,118 +200,9 @@ class Connection:
         frame = orjson.dumps({"channel": "post", "data": data})
         self.sim.publisher.send(self, "post", frame)
 
-    # -- output ------------------------------------------------------------------------------
-
-    def send_frame(self, frame: Any) -> None:
-        self.send(orjson.dumps(frame))
-
-    def send(self, payload: bytes) -> None:
-        """Send a text frame, later on a slow connection."""
-        if self.slow_ms:
-            self.sim.later(self.slow_ms, lambda: self._send(payload))
-        else:
-            self._send(payload)
-
-    def _send(self, payload: bytes) -> None:
-        self.sent.append(payload)
-        if self.write_mode == "fragment" and len(payload) > 1:
-            half = len(payload) // 2
-            self._queue(
-                encode(payload[:half], TEXT, fin=False) + encode(payload[half:], CONTINUATION)
-            )
-        else:
-            self._queue(encode(payload, TEXT))
-
-    def _queue(self, data: bytes) -> None:
-        if self._closing or self.frozen:
-            return
-        self.sent_count += 1
-        self._last_sent_ns = self.sim.clock.elapsed_ns()
-        self._out.append(data)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        if self.frozen or self._transport.is_closing():
-            self._out.clear()
-        elif self._out and not self._stalled:
-            if self._transport.get_write_buffer_size() > self.sim.config.slow_consumer_bytes:
-                self.abort()
-                return
-            data = b"".join(self._out)
-            self._out.clear()
-            if self.write_mode == "split" and len(data) > 1:
-                self._transport.write(data[: len(data) // 2])
-                self._loop.call_soon(self._write_rest, data[len(data) // 2 :])
-            else:
-                self._transport.write(data)
-
-    def _write_rest(self, data: bytes) -> None:
-        if self._out:  # keep the order: what waits goes behind the rest of what has begun
-            self._out.insert(0, data)
-        elif not (self.frozen or self._transport.is_closing()):
-            self._transport.write(data)
-
-    def write_raw(self, data: bytes) -> None:
-        """Write bytes behind what was sent so far, frame or not."""
-        if not (self._closing or self.frozen or self._transport.is_closing()):
-            self._flush()
-            self._transport.write(data)
-
-    # -- ends --------------------------------------------------------------------------------
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send CLOSE and end the connection when the client answers, or soon."""
-        if self._closing:
-            return
-        self._queue(encode(close_payload(code, reason), CLOSE))
-        self._flush()
-        self.close_sent = (code, reason)
-        self._closing = True
-        self._loop.call_later(CLOSE_GRACE_S, self._transport.close)
-
-    def hang_up(self) -> None:
-        """End the TCP connection behind what was sent, without a Close frame (1006)."""
-        self._flush()
-        self._closing = True
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Cut the TCP connection with a reset, without a word (the client sees 1006)."""
-        self._closing = True
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None:
-            with contextlib.suppress(OSError, ValueError):  # closed by now
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
-
-    def stall(self) -> None:
-        """Keep what is sent back until `resume`."""
-        self._flush()
-        self._stalled = True
-
-    def resume(self) -> None:
-        self._stalled = False
-        self._flush()
-
-    def freeze(self) -> None:
-        """Leave the socket open and dead: nothing is read any more, nothing sent."""
-        self.frozen = True
-        with contextlib.suppress(RuntimeError):  # closing by now
-            self._transport.pause_reading()
-
     def describe(self) -> dict[str, Any]:
         return {
-            "number": self.number,
-            "user_agent": self.user_agent,
-            "opened_ms": self.opened_ms,
-            "closed_ms": self.closed_ms,
-            "close_sent": self.close_sent,
-            "close_received": self.close_received,
+            **super().describe(),
             "subscriptions": [channel.wire for channel in self.channels],
-            "received": self.received_count,
-            "sent": self.sent_count,
             "posts": self.posts,
         }

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .exchange import Exchange
     from .server import Simulator
-    from .taps import Tap
 
 __all__ = ["Publisher"]
 
@@ -46,7 +45,7 @@ class Publisher:
         self._sim = sim
         self._exchange: Exchange = sim.exchange
         self.followers: dict[Channel, dict[Connection, None]] = {}
-        self.taps: list[Tap] = []
+        self.taps = sim.faults.taps
         self.candles = {m.coin: Candles(m) for m in self._exchange.markets.values()}
         self.fundings: dict[str, list[dict[str, Any]]] = {}
         self.recent: dict[str, deque[bytes]] = {}
@@ -102,21 +101,9 @@ class Publisher:
             self.send(connection, channel.type, payload)
 
     def send(self, connection: Connection, kind: str, payload: bytes) -> None:
-        """Send one frame to one connection, through the first tap that hits it."""
-        source = self._sim.faults.random
-        for tap in list(self.taps):
-            if not tap.applies(kind, connection.number, source):
-                continue
-            if tap.action == "delay":
-                tap.count -= 1
-                self._sim.later(tap.delay_ms, lambda: connection.send(payload))
-            else:
-                for one in tap.put(connection, payload, source):
-                    connection.send(one)
-            if tap.spent and tap in self.taps:
-                self.taps.remove(tap)
-            return
-        connection.send(payload)
+        """Send one frame to one connection, through the taps."""
+        for one in self.taps.through(kind, payload, connection.send, connection.number):
+            connection.send(one)
 
     # -- first frames ------------------------------------------------------------------------
 

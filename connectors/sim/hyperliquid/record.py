@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
+
+from ..record import FrameRecord
+from ..record import Record as Base
 
 __all__ = ["ActionRecord", "FrameRecord", "Record", "Request", "Subscribe"]
 
@@ -20,15 +23,6 @@ class Request:
     kind: str
     body: bytes
     status: int
-
-
-@dataclass(frozen=True, slots=True)
-class FrameRecord:
-    """One text frame from a client."""
-
-    ms: int
-    connection: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +52,15 @@ class ActionRecord:
     refused: str | None
 
 
-class Record:
-    """Everything received, bounded, and counters that are not."""
+class Record(Base):
+    """Adds requests, actions and subscriptions."""
 
     def __init__(self) -> None:
-        self.requests: deque[Request] = deque(maxlen=KEPT)
-        self.frames: deque[FrameRecord] = deque(maxlen=KEPT)
-        self.actions: deque[ActionRecord] = deque(maxlen=KEPT)
-        self.subscribes: deque[Subscribe] = deque(maxlen=KEPT)
-        self.hits: Counter[str] = Counter()
-        self.opened = 0
-        self.closed = 0
+        super().__init__(KEPT)
+        self.requests: deque[Request] = self.log()
+        self.actions: deque[ActionRecord] = self.log()
+        self.subscribes: deque[Subscribe] = self.log()
 
     def of_kind(self, kind: str) -> list[ActionRecord]:
         """Return the actions of a type, oldest first."""
         return [item for item in self.actions if item.kind == kind]
-
-    def clear(self) -> None:
-        """Forget everything but what is open now."""
-        for log in (self.requests, self.frames, self.actions, self.subscribes):
-            log.clear()
-        self.hits.clear()

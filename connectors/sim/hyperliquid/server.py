@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import logging
-from collections import deque
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from ..clock import SimClock
+from ..replies import cut, cut_short
+from ..server import VenueServer
 from .admin import Admin
 from .admission import Admission, Outcome
 from .config import SimConfig, generated_accounts
@@ -33,31 +30,28 @@ from .record import ActionRecord, Record, Request
 
 __all__ = ["Simulator", "start"]
 
-logger = logging.getLogger("connectors.sim.hyperliquid")
-
-TICK_S = 0.010
-VIRTUAL_TICK_NS = 10_000_000
-CHECK_EVERY_NS = 50_000_000
-KEPT_CONNECTIONS = 5_000
 BATCH_PER_WEIGHT = 40
 
 
-class Simulator:
+class Simulator(VenueServer[Connection]):
     """A running Hyperliquid simulator; make one with `start`.
 
     Attributes
     ----------
     accounts
         `address` and `private_key` of every wallet.
-    exchange, publisher, admission, house, faults, record, clock, config
-        The parts, for tests in the same process.
-    connections
-        Open connections by number, in the order in which they came.
+    exchange, publisher, admission, house
+        The venue's parts, for tests in the same process.
     """
 
+    venue = "hyperliquid"
+    kept_connections = 5_000
+    config: SimConfig
+    record: Record
+    faults: Faults
+
     def __init__(self, config: SimConfig) -> None:
-        self.config = config
-        self.clock = SimClock(config.virtual_start_ms)
+        super().__init__(config)
         self.record = Record()
         self.limits = Limits(config, self.clock)
         self.exchange = Exchange(config, self.clock)
@@ -67,18 +61,9 @@ class Simulator:
         self.publisher = Publisher(self)
         self.info = Info(self)
         self.admin = Admin(self)
-        self.connections: dict[int, Connection] = {}
-        self.closed_connections: deque[Connection] = deque(maxlen=KEPT_CONNECTIONS)
-        self.port = 0
         self._setups = generated_accounts(config)
-        self._later: list[tuple[int, int, Callable[[], None]]] = []
-        self._later_count = 0
-        self._next_number = 1
-        self._next_check_ns = 0
         self._next_block_ns = 0
         self._flush_soon = False
-        self._runner: web.ServerRunner | None = None
-        self._driver: asyncio.Task[None] | None = None
 
     # -- addresses ---------------------------------------------------------------------------
 
@@ -90,12 +75,8 @@ class Simulator:
         ]
 
     @property
-    def http_url(self) -> str:
-        return f"http://{self.config.host}:{self.port}"
-
-    @property
     def ws_url(self) -> str:
-        return f"ws://{self.config.host}:{self.port}/ws"
+        return f"{self.ws_origin}/ws"
 
     def describe(self) -> dict[str, Any]:
         """Return the addresses and accounts a client needs."""
@@ -106,58 +87,9 @@ class Simulator:
             "network": self.config.network,
         }
 
-    # -- life --------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        server = web.Server(self._handle, access_log=None)
-        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.config.host, self.config.port).start()
-        self.port = self._runner.addresses[0][1]
-        if not self.clock.virtual:
-            self._driver = asyncio.create_task(self._drive(), name="hyperliquid-sim-driver")
-
-    async def wait(self, stopped: asyncio.Event) -> None:
-        """Return when `stopped` is set, or when the market fails."""
-        waiting = asyncio.ensure_future(stopped.wait())
-        watched: set[asyncio.Future[Any]] = {waiting}
-        if self._driver is not None:
-            watched.add(self._driver)
-        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-
-    async def stop(self) -> None:
-        """Close every connection and the port. Raises what made the market stop, if it did."""
-        driver, self._driver = self._driver, None
-        if driver is not None:
-            driver.cancel()
-            await asyncio.wait([driver])
-        self.faults.clear()
-        for connection in list(self.connections.values()):
-            connection.abort()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        if driver is not None and not driver.cancelled() and driver.exception():
-            raise driver.exception()  # type: ignore[misc]
-
-    async def _drive(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        try:
-            while True:
-                self.step()
-                due = max(due + TICK_S, loop.time())
-                await asyncio.sleep(due - loop.time())
-        except Exception:
-            logger.exception("the simulated market stopped")
-            raise
-
-    def step(self) -> None:
-        """Do what is due at the present simulated time."""
-        now_ns = self.clock.elapsed_ns()
-        while self._later and self._later[0][0] <= now_ns:
-            heapq.heappop(self._later)[2]()
+    def tick(self, now_ns: int) -> None:
         self.exchange.tick()
         if self.config.rate_per_s:
             self.house.advance()
@@ -165,11 +97,6 @@ class Simulator:
             self._next_block_ns = now_ns + int(self.config.block_ms * 1e6)
             self.publisher.flush()
         self.publisher.advance()
-        if now_ns >= self._next_check_ns:
-            self._next_check_ns = now_ns + CHECK_EVERY_NS
-            self.faults.advance(now_ns)
-            for connection in list(self.connections.values()):
-                connection.check(now_ns)
 
     def flush(self) -> None:
         """End the block now."""
@@ -182,24 +109,6 @@ class Simulator:
         if self.config.block_ms == 0 and not self._flush_soon:
             self._flush_soon = True
             asyncio.get_running_loop().call_soon(self.flush)
-
-    def later(self, ms: float, action: Callable[[], None]) -> None:
-        """Do something after that much simulated time."""
-        self._later_count += 1
-        due_ns = self.clock.elapsed_ns() + int(ms * 1e6)
-        heapq.heappush(self._later, (due_ns, self._later_count, action))
-
-    async def advance(self, seconds: float) -> None:
-        """Move a virtual clock forward in steps of 10 ms, letting the sockets run in between."""
-        end_ns = self.clock.elapsed_ns() + round(seconds * 1e9)
-        while (left_ns := end_ns - self.clock.elapsed_ns()) > 0:
-            self.clock.advance(min(left_ns, VIRTUAL_TICK_NS))
-            self.step()
-            await asyncio.sleep(0)
-
-    def configure(self, **changes: Any) -> None:
-        """Change settings while running. Raises ValueError for one that is fixed."""
-        self.config.set(changes)
 
     # -- by hand -----------------------------------------------------------------------------
 
@@ -272,40 +181,34 @@ class Simulator:
         self.after_action()
         return outcome
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
-        if path.startswith("/_sim/"):
-            return await self.admin.handle(request, path, query)
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(request, path)
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         if path not in ("/info", "/exchange"):
             return web.Response(status=404, text="Not Found")
         if request.method != "POST":
             return web.Response(status=405, text="Method Not Allowed")
         raw = await request.read()
         fault = self.faults.take_reply(path)
-        status, answer, kind, outcome = self._answer(path, raw, fault)
+        status, answer, kind, outcome = self._carry_out(path, raw, fault)
         self.record.requests.append(Request(self.clock.now_ms(), path, kind, raw, status))
         if outcome is not None and outcome.slot is not None:
             if outcome.slot.lost:
-                return self._cut(request)
+                return cut(request)
             turn = asyncio.Event()
             outcome.slot.then(turn.set)
             await turn.wait()
         if fault is not None:
             if fault.delay_s:
                 await asyncio.sleep(fault.delay_s)
-            if fault.lose:
-                return self._cut(request)
-            status = fault.status if fault.status is not None else status
-            answer = fault.body if fault.body is not None else answer
+            if fault.drop:
+                return cut(request)
+            status, answer = fault.over(status, answer)
             if fault.truncate:
-                return self._cut_short(request, answer)
+                return cut_short(request, answer)
         is_json = status == 200 or answer == b"null"
         content_type = "application/json" if is_json else "text/plain"
         return web.Response(body=answer, status=status, content_type=content_type)
 
-    def _answer(
+    def _carry_out(
         self, path: str, raw: bytes, fault: Reply | None
     ) -> tuple[int, bytes, str, Outcome | None]:
         """Carry a request out; return status, body, its type and the outcome of an action."""
@@ -327,26 +230,9 @@ class Simulator:
             return 422, UNDESERIALIZABLE.encode(), outcome.kind, None
         return outcome.status, orjson.dumps(outcome.answer), outcome.kind, outcome
 
-    def _cut(self, request: web.BaseRequest) -> web.StreamResponse:
-        """End the TCP connection instead of answering."""
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response(status=500)
-
-    def _cut_short(self, request: web.BaseRequest, answer: bytes) -> web.StreamResponse:
-        """Promise the whole body and send half of it."""
-        assert request.transport is not None
-        head = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(answer)}\r\n\r\n"
-        )
-        request.transport.write(head.encode() + answer[: len(answer) // 2])
-        request.transport.close()
-        return web.Response(status=500)
-
     # -- websockets --------------------------------------------------------------------------
 
-    async def _websocket(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+    def refusal(self, request: web.BaseRequest, path: str, query: str) -> web.Response | None:
         if path.rstrip("/") != "/ws":
             return web.Response(status=404, text="Not Found")
         limits = self.limits
@@ -354,22 +240,10 @@ class Simulator:
             return web.Response(status=429, text="too many connections")
         if limits.too_many_new_connections():
             return web.Response(status=429, text="too many new connections")
-        ws = web.WebSocketResponse(
-            autoping=False, autoclose=False, compress=False, max_msg_size=1 << 22
-        )
-        await ws.prepare(request)
-        number = self._next_number
-        self._next_number += 1
-        connection = Connection(self, request, number)
-        self.connections[number] = connection
-        self.record.opened += 1
-        try:
-            await connection.serve(ws)
-        finally:
-            del self.connections[number]
-            self.closed_connections.append(connection)
-            self.record.closed += 1
-        return ws
+        return None
+
+    def accept(self, request: web.BaseRequest, path: str, query: str, number: int) -> Connection:
+        return Connection(self, request, number)
 
 
 def _scaled(text: str, decimals: int) -> int:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from ..settings import Settings
 
 __all__ = [
     "ACCOUNT_CHANNELS",
@@ -73,9 +75,39 @@ class AccountSetup:
     master: int | None = None
 
 
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "calm": {},
+    "still": {"rate_per_s": 0.0},
+    "empty": {"rate_per_s": 0.0, "levels": 0},
+    "busy": {"rate_per_s": 1_000.0},
+    "mock": {
+        "rate_per_s": 0.0,
+        "levels": 0,
+        "setups": (AccountSetup(SEED_ACCOUNT, {API_KEY_INDEX: SEED_PRIVATE_KEY}, 9_999),),
+        "chain_ids": (300,),
+        "precheck": False,
+        "execute": False,
+        "bare_acks": True,
+        "ack_mode": "bare",
+        "ping_interval_s": 0.0,
+    },
+    "drops": {"fault_interval_s": 3.0, "fault_kinds": ("abort", "close", "shutdown")},
+    "chaos": {
+        "fault_interval_s": 0.5,
+        "fault_kinds": ("abort", "close", "book_gap", "replay", "duplicate", "malformed", "drop"),
+    },
+    "load": {
+        "rate_per_s": 0.0,
+        "load_frames_per_s": 10_000.0,
+        "idle_close_s": 0.0,
+    },
+}
+"""What each scenario changes. `mock` accepts and records, and does nothing by itself (2.0)."""
+
+
 @dataclass(slots=True)
-class SimConfig:
-    """How a simulator behaves; what `configure` may change while it runs is in `_ADJUSTABLE`.
+class SimConfig(Settings):
+    """How a Lighter simulator behaves, beside what `Settings` has.
 
     Parameters
     ----------
@@ -98,11 +130,6 @@ class SimConfig:
         Whether accepted transactions have any effect.
     levels
         Price levels the house keeps on each side of each book at the start; 0 for empty books.
-    rate_per_s
-        Actions per second of the house's random makers and takers.
-    virtual_start_ms
-        None: the machine's clock. Otherwise simulated time starts there and only
-        `Simulator.advance` moves it.
     kept
         How many requests, frames and transactions `record` keeps of each.
     maker_latency_ms, taker_latency_ms
@@ -132,18 +159,10 @@ class SimConfig:
         JSON pings from the venue; 0 none.
     load_frames_per_s, load_kinds
         Prepared frames of market 0 to those who follow it: order_book, trade, ticker.
-    fault_interval_s, fault_kinds
-        Faults by themselves; the seed decides which and on whom.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 0
-    seed: int = 1
-    scenario: str = "calm"
-    accounts: int = 2
     setups: tuple[AccountSetup, ...] = ()
     levels: int = 20
-    virtual_start_ms: int | None = None
     kept: int = 20_000
 
     chain_ids: tuple[int, ...] = (300, 304)
@@ -151,7 +170,6 @@ class SimConfig:
     check_nonces: bool = True
     precheck: bool = True
     execute: bool = True
-    rate_per_s: float = 50.0
     maker_latency_ms: float = 0.0
     taker_latency_ms: float = 0.0
     min_expiry_ms: int = 300_000
@@ -169,70 +187,10 @@ class SimConfig:
     ping_interval_s: float = 60.0
     load_frames_per_s: float = 0.0
     load_kinds: tuple[str, ...] = ("order_book",)
-    fault_interval_s: float = 0.0
-    fault_kinds: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, scenario: str = "calm", **changes: Any) -> SimConfig:
-        """Return the settings of a named scenario with some of them changed.
-
-        Raises
-        ------
-        ValueError
-            There is no such scenario.
-        TypeError
-            There is no such setting.
-        """
-        if scenario not in SCENARIOS:
-            raise ValueError(f"unknown scenario {scenario!r}, known: {', '.join(SCENARIOS)}")
-        return replace(cls(scenario=scenario), **{**SCENARIOS[scenario], **changes})
-
-    def set(self, changes: Mapping[str, Any]) -> None:
-        """Change settings of a running simulator. Raises ValueError for one that is fixed."""
-        for name, value in changes.items():
-            if name not in _ADJUSTABLE:
-                raise ValueError(f"{name!r} cannot be changed while the simulator runs")
-            if isinstance(getattr(self, name), tuple):
-                value = tuple(value)
-            setattr(self, name, value)
-
-
-_FIXED = frozenset(
-    {
-        *("host", "port", "seed", "scenario", "accounts", "setups", "levels"),
-        *("virtual_start_ms", "kept"),
-    }
-)
-_ADJUSTABLE = frozenset(item.name for item in fields(SimConfig)) - _FIXED
-
-SCENARIOS: dict[str, dict[str, Any]] = {
-    "calm": {},
-    "still": {"rate_per_s": 0.0},
-    "empty": {"rate_per_s": 0.0, "levels": 0},
-    "busy": {"rate_per_s": 1_000.0},
-    "mock": {
-        "rate_per_s": 0.0,
-        "levels": 0,
-        "setups": (AccountSetup(SEED_ACCOUNT, {API_KEY_INDEX: SEED_PRIVATE_KEY}, 9_999),),
-        "chain_ids": (300,),
-        "precheck": False,
-        "execute": False,
-        "bare_acks": True,
-        "ack_mode": "bare",
-        "ping_interval_s": 0.0,
-    },
-    "drops": {"fault_interval_s": 3.0, "fault_kinds": ("abort", "close", "shutdown")},
-    "chaos": {
-        "fault_interval_s": 0.5,
-        "fault_kinds": ("abort", "close", "book_gap", "replay", "duplicate", "malformed", "drop"),
-    },
-    "load": {
-        "rate_per_s": 0.0,
-        "load_frames_per_s": 10_000.0,
-        "idle_close_s": 0.0,
-    },
-}
-"""What each scenario changes. `mock` accepts and records, and does nothing by itself (2.0)."""
+    scenarios: ClassVar[Mapping[str, Mapping[str, Any]]] = SCENARIOS
+    fixed: ClassVar[frozenset[str]] = Settings.fixed | {"setups", "levels", "kept"}
+    hidden: ClassVar[frozenset[str]] = frozenset({"setups"})  # holds private keys
 
 
 def generated_accounts(config: SimConfig) -> tuple[AccountSetup, ...]:

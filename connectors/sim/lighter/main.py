@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import logging
-import os
-import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import orjson
-
+from ..process import add_no_verify, changes, names, option_parser, run
 from .config import SCENARIOS, SimConfig
 from .server import start
 
@@ -22,68 +15,27 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Start a simulator, print one line of JSON when it is ready, run until SIGINT or SIGTERM."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    changes = {
-        name: value
-        for name, value in vars(arguments).items()
-        if value is not None and name != "scenario"
-    }
-    if "chain_ids" in changes:
-        changes["chain_ids"] = tuple(int(part) for part in changes["chain_ids"].split(","))
-    config = SimConfig.of(arguments.scenario, **changes)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(config))
-    return 0
-
-
-async def _serve(config: SimConfig) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    simulator = await start(config)
-    try:
-        ready = {"venue": "lighter", "pid": os.getpid(), **simulator.describe()}
-        sys.stdout.write(orjson.dumps(ready).decode() + "\n")
-        sys.stdout.flush()
-        await simulator.wait(stopped)
-    finally:
-        await simulator.stop()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        return uvloop.new_event_loop
-    return None
+    config = SimConfig.of(arguments.scenario, **changes(arguments))
+    return run(lambda: start(config))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="connectors sim lighter",
-        description="Lighter (zkLighter) on 127.0.0.1, for tests and benchmarks.",
+    parser = option_parser(
+        "lighter", "Lighter (zkLighter) on 127.0.0.1, for tests and benchmarks.", SCENARIOS
     )
-    parser.add_argument("--port", type=int, help="port to listen on (default: a free one)")
-    parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="calm")
-    parser.add_argument("--seed", type=int, help="seed of market, accounts and faults")
-    parser.add_argument("--accounts", type=int, help="number of trading accounts")
     parser.add_argument("--levels", type=int, help="price levels per side at the start")
     parser.add_argument(
-        "--rate", dest="rate_per_s", type=float, help="the house's actions per second"
+        "--chain-ids", type=_numbers, help="chains signatures may be for, comma separated"
     )
-    parser.add_argument("--chain-ids", help="chains signatures may be for, comma separated")
-    parser.add_argument(
-        "--no-verify",
-        dest="verify",
-        action="store_false",
-        default=None,
-        help="take signatures unchecked (load only)",
-    )
+    add_no_verify(parser)
     parser.add_argument("--ack-mode", help="shape of answers to websocket transactions")
     parser.add_argument("--taker-latency-ms", type=float, help="acceptance to execution, takers")
     parser.add_argument("--maker-latency-ms", type=float, help="acceptance to execution, others")
     return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in names(text))
 
 
 if __name__ == "__main__":

@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from ..matching import Side
+from ..taps import Taps
 from .accounts import Account
 from .channels import Channel
 from .exchange import Exchange
 from .markets import Market, fixed
 from .orders import Order
-from .taps import Tap
 from .trades import Trade
 from .views import book_levels, candles, market_stats, spot_stats, ticker
 
@@ -33,10 +34,10 @@ KEPT_FRAMES = 16
 class Publisher:
     """Turns what changed at the exchange into frames for those who follow it."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, taps: Taps | None = None) -> None:
         self.exchange = exchange
         self.followers: dict[str, dict[Connection, Channel]] = {}
-        self.taps: list[Tap] = []
+        self.taps = taps
         self.recent: dict[str, deque[bytes]] = {}
         self.published = 0
         self._random = random.Random(f"lighter-sim/publisher/{exchange.config.seed}")
@@ -457,14 +458,9 @@ class Publisher:
         self.send_bytes(name, orjson.dumps(frame))
 
     def send_bytes(self, name: str, payload: bytes) -> None:
-        payloads = [payload]
-        for tap in tuple(self.taps):
-            if name.startswith(tap.prefix):
-                payloads = [out for item in payloads for out in tap.put(name, item)]
-                if tap.spent:
-                    self.taps.remove(tap)
-        for item in payloads:
-            self.deliver(name, item)
+        send = partial(self.deliver, name)
+        for item in self.taps.through(name, payload, send) if self.taps else (payload,):
+            send(item)
 
     def deliver(self, name: str, payload: bytes) -> None:
         """Send a payload to the followers of a channel, past the taps."""

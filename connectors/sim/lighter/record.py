@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ..record import FrameRecord
+from ..record import Record as Base
 
 __all__ = ["FrameRecord", "Record", "Request", "SentTx", "Subscribe"]
 
@@ -21,15 +24,6 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     status: int
-
-
-@dataclass(frozen=True, slots=True)
-class FrameRecord:
-    """One text frame from a client."""
-
-    ms: int
-    connection: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +55,15 @@ class SentTx:
     code: int | None = None
 
 
-class Record:
-    """The last `kept` of everything received, and counters of all of it."""
+class Record(Base):
+    """Adds requests, transactions and subscriptions."""
 
     def __init__(self, kept: int) -> None:
-        self.requests: deque[Request] = deque(maxlen=kept)
-        self.frames: deque[FrameRecord] = deque(maxlen=kept)
-        self.txs: deque[SentTx] = deque(maxlen=kept)
-        self.subscribes: deque[Subscribe] = deque(maxlen=kept)
-        self.unsubscribes: deque[Subscribe] = deque(maxlen=kept)
-        self.hits: Counter[str] = Counter()
-        self.opened = 0
-        self.closed = 0
+        super().__init__(kept)
+        self.requests: deque[Request] = self.log()
+        self.txs: deque[SentTx] = self.log()
+        self.subscribes: deque[Subscribe] = self.log()
+        self.unsubscribes: deque[Subscribe] = self.log()
         self.accepted = 0
         self.refused = 0
 
@@ -85,9 +76,3 @@ class Record:
     def subscribed(self, channel: str) -> list[Subscribe]:
         """Return the subscribes of a channel, in the client's spelling."""
         return [item for item in self.subscribes if item.channel == channel]
-
-    def clear(self) -> None:
-        """Forget everything but what is open now."""
-        for log in (self.requests, self.frames, self.txs, self.subscribes, self.unsubscribes):
-            log.clear()
-        self.hits.clear()

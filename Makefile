@@ -56,7 +56,6 @@ test-fast:
 	@$(READY) test
 	@$(PYTEST) -m "not slow and not pythons" $(ARGS)
 
-# In fewer workers: a stopped one is to be alone with what stopped it.
 shake:
 	@$(READY) test
 	@PYTHONSAFEPATH=1 $(BIN)/python tests/shake.py -n 2 --dist loadfile -m "not pythons" $(or $(ARGS),$(SHAKEN))

@@ -361,6 +361,11 @@ class Sender:
         finally:
             self._tend_nonces()
 
+    def abandon(self, commands: Sequence[Command]) -> None:
+        """Tell the owner of what will not be posted."""
+        for command in commands:
+            self._not_sent(command, ClientError("the client was closed before this was sent"))
+
     async def _nonce_known(self) -> None:
         """Wait, holding the turn, until nonces can be given out; ClientError if not in time."""
         if not self.nonces.wants_refresh:

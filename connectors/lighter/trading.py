@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Sequence
@@ -444,11 +445,19 @@ class Trading(ClientCore):
         assert self._tasks is not None
         sender = self._sender
 
+        has_begun = False
+
         async def post() -> None:
+            nonlocal has_begun
+            has_begun = True
             with contextlib.suppress(ConnectorError):  # told to each order already
                 await sender.post(commands)
 
-        self._tasks.spawn(post(), "batch")
+        def ended(task: asyncio.Task[None]) -> None:
+            if not has_begun:  # cancelled before its first step
+                sender.abandon(commands)
+
+        self._tasks.spawn(post(), "batch").add_done_callback(ended)
 
 
 class _GroupEnd:

@@ -16,14 +16,17 @@ SOAK_DROPS ?= 1000
 LEDGER_DROPS ?= 3000
 LEDGER_FILLS ?= 30000
 LEDGER_SEED ?= 1
+# What opens sockets or waits for timers.
+SHAKEN := tests/faults tests/venues tests/leaks tests/unit/net tests/unit/binance tests/unit/test_loop.py tests/unit/test_cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk verify-signer clean
+.PHONY: help build demo test test-fast shake test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk verify-signer clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
 	@echo "make test          the whole test suite"
 	@echo "make test-fast     the tests that take no longer than a few seconds"
+	@echo "make shake         the tests that wait, their processes stopped at random as on a busy machine"
 	@echo "make test-pythons  build, install and try the package with every CPython found here"
 	@echo "make bench         all benchmarks: a table, JSON and plots under bench/results/"
 	@echo "make lint          ruff and mypy --strict"
@@ -52,6 +55,10 @@ test:
 test-fast:
 	@$(READY) test
 	@$(PYTEST) -m "not slow and not pythons" $(ARGS)
+
+shake:
+	@$(READY) test
+	@PYTHONSAFEPATH=1 $(BIN)/python tests/shake.py -n 2 --dist loadfile -m "not pythons" $(or $(ARGS),$(SHAKEN))
 
 test-pythons:
 	@$(READY) test

@@ -42,6 +42,17 @@ TIME_UNIT = float(os.environ.get("CONNECTORS_TEST_TIME_UNIT", "1"))
 RUN_GRACE_S = 60.0
 
 
+def pytest_configure() -> None:
+    """Let an example of hypothesis take its time: how long it took is the machine's doing."""
+    try:
+        from hypothesis import HealthCheck, settings
+    except ImportError:  # not every run of a part of the tests has it installed
+        return
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("patient", deadline=None, suppress_health_check=slow)
+    settings.load_profile("patient")
+
+
 def open_sockets() -> set[str]:
     """Return the inodes of the sockets this process holds (empty where /proc is missing)."""
     found = set()

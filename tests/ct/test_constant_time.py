@@ -77,7 +77,7 @@ def build(folder: Path, cc: str, flags: list[str], headers: Path = HEADERS) -> P
         [*command, str(HERE / "secrets.c"), "-o", str(program)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         env=ENVIRONMENT,
     )
     if "valgrind/memcheck.h" in done.stderr:
@@ -91,7 +91,7 @@ def watch(program: Path, variant: str, *options: str) -> subprocess.CompletedPro
         ["valgrind", "-q", f"--error-exitcode={LEAK}", *options, str(program), variant],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=550,
         env=ENVIRONMENT,
     )
 

@@ -57,7 +57,7 @@ def build(folder: Path, cc: str, headers: Path) -> Path:
         [*command, str(HERE / "drawing.c"), "-o", str(program), "-lpthread"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         env=ENVIRONMENT,
     )
     if "valgrind/memcheck.h" in done.stderr:
@@ -71,7 +71,7 @@ def watch(program: Path, *options: str) -> subprocess.CompletedProcess[str]:
         ["valgrind", "-q", f"--error-exitcode={LEAK}", *options, str(program)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=550,
         env=ENVIRONMENT,
     )
 

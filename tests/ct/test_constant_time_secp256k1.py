@@ -79,7 +79,7 @@ def build(folder: Path, cc: str, flags: list[str], headers: Path = HEADERS) -> P
         [*command, str(HERE / "secp256k1_secrets.c"), "-o", str(program)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         env=ENVIRONMENT,
     )
     if "valgrind/memcheck.h" in done.stderr:
@@ -93,7 +93,7 @@ def watch(program: Path, *options: str) -> subprocess.CompletedProcess[str]:
         ["valgrind", "-q", f"--error-exitcode={LEAK}", *options, str(program)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=550,
         env=ENVIRONMENT,
     )
 

@@ -70,8 +70,14 @@ def test_soak_in_short(run, caplog, loop, seed):
     # Kept log records keep errors, and what their tracebacks saw: that would be found as a leak.
     caplog.set_level(logging.CRITICAL, logger="connectors")
     plan = Plan(
-        drops=30, seed=seed, symbols=12, connections=4, rate_per_s=400.0, limit_s=60.0, pause_s=0.08
+        drops=30,
+        seed=seed,
+        symbols=12,
+        connections=4,
+        rate_per_s=400.0,
+        limit_s=120.0,
+        pause_s=0.08,
     )
-    result = run(soak(plan), 120, loop=loop)
+    result = run(soak(plan), 160, loop=loop)
     assert result.violations == [], "\n".join(result.summary)
     assert result.drops >= 30

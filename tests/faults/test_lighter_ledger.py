@@ -15,7 +15,7 @@ from connectors.lighter.recovery import Recovery
 from faults.lighter_ledger import Plan, run_ledger
 
 FOUND = ("lost: ", "ended as ['OrderRejected'], at the venue", "position by fills")
-SHORT = Plan(drops=15, fills=250, seed=int(os.environ.get("LEDGER_SEED", "7")), bots=3, limit_s=60)
+SHORT = Plan(drops=15, fills=250, seed=int(os.environ.get("LEDGER_SEED", "7")), bots=3, limit_s=150)
 
 
 def test_no_fill_is_lost_repeated_or_misbooked_over_disconnects() -> None:
@@ -48,7 +48,7 @@ def test_the_ledger_notices_losses_and_wrong_ends() -> None:
     ):
         # Whether a lost answer meets an order that went on to live is up to the machine.
         missing = set(FOUND)
-        for seed in range(7, 12):
+        for seed in range(7, 17):
             said = _said(Plan(drops=30, fills=300, seed=seed, bots=3, settle_s=3, limit_s=30))
             missing = {each for each in missing if each not in said}
             if not missing:
@@ -60,8 +60,11 @@ def test_the_ledger_notices_losses_and_wrong_ends() -> None:
 def test_the_ledger_notices_repeats() -> None:
     """What is read again after every gap repeats the fills of a client that does not know them."""
     with patch.object(SeenFills, "is_new", lambda self, key: True):
-        said = _said(Plan(drops=6, fills=60, seed=7, bots=2, settle_s=2, limit_s=30))
-    assert "twice: " in said
+        # Whether something is read again is up to the machine, too.
+        assert any(
+            "twice: " in _said(Plan(drops=6, fills=60, seed=seed, bots=2, settle_s=2, limit_s=30))
+            for seed in range(7, 12)
+        )
 
 
 def _said(plan: Plan) -> str:

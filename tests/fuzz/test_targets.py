@@ -38,7 +38,7 @@ pytestmark = [
 
 def compile_c(cc: str, *arguments: str | Path) -> None:
     done = subprocess.run(
-        [cc, *map(str, arguments)], capture_output=True, text=True, timeout=120, env=ENVIRONMENT
+        [cc, *map(str, arguments)], capture_output=True, text=True, timeout=400, env=ENVIRONMENT
     )
     assert done.returncode == 0, done.stderr
 
@@ -88,7 +88,7 @@ def test_a_target_on_its_seeds(tmp_path, target):
     files = [path for path in (tmp_path / "seeds" / target).iterdir() if path.stat().st_size < 400]
     assert len(files) >= 5
     done = subprocess.run(
-        [program, *files], capture_output=True, text=True, timeout=120, env=ENVIRONMENT
+        [program, *files], capture_output=True, text=True, timeout=400, env=ENVIRONMENT
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert int(done.stdout.split()[0]) > 100

@@ -18,11 +18,12 @@ from connectors._cli.latency import Latencies, microseconds
 from connectors._cli.screen import Picture, open_screen
 from connectors._cli.watch import product_of
 from connectors.errors import ConnectorError
+from patience import GRACE_S
 
 COMMAND = [sys.executable, "-P", "-m", "connectors"]
 
 
-def call(*arguments, timeout_s=60):
+def call(*arguments, timeout_s=120):
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=timeout_s)
 
 
@@ -82,10 +83,10 @@ def test_sim_prints_one_line_and_ends_with_0(number):
         assert ready["pid"] == process.pid
         assert ready["ws"].startswith("ws://127.0.0.1:")
         assert all(account.keys() >= {"api_key", "api_secret"} for account in ready["accounts"])
-        with urllib.request.urlopen(f"{ready['http']}/fapi/v1/time", timeout=10) as answer:
+        with urllib.request.urlopen(f"{ready['http']}/fapi/v1/time", timeout=GRACE_S) as answer:
             assert json.load(answer)["serverTime"] > 0
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=GRACE_S)
     finally:
         process.kill()
         process.communicate()
@@ -93,7 +94,7 @@ def test_sim_prints_one_line_and_ends_with_0(number):
 
 
 def test_watch_shows_both_products_of_a_simulator():
-    done = call("watch", "binance", "BTCUSDT-PERP", "btcusd-perp", "--env", "sim", "--for", "2.5")
+    done = call("watch", "binance", "BTCUSDT-PERP", "btcusd-perp", "--env", "sim", "--for", "6")
     assert done.returncode == 0, done.stderr
     for name in ("BTCUSDT-PERP", "BTCUSD-PERP"):
         shown = re.findall(rf"^{name}  (.*)$", done.stdout, re.MULTILINE)
@@ -104,7 +105,7 @@ def test_watch_shows_both_products_of_a_simulator():
 
 
 def test_watch_shows_the_markets_of_a_lighter_simulator():
-    done = call("watch", "lighter", "eth-perp", "ETH/USDC-SPOT", "--env", "sim", "--for", "2.5")
+    done = call("watch", "lighter", "eth-perp", "ETH/USDC-SPOT", "--env", "sim", "--for", "6")
     assert done.returncode == 0, done.stderr
     for name in ("ETH-PERP", "ETH/USDC-SPOT"):
         lines = [line for line in done.stdout.splitlines() if line.startswith(name)]

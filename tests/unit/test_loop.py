@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 
 import pytest
 
 import connectors
+from patience import GRACE_S
 
 
 async def answer():
@@ -47,16 +49,15 @@ def test_spinning_does_not_starve_and_ends():
 
     turns, took = connectors.run(main(), spin=True)
     assert turns >= 4
-    assert took < 5
+    assert took < GRACE_S
 
 
 def test_a_spinning_loop_polls_instead_of_sleeping():
     async def main():
-        # While asleep in epoll the process uses no time of the processor.
-        import time
-
+        # While asleep in epoll the process uses no time of the processor; others may use it.
         before = time.process_time()
-        await asyncio.sleep(0.05)
+        for _ in range(20):
+            await asyncio.sleep(0.01)
         return time.process_time() - before
 
     assert connectors.run(main(), spin=True) > 5 * max(connectors.run(main()), 0.001)

@@ -12,6 +12,7 @@ from connectors.books.sync import SyncLimits
 from connectors.data.dispatch import Dispatch
 from connectors.errors import RateLimited
 from connectors.model import BookUpdate, Instrument, InstrumentKind
+from patience import GRACE_S
 
 BTC = Instrument(
     id=symbol_id("BTCUSDT"),
@@ -58,7 +59,7 @@ async def live(books, *, within_s):
         books.add(BTC, 0, lambda book: None, 1)
         sync = books.get("BTCUSDT")
         sync.on_update(BookUpdate(BTC, [(10, 2)], [], first_seq=4, last_seq=6, prev_seq=3))
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(within_s + GRACE_S):
             while not sync.is_live:  # noqa: ASYNC110 - it may become true by anybody's doing
                 await asyncio.sleep(0.005)
     finally:

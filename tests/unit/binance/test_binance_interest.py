@@ -12,6 +12,7 @@ from connectors.errors import ClientError
 from connectors.model import Subscription
 from connectors.net.backoff import Backoff, BackoffPolicy
 from connectors.net.ratelimit import QuotaExceeded
+from patience import GRACE_S
 
 
 class FakePool:
@@ -58,7 +59,7 @@ def test_a_wish_survives_errors_that_pass(run, monkeypatch, error):
         try:
             name = "btcusdt@aggTrade"
             interest.add([name], Subscription("trades", (name,), lambda each: None))
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(GRACE_S):
                 while not pool.stream_names:  # noqa: ASYNC110 - it may become true by anybody's doing
                     await asyncio.sleep(0.005)
             assert errors == [error]

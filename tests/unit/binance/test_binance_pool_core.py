@@ -236,18 +236,20 @@ def test_bn_c_11_names_outside_ascii_are_utf8():
     assert "币安人生usdt@bookTicker".encode() in command.data
 
 
-def test_bn_s_92_four_thousand_names_in_little_time():
-    core = PoolCore()
-    core.add_slot()
-    streams = [f"s{i}@aggTrade" for i in range(4000)]
-    best = 1.0
-    for _ in range(5):
-        core.clear()
-        core.add_slot()
-        start = time.process_time()
-        subscribe(core, streams)
-        best = min(best, time.process_time() - start)
-    assert best < 0.05  # 20 ms on the reference machine
+def test_bn_s_92_four_times_the_names_take_four_times_the_time():
+    def best_s(count):
+        streams = [f"s{i}@aggTrade" for i in range(count)]
+        times = []
+        for _ in range(9):
+            core = PoolCore()
+            core.add_slot()
+            start = time.process_time()
+            subscribe(core, streams)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    # A search through all names for each would make it sixteen times.
+    assert best_s(4000) < 9 * best_s(1000)
 
 
 def test_bn_l_08_error_text_from_the_actual_numbers():

@@ -15,6 +15,7 @@ from connectors.sim.hyperliquid.config import AccountSetup, SimConfig
 from connectors.sim.hyperliquid.crypto import address_of_key
 from connectors.sim.hyperliquid.server import Simulator, start
 from connectors.sim.hyperliquid.signing import action_hash, l1_digest, user_signed_digest
+from patience import GRACE_S
 
 START_MS = 1_700_000_000_000
 KEYS = ["0x" + f"{number:02x}" * 32 for number in range(1, 9)]
@@ -127,7 +128,7 @@ class Listener:
         await self.send({"method": "subscribe", "subscription": {"type": kind, **values}})
         await self.until(lambda frame: frame.get("channel") == "subscriptionResponse")
 
-    async def next(self, timeout_s=3.0):
+    async def next(self, timeout_s=GRACE_S):
         """Return the next frame, or None when the socket ended."""
         message = await asyncio.wait_for(self.ws.receive(), timeout_s)
         if message.type is not aiohttp.WSMsgType.TEXT:
@@ -139,7 +140,7 @@ class Listener:
         self.frames.append(frame)
         return frame
 
-    async def until(self, found, timeout_s=3.0):
+    async def until(self, found, timeout_s=GRACE_S):
         """Return the first frame that satisfies a condition."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -148,7 +149,7 @@ class Listener:
                 if found(frame):
                     return frame
 
-    async def channel(self, name, timeout_s=3.0):
+    async def channel(self, name, timeout_s=GRACE_S):
         return (await self.until(lambda frame: frame.get("channel") == name, timeout_s))["data"]
 
     async def quiet(self) -> list[Any]:
@@ -158,7 +159,7 @@ class Listener:
         await self.until(lambda frame: frame.get("channel") == "pong")
         return self.frames[before:-1]
 
-    async def ended(self, timeout_s=3.0) -> int | None:
+    async def ended(self, timeout_s=GRACE_S) -> int | None:
         """Wait for the end; return the close code."""
         async with asyncio.timeout(timeout_s):
             while await self.next(timeout_s) is not None:
@@ -184,7 +185,7 @@ class Venue:
 
     async def all_gone(self) -> None:
         """Wait until the simulator has noticed that every socket ended."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(GRACE_S):
             while self.sim.connections:  # noqa: ASYNC110 - the simulator tells nobody
                 await asyncio.sleep(0.01)
 

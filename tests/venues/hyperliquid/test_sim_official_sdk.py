@@ -103,7 +103,7 @@ def check(name, good, detail=None):
     checks[name] = True if good else repr(detail)
 
 
-def until(condition, timeout_s=15):
+def until(condition, timeout_s=45):
     end = time.monotonic() + timeout_s
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)

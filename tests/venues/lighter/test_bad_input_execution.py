@@ -405,6 +405,29 @@ def test_socket_that_raises_leaves_neither_nonce_nor_pending(
     run(scenario())
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_list_submitted_just_before_the_end(run: Any, turns: int) -> None:
+    """Found 2026-11-21: cancelled before its first step, the batch told nobody."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            orders = [buy(), buy(price="2300.00")]
+            rig.client.submit_order_list(orders)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await rig.client.disconnect()
+            if rig.sends:  # what became of it is looked up when the client is there again
+                tracked = [rig.client.registry.by_client_id(o.client_order_id) for o in orders]
+                assert all(order is not None and order.doubt for order in tracked)
+                assert rig.of(OrderRejected) == []
+            else:
+                assert [event.reason for event in rig.of(OrderRejected)] == [
+                    "not sent: the client was closed before this was sent"
+                ] * 2
+
+    run(scenario())
+
+
 # -- a connection that ends at every step of an order's life ---------------------------------
 
 Step = Callable[[Rig, Order], Any]

@@ -27,7 +27,7 @@ def test_market_maker_on_the_simulator() -> None:
             stdin=simulator.stdout,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -36,5 +36,5 @@ def test_market_maker_on_the_simulator() -> None:
         assert re.search(r"\d+ fills, position -?[\d.]+ ETH-PERP$", done.stdout.strip())
     finally:
         simulator.terminate()
-        assert simulator.wait(20) == 0
+        assert simulator.wait(50) == 0
         simulator.stdout.close()  # type: ignore[union-attr]

@@ -1003,6 +1003,24 @@ def test_an_agent_signs_for_its_account(run):
     run(main(), 60)
 
 
+def test_neither_key_nor_signature_is_logged(run, caplog):
+    async def main():
+        async with sending(post_timeout_ms=300) as rig:
+            await rig.place()
+            rig.sim.faults.next_reply("post", lose=True)
+            await rig.place()
+            rig.signer.close()
+            rig.sender.order(command := rig.command())
+            await rig.done(command)
+            return " ".join(repr(each) for each in rig.owner.told)
+
+    with caplog.at_level("DEBUG"):
+        told = run(main(), 60)
+    for text in (caplog.text, told):
+        assert KEYS[0] not in text
+        assert "signature" not in text
+
+
 def test_sides(run):
     async def main():
         async with sending(post_timeout_ms=SHORT) as rig:

@@ -331,6 +331,8 @@ static inline const uint8_t *tw_hl_bbo_data(const uint8_t *p, const uint8_t *end
 
 enum { TW_HL_BUY = 1, TW_HL_SELL = 2 };
 
+static const tw_literal tw_hl_side_words[] = {TW_LITERAL("B"), TW_LITERAL("A")};
+
 /* The side of an order, fill or trade: "B" bought, "A" sold. */
 static inline const uint8_t *tw_hl_side(const uint8_t *p, const uint8_t *end, int *side,
                                         tw_err *err) {
@@ -341,8 +343,10 @@ static inline const uint8_t *tw_hl_side(const uint8_t *p, const uint8_t *end, in
         if (TW_LIKELY(*side))
             return p + 3;
     }
-    p = tw_span_value(p, end, &s, err);
-    return p ? tw_fail(err, TW_VALUE, start) : NULL;
+    if (!(p = tw_span_value(p, end, &s, err)))
+        return NULL;
+    *side = tw_find_literal(&s, tw_hl_side_words, TW_COUNT(tw_hl_side_words)) + 1;
+    return *side ? p : tw_fail(err, TW_VALUE, start);
 }
 
 typedef struct {

@@ -22,6 +22,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import actions
     from .config import (
         AcceptSource,
         Builder,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         round_price_like_sdk,
         round_size,
     )
+    from .replies import RefusalKind
     from .signing import (
         Signer,
         SignerStats,
@@ -85,10 +87,12 @@ __all__ = [
     "ExecutionClient",
     "FillPolicy",
     "OrderChannel",
+    "RefusalKind",
     "Rounding",
     "Signer",
     "SignerStats",
     "action_hash",
+    "actions",
     "check_price",
     "check_size",
     "checksum_address",
@@ -127,6 +131,7 @@ _HOMES = {
         "Rounding", "check_price", "check_size", "float_to_wire", "number_text", "price_exponent",
         "round_price", "round_price_like_sdk", "round_size",
     ),
+    "replies": ("RefusalKind",),
     "signing": (
         "Signer", "SignerStats", "action_hash", "checksum_address", "encode_action",
         "generate_key", "keccak256", "l1_digest", "recover_address",
@@ -140,6 +145,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "actions":
+        return importlib.import_module(".actions", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

@@ -81,6 +81,10 @@ class Action:
         Set when it is signed; set before, it is used again.
     expires_ms : int or None
         Set when it is signed.
+    is_probe : bool
+        It only asks what became of its nonce.
+    is_out, holds_slot : bool
+        The sender's: it was signed and posted; it has a place among the posts.
     """
 
     body: Body
@@ -89,6 +93,7 @@ class Action:
     nonce: Nonce | None = None
     expires_ms: int | None = None
     is_probe: bool = False
+    is_out: bool = False
     holds_slot: bool = False
 
     @property

@@ -63,6 +63,7 @@ POSTS_PAUSE = "posts"
 LEARN_EVERY_S = 600.0
 ANSWERED = 0  # any code: an answer is found by its id alone
 NONCE_NAMES = ("time", "nonce")  # in actions of the account itself
+_NONCE_USED = (RefusalKind.DUPLICATE_NONCE, RefusalKind.NONCE)
 _HTTP_STATUS = re.compile(r"(\d{3}) ")
 
 SendOwner = sending.SendOwner[Command, Taken, Refusal]
@@ -248,8 +249,9 @@ class Sender(SenderBase[Action]):
         Returns
         -------
         bool or None
-            True: the command was not executed and never will be. False: the venue has seen it;
-            what came of it is for a look-up to say. None: still nobody knows.
+            True: the command was not executed and never will be. False: the venue has seen it, or
+            so many nonces after it that it takes this one no more; what came of it is for a
+            look-up to say. None: still nobody knows.
         """
         if command.nonce is None:
             return True
@@ -259,7 +261,7 @@ class Sender(SenderBase[Action]):
         outcome = await self._outcome_of(probe)
         if isinstance(outcome, Answer):
             return True
-        if isinstance(outcome, Refusal) and outcome.code == RefusalKind.DUPLICATE_NONCE:
+        if isinstance(outcome, Refusal) and outcome.code in _NONCE_USED:
             return False
         return None
 
@@ -402,7 +404,7 @@ class Sender(SenderBase[Action]):
             for key in subjects:
                 if self._busy.get(key) is task:
                     del self._busy[key]
-            if task.cancelled() and action.nonce is None:
+            if task.cancelled() and not action.is_out:
                 self._unsent(action, ClientError("the client was closed before this was sent"))
 
         task.add_done_callback(ended)
@@ -415,6 +417,7 @@ class Sender(SenderBase[Action]):
         except Exception as error:  # noqa: BLE001 - told to the owner
             self._unsent(action, error)
             return
+        action.is_out = True
         self._sent(action)
         try:
             answer = await self._rest.exchange(

@@ -15,7 +15,7 @@ root=$(cd "$here/../.." && pwd)
 out=$root/build/fuzz
 cc=${CLANG:-clang}
 python=${PYTHON:-python3}
-targets=${*:-scan decimal levels binance lighter utf8 book lighter_tx lighter_hash lighter_curve lighter_schnorr hyperliquid}
+targets=${*:-scan decimal levels binance lighter utf8 book lighter_tx lighter_hash lighter_curve lighter_schnorr hyperliquid hyperliquid_frames}
 
 mkdir -p "$out/corpus" "$out/crashes"
 if ! command -v "$cc" >/dev/null 2>&1; then

@@ -12,6 +12,7 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 SAMPLES = DATA / "binance" / "market_frames.json"
 VECTORS = DATA / "lighter" / "signing_vectors.json"
 LIGHTER = DATA / "lighter"
+HYPERLIQUID = DATA / "hyperliquid"
 # The number that tests/fuzz/binance.c gives the parser of each event.
 PARSERS = {
     "bookTicker": 0, "aggTrade": 1, "trade": 2, "depthUpdate": 3, "markPriceUpdate": 5,
@@ -141,6 +142,37 @@ def lighter_seeds() -> list[bytes]:
     return found + [b"\x0b" + text.encode() for text in floats]
 
 
+def hyperliquid_seeds() -> list[bytes]:
+    """Return frames, and what they hold, for the parsers of hyperliquid_frames.c by number."""
+    parsers = {
+        "l2Book": 1, "bbo": 2, "candle": 4, "activeAssetCtx": 5, "activeSpotAssetCtx": 5,
+        "allMids": 6, "userFills": 9, "user": 9,
+    }  # fmt: skip
+    found: dict[bytes, None] = {}
+    rows = {"trades": 3, "orderUpdates": 7}
+    for entry in json.loads((HYPERLIQUID / "ws_frames.json").read_text(encoding="utf-8")):
+        frame = entry.get("frame", {})
+        channel, data = frame.get("channel"), frame.get("data")
+        if entry["dir"] != "s2c" or channel in ("post", "error"):
+            continue
+        if channel in rows:
+            for row in data[:1]:
+                found[bytes([rows[channel]]) + compact(row)] = None
+            if data and "Canceled" in str(data):
+                continue  # one of many that look alike
+        elif channel in parsers:
+            found[bytes([parsers[channel]]) + compact(data)] = None
+            for row in data.get("fills", ())[:1]:
+                found[b"\x08" + compact(row)] = None
+        found[b"\0" + compact(frame)] = None
+    book = {"coin": "kPEPE", "levels": [[{"px": "1.5", "sz": "2", "n": 1}], []], "time": 1}
+    found[b"\1" + compact(book)] = None
+    found[b"\1" + compact({**book, "coin": "ALL"})] = None
+    found[b"\0" + compact({"data": book, "channel": "l2Book"})] = None
+    found[b"\x0a" + compact({"ctxs": [["", [{"markPx": "1"}]]]})] = None
+    return list(found)
+
+
 def seeds() -> dict[str, list[bytes]]:
     """Return the inputs of each target."""
     samples = json.loads(SAMPLES.read_text(encoding="utf-8"))
@@ -165,6 +197,7 @@ def seeds() -> dict[str, list[bytes]]:
         "levels": [bytes([i * 9]) + text.encode() for i, text in enumerate(LEVELS)],
         "binance": binance,
         "lighter": lighter_seeds(),
+        "hyperliquid_frames": hyperliquid_seeds(),
         "book": [bytes((i * step + i // 4) % 256 for i in range(64)) for step in (1, 3, 37, 67, 9)],
         "hyperliquid": [
             bytes([kind, room, count]) + bytes((i * step + i // 7) % 256 for i in range(90))

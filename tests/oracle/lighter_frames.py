@@ -7,9 +7,10 @@ event, or `[("problem",)]`. Only frames of markets in MARKETS give events.
 from __future__ import annotations
 
 import json
-import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+
+from oracle.frame_values import Bad, Unsure, exact, float_value, off_grid, required, whole
 
 # By number on the wire: id, decimals of the price, decimals of the size.
 MARKETS = {
@@ -36,64 +37,12 @@ STATUSES = {
 HOUR = 3_600_000_000_000
 
 
-class Bad(Exception):
-    """A value that makes its row, or its frame, unusable."""
-
-
-class Unsure(Exception):
-    """Whether the value fits 64 bits depends on how fine a grid the decoder takes."""
-
-
 def ns(time: int) -> int:
     """Times by magnitude: s, ms, us, ns; 0 for none."""
     if time <= 0:
         return 0
     unit = 10**9 if time < 10**11 else 10**6 if time < 10**14 else 10**3 if time < 10**17 else 1
     return time * unit if time * unit < 2**63 else 0
-
-
-def whole(row: dict[str, Any], name: str, default: int = 0) -> int:
-    value = row.get(name)
-    if value is None or value == "":
-        return default
-    if isinstance(value, (bool, Decimal)):
-        raise Bad(name)
-    if isinstance(value, str):
-        digits = value.removeprefix("-")
-        if not digits.isascii() or not digits.isdigit() or (len(digits) > 1 and digits[0] == "0"):
-            raise Bad(name)
-        value = int(value)
-    if not isinstance(value, int) or abs(value) >= 2**63:
-        raise Bad(name)
-    return value
-
-
-def exact(row: dict[str, Any], name: str) -> Decimal | None:
-    """A decimal as text or number, without exponent; None where it is absent."""
-    value = row.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise Bad(name)
-    text = value if isinstance(value, str) else str(RAW.get(id(value), value))
-    body = text.removeprefix("-")
-    head, dot, tail = body.partition(".")
-    if not body.isascii() or not head.isdigit() or (dot and not tail.isdigit()):
-        raise Bad(name)
-    number = Decimal(text)
-    if abs(number.scaleb(len(tail.rstrip("0")))) >= 2**63 or len(tail.rstrip("0")) > 18:
-        raise Bad(name)
-    return number
-
-
-RAW: dict[int, str] = {}
-
-
-def required(row: dict[str, Any], name: str) -> Decimal:
-    value = exact(row, name)
-    if value is None:
-        raise Bad(name)
-    return value
 
 
 def identity(row: dict[str, Any], text: str, number: str) -> int:
@@ -170,34 +119,6 @@ def _decode(frame: dict[str, Any]) -> list[tuple[Any, ...]]:
     return _stats(frame, what, market)
 
 
-def _grid(market: str, *, price: tuple[Decimal, ...], size: tuple[Decimal, ...]) -> bool:
-    """Whether a value needs a finer grid than the market has; Bad if it does not fit 64 bits."""
-    off = False
-    for values, places in zip((price, size), MARKETS[market][1:], strict=True):
-        if any(_places(v) > places for v in values):
-            off = True
-            places = max(places, *map(_kept, values))
-            if any(abs(v.scaleb(places)) >= 2**63 for v in values):
-                raise Unsure
-        elif any(abs(v.scaleb(places)) >= 2**63 for v in values):
-            raise Bad("range")
-    return off
-
-
-def _kept(value: Decimal) -> int:
-    """Decimals as sent, without the trailing zeros that do not fit 64 bits."""
-    _, digits, exponent = value.as_tuple()
-    mantissa, places = int("".join(map(str, digits))), -int(exponent)
-    while places > 0 and (places > 18 or mantissa >= 2**63) and mantissa % 10 == 0:
-        mantissa //= 10
-        places -= 1
-    return max(places, 0)
-
-
-def _places(value: Decimal) -> int:
-    return max(-value.normalize().as_tuple().exponent, 0) if value else 0
-
-
 def _book(frame: dict[str, Any], market: str, stage: str) -> list[tuple[Any, ...]]:
     book = frame.get("order_book")
     if not isinstance(book, dict):
@@ -223,7 +144,8 @@ def _book(frame: dict[str, Any], market: str, stage: str) -> list[tuple[Any, ...
                 levels.append((price, size))
         sides.append(tuple(levels))
     every = [level for side in sides for level in side]
-    off = _grid(market, price=tuple(p for p, _ in every), size=tuple(s for _, s in every))
+    prices, sizes = tuple(p for p, _ in every), tuple(s for _, s in every)
+    off = off_grid(MARKETS[market][1:], price=prices, size=sizes)
     time = time or ns(whole(frame, "last_updated_at")) or ns(whole(frame, "timestamp"))
     prev = -1 if stage == "subscribed" else begin
     return [("book", MARKETS[market][0], stage == "subscribed", *sides, nonce, prev, time, off)]
@@ -246,7 +168,7 @@ def _ticker(frame: dict[str, Any], market: str) -> list[tuple[Any, ...]]:
     has = [None not in side for side in sides]
     if not all(has):
         return [("empty", MARKETS[market][0], *has)]
-    off = _grid(market, price=(bid, ask), size=(bid_size, ask_size))
+    off = off_grid(MARKETS[market][1:], price=(bid, ask), size=(bid_size, ask_size))
     time = time or ns(whole(frame, "last_updated_at")) or ns(whole(frame, "timestamp"))
     seq = whole(frame, "nonce", -1)
     return [("quote", MARKETS[market][0], bid, bid_size, ask, ask_size, seq, time, off)]
@@ -307,7 +229,7 @@ def _trades(frame: dict[str, Any], market: str, stage: str) -> list[tuple[Any, .
         if row["id"] in seen:
             continue
         seen.add(row["id"])
-        off = _grid(market, price=(row["price"],), size=(row["size"],))
+        off = off_grid(MARKETS[market][1:], price=(row["price"],), size=(row["size"],))
         market_trade = row["type"] in ("trade", "liquidation")
         events.append(
             ("trade", MARKETS[market][0], row["price"], row["size"], row["maker_ask"], row["id"],
@@ -337,33 +259,6 @@ def _listed(value: Any) -> list[Any]:
     return found
 
 
-def _float(row: dict[str, Any], name: str) -> Decimal | None:
-    """A number that was a binary float: cut to 18 digits and 18 decimals."""
-    value = row.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, (bool, list, dict)):
-        raise Bad(name)
-    if isinstance(value, str) and not JSON_NUMBER.fullmatch(value):
-        raise Bad(name)
-    number = Decimal(value)
-    sign, digits, exponent = number.as_tuple()
-    if not isinstance(exponent, int):
-        raise Bad(name)
-    text = "".join(map(str, digits)).lstrip("0")
-    if len(text) > 18:
-        exponent += len(text) - 18
-        text = text[:18]
-    while exponent < -18 and text:
-        text = text[:-1]
-        exponent += 1
-    if not text:
-        return Decimal(0)
-    if exponent > 0 and int(text) * 10 ** min(exponent, 40) >= 2**63:
-        return None
-    return Decimal((sign, tuple(map(int, text)), exponent))
-
-
 def _candles(
     frame: dict[str, Any], market: str, resolution: str, what: str
 ) -> list[tuple[Any, ...]]:
@@ -382,8 +277,8 @@ def _candles(
             if not isinstance(row, dict):
                 raise Bad("row")
             time = whole(row, "t", -1)
-            prices = [_float(row, key) for key in "ohlc"]
-            volume, quote = _float(row, "v"), _float(row, "V")
+            prices = [float_value(row, key) for key in "ohlc"]
+            volume, quote = float_value(row, "v"), float_value(row, "V")
             if time < 0 or None in prices:
                 raise Bad("row")
         except Bad:
@@ -393,7 +288,7 @@ def _candles(
         if (volume or 0) >= Decimal(2**62).scaleb(-size_decimals):
             raise Unsure
         lots = (volume or Decimal(0)).quantize(step, ROUND_HALF_UP)
-        off = _grid(market, price=tuple(prices), size=())
+        off = off_grid(MARKETS[market][1:], price=tuple(prices), size=())
         events.append(
             ("bar", name, INTERVALS[resolution], what != "candle", ns(time), *prices, lots, quote,
              off)
@@ -401,7 +296,6 @@ def _candles(
     return [*events, *[("row problem",)] * problems]
 
 
-JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 STATS = (
     "index_price", "mark_price", "mid_price", "last_trade_price", "open_interest",
     "open_interest_limit", "funding_rate", "current_funding_rate", "funding_clamp_small",
@@ -428,7 +322,7 @@ def _stats(frame: dict[str, Any], what: str, market: str) -> list[tuple[Any, ...
         try:
             whole(row, "market_id", -1)
             funding = ns(whole(row, "funding_timestamp"))
-            numbers = {name: _float(row, name) for name in STATS}
+            numbers = {name: float_value(row, name) for name in STATS}
         except Bad:
             problems += 1
             continue

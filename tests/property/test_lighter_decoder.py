@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import pathlib
-import random
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.lighter_frames import Unsure, decode
+from oracle.frame_changes import changed, escaped, scribbled, text_of
+from oracle.frame_values import Unsure
+from oracle.lighter_frames import decode
 from oracle.lighter_rig import Rig
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "lighter"
@@ -25,10 +25,7 @@ FRAMES = {
 }
 RIG = Rig()
 EXAMPLES = settings(max_examples=150, deadline=None)
-
-
-def text_of(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+NAMES = ["price", "size", "t", "status", "0", "9", "x"]
 
 
 def same(data: bytes) -> None:
@@ -68,101 +65,16 @@ class _Bare(float):
         return self.text
 
 
-# ---- variations of the known shapes -------------------------------------------------------------
-
-NUMBERS = st.one_of(
-    st.decimals("0", "99999.99", places=2).map(str),
-    st.decimals("-10", "10", places=6).map(str),
-    st.sampled_from([
-        "", "0", "0.00", "-0", "1", "00", "01.5", ".5", "5.", "1e3", "+1", " 1", "1 ", "abc",
-        "9223372036854775807", "9223372036854775808", "0.000000000000000000", "1.10000000000000000",
-        "0.0000000000000000001", "92233720368547758.07", "922337203685477580.8", "NaN", "12\\u0035",
-    ]),
-    st.integers(-(10**20), 10**20),
-    st.integers(0, 10**13),
-    st.sampled_from([None, True, False, [], {}, [1], {"a": 1}, 1.5, -1e-07, 1e30, 1e-30, 0.1]),
-).map(copy.deepcopy)  # fmt: skip
-
-
-@st.composite
-def changed_frames(draw):
-    """A known frame with values, keys and order changed somewhere."""
-    frame = json.loads(json.dumps(draw(st.sampled_from(list(FRAMES.values())))))
-    for _ in range(draw(st.integers(0, 3))):
-        holder = _holder(frame, draw)
-        if isinstance(holder, list):
-            action = draw(st.sampled_from(["drop", "double", "append"]))
-            if action == "append" or not holder:
-                holder.append(draw(NUMBERS))
-            elif action == "drop":
-                holder.pop()
-            else:
-                holder.append(holder[-1])
-            continue
-        if not holder:
-            holder["price"] = draw(NUMBERS)
-            continue
-        key = draw(st.sampled_from(sorted(holder)))
-        action = draw(st.sampled_from(["value", "value", "value", "drop", "rename", "add"]))
-        if action == "value":
-            holder[key] = draw(NUMBERS)
-        elif action == "drop":
-            del holder[key]
-        elif action == "rename":
-            holder[draw(st.sampled_from(["price", "size", "t", "status", "0", "9", "x"]))] = (
-                holder.pop(key)
-            )
-        else:
-            holder["extra_" + key] = draw(NUMBERS)
-    return _shuffled(frame, draw(st.randoms())) if draw(st.booleans()) else frame
-
-
-def _holder(value, draw):
-    """Some object or list inside a frame."""
-    while True:
-        inner = [
-            each
-            for each in (value.values() if isinstance(value, dict) else value)
-            if isinstance(each, (dict, list))
-        ]
-        if not inner or draw(st.integers(0, 3)) == 0:
-            return value
-        value = inner[draw(st.integers(0, len(inner) - 1))]
-
-
-def _shuffled(value, rng: random.Random):
-    if isinstance(value, list):
-        return [_shuffled(each, rng) for each in value]
-    if isinstance(value, dict):
-        items = [(key, _shuffled(each, rng)) for key, each in value.items()]
-        rng.shuffle(items)
-        return dict(items)
-    return value
-
-
 @EXAMPLES
-@given(changed_frames())
+@given(changed(FRAMES.values(), NAMES))
 def test_values_keys_and_order_at_random(frame):
     same(text_of(frame))
 
 
 @EXAMPLES
-@given(changed_frames(), st.randoms())
+@given(changed(FRAMES.values(), NAMES), st.randoms())
 def test_blanks_and_escapes_anywhere(frame, rng):
-    text = json.dumps(frame, indent=rng.choice([None, 1, 3]))
-    # Escape some letters of keys and words: the same JSON.
-    out, inside, skip = [], False, 0
-    for at, c in enumerate(text):
-        if skip:
-            skip -= 1
-        elif c == "\\":
-            skip = 1
-        elif c == '"':
-            inside = not inside
-        elif inside and c.isalpha() and text[at - 1] != "\\" and rng.random() < 0.02:
-            c = f"\\u{ord(c):04x}"
-        out.append(c)
-    same("".join(out).encode())
+    same(escaped(frame, rng))
 
 
 @EXAMPLES
@@ -176,33 +88,9 @@ def test_cut_off_anywhere_it_is_a_problem_and_nothing_else(frame, data):
 @EXAMPLES
 @given(st.sampled_from(list(FRAMES.values())), st.data())
 def test_bytes_changed_at_random_give_what_a_json_parser_gives(frame, data):
-    whole = bytearray(text_of(frame))
-    for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(whole) - 1))
-        whole[at] = data.draw(st.sampled_from(b'{}[]",:0123456789.-eEntf \\x'))
-    try:
-        bytes(whole).decode()
-    except UnicodeDecodeError:
-        return
-    if len({*_keys(bytes(whole))}) != len([*_keys(bytes(whole))]):
-        return  # equal keys: tested by themselves
-    same(bytes(whole))
-
-
-def _keys(data: bytes):
-    """The keys of every object, with where they stand."""
-    found = []
-
-    def pairs(items):
-        names = [name for name, _ in items]
-        found.extend((id(items), name) for name in names)
-        return dict(items)
-
-    try:
-        json.loads(data, object_pairs_hook=pairs)
-    except (ValueError, RecursionError):
-        return []
-    return found
+    changed = scribbled(text_of(frame), data.draw)
+    if changed is not None:
+        same(changed)
 
 
 def test_the_last_of_equal_keys_counts_also_those_that_say_what_it_is():

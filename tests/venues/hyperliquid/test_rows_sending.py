@@ -670,6 +670,22 @@ def test_10_3_the_nonce_of_a_lost_command_is_used_up(run, channel):
     run(main(), 60)
 
 
+def test_10_3_a_nonce_that_many_have_overtaken(run):
+    """The venue takes it no more, whether or not it ever saw it: a look-up can be believed."""
+
+    async def main():
+        async with sending(sim_config=sim(nonces_kept=5), post_timeout_ms=300) as rig:
+            rig.sim.faults.next_reply("post", lose=True, execute=False)
+            command = await rig.place()
+            assert rig.owner.of(command) == ["sent", "unknown"]
+            for _ in range(6):
+                await rig.sender.execute({"type": "noop"})
+            assert await rig.sender.void(command) is False
+            assert rig.owner.problems == []
+
+    run(main(), 60)
+
+
 def test_10_3_a_probe_without_an_answer_says_nothing(run):
     async def main():
         async with sending(post_timeout_ms=300) as rig:
@@ -985,6 +1001,24 @@ def test_an_agent_signs_for_its_account(run):
             assert rig.owner.result(await rig.place()).code == RefusalKind.SIGNER
 
     run(main(), 60)
+
+
+def test_neither_key_nor_signature_is_logged(run, caplog):
+    async def main():
+        async with sending(post_timeout_ms=300) as rig:
+            await rig.place()
+            rig.sim.faults.next_reply("post", lose=True)
+            await rig.place()
+            rig.signer.close()
+            rig.sender.order(command := rig.command())
+            await rig.done(command)
+            return " ".join(repr(each) for each in rig.owner.told)
+
+    with caplog.at_level("DEBUG"):
+        told = run(main(), 60)
+    for text in (caplog.text, told):
+        assert KEYS[0] not in text
+        assert "signature" not in text
 
 
 def test_sides(run):

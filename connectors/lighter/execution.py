@@ -114,6 +114,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
         config = self.config
         self._positions.clear()
         self._balances.reset()
+        self._feed.begin()
         tasks = self._tasks = OwnedTasks("lighter/execution", on_death=self._task_died)
         rest = self._rest = LighterRest(config, auth=tokens.current, clock=self._clock)
         sender = self._sender = Sender(

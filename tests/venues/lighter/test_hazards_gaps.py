@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from venues.lighter.trading_rig import FIRST_FRAMES, Rig, quiet, trading, until
 
-from connectors.lighter import recovery
-from connectors.model import FillReport
+from connectors.lighter import private_stream, recovery
+from connectors.model import FillReport, SubscriptionStatus
 
 TRADES = "account_all_trades/12345"
 
@@ -123,3 +123,44 @@ def test_trades_are_read_after_their_stream_has_begun(
             await until(lambda: seen(rig) == ["1"], 10.0)
 
     run(scenario(), 40)
+
+
+def test_stream_refused_in_mid_connection(run: Any) -> None:
+    """A second token is refused as well: without the stream the account would trade blind."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            text = "auth field is invalid : account_all_trades:12345"
+            refusal = {"error": {"code": 20001, "message": text}}
+            rig.push(refusal)
+            await rig.subscribes(2, (TRADES,))  # asked for again with a new token
+            epoch = rig.client._stream.session.epoch  # type: ignore[union-attr]
+            rig.push(refusal)
+            await rig.reconnected(2)
+            await rig.subscribes(3, (TRADES,))
+            await until(lambda: rig.client._stream.is_ready, 10.0)  # type: ignore[union-attr]
+            assert rig.client._stream.session.epoch > epoch  # type: ignore[union-attr]
+            rig.push(trade(rig, 1, age_s=0.0))
+            await until(lambda: seen(rig) == ["1"])
+            refused = [event for event in rig.status if isinstance(event, SubscriptionStatus)]
+            assert [event.stream for event in refused] == [TRADES]
+
+    run(scenario(), 60)
+
+
+def test_stream_that_never_answers_a_new_token(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its old token runs out an hour later, and the venue says nothing."""
+    monkeypatch.setattr(private_stream, "CONTROL_WAIT_S", 0.0)
+
+    async def scenario() -> None:
+        async with trading(readiness_timeout_s=1.0) as rig:
+            rig.sim.configure(bare_acks=False, typed_frames=False, token_refresh=True)
+            stream = rig.client._stream
+            assert stream is not None
+            epoch = stream.session.epoch
+            stream.rotate()
+            await rig.subscribes(2)
+            rig.sim.configure(bare_acks=True, typed_frames=True)
+            await until(lambda: stream.session.epoch > epoch and stream.is_ready, 10.0)
+
+    run(scenario(), 60)

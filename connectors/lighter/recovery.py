@@ -130,6 +130,7 @@ class Recovery:
                     found = await self._look(lookup)
                 except ConnectorError as error:
                     log.warning("venue=LIGHTER look-up of %s failed: %s", lookup.order, error)
+                    lookup.attempt -= 1  # nothing was answered: no reason to lose patience
                     await asyncio.sleep(RETRY_S)
                     continue
                 given_up = self._reconciler.given_up

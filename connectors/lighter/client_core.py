@@ -305,16 +305,19 @@ class ClientCore:
     def unknown_market(self, market_index: int) -> None:
         """Read the definitions again, once, and then the rows that wait for them."""
         tasks, rest = self._tasks, self._rest
-        if tasks is None or rest is None or not self.markets.may_refresh():
+        if tasks is None or rest is None:
             return
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = tasks.spawn(self._refresh_markets(rest), "markets")
 
     async def _refresh_markets(self, rest: LighterRest) -> None:
-        try:
-            await self.markets.load(rest)
-        except ConnectorError as error:
-            self.on_problem(f"market definitions not read: {error}", None, error)
+        while True:
+            await asyncio.sleep(self.markets.refresh_in_s())
+            try:
+                await self.markets.load(rest)
+                break
+            except ConnectorError as error:
+                self.on_problem(f"market definitions not read yet: {error}", None, error)
         self._feed.replay()
 
     # -- callbacks ---------------------------------------------------------------------

@@ -138,6 +138,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
             on_problem=self.on_problem,
         )
         await self.markets.load(rest)
+        self._feed.replay()  # rows that still waited for definitions at the last disconnect
         await sender.refresh_nonce()
         await self._learn_tier(rest)
         if config.integrator_account_index is not None:

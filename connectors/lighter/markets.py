@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ..model.ids import InstrumentId
 from ..model.instruments import Instrument
-from ..net.clock import Clock, to_ns
+from ..net.clock import NS_PER_S, Clock
 from .instruments import market_index, parse_instruments
 from .rest import LighterRest
 
@@ -58,7 +58,9 @@ class Markets:
         self._refreshed_ns = self._clock.monotonic_ns()
         self.add(parse_instruments(await rest.order_book_details()))
 
-    def may_refresh(self) -> bool:
-        """Whether the last load is long enough ago for another one."""
-        last_ns = self._refreshed_ns
-        return last_ns is None or self._clock.monotonic_ns() - last_ns >= to_ns(REFRESH_PAUSE_S)
+    def refresh_in_s(self) -> float:
+        """Return the seconds until the last load is long enough ago for another one."""
+        if self._refreshed_ns is None:
+            return 0.0
+        age_s = (self._clock.monotonic_ns() - self._refreshed_ns) / NS_PER_S
+        return max(REFRESH_PAUSE_S - age_s, 0.0)

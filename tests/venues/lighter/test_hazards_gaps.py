@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from venues.lighter.trading_rig import FIRST_FRAMES, Rig, quiet, trading, until
 
-from connectors.lighter import private_stream, recovery
+from connectors.lighter import markets, private_stream, recovery
 from connectors.model import FillReport, SubscriptionStatus
 
 TRADES = "account_all_trades/12345"
@@ -164,3 +164,34 @@ def test_stream_that_never_answers_a_new_token(run: Any, monkeypatch: pytest.Mon
             await until(lambda: stream.session.epoch > epoch and stream.is_ready, 10.0)
 
     run(scenario(), 60)
+
+
+NEW_MARKET = {
+    "code": 200,
+    "order_book_details": [
+        {
+            "symbol": "NEW", "market_id": 77, "market_type": "perp", "status": "active",
+            "price_decimals": 2, "size_decimals": 4, "min_base_amount": "0.1",
+            "min_quote_amount": "1",
+        }
+    ],
+    "spot_order_book_details": [],
+}  # fmt: skip
+
+
+def test_trade_of_a_market_added_right_after_the_definitions_were_read(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read again when enough time has passed, and again if that fails."""
+    monkeypatch.setattr(markets, "REFRESH_PAUSE_S", 0.3)
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            rig.sim.faults.next_reply("orderBookDetails", status=400, body={"code": 29404})
+            rig.sim.faults.next_reply("orderBookDetails", body=NEW_MARKET, count=None)
+            rig.push(rig.trade_frame(42, market_id=77))
+            await until(lambda: rig.of(FillReport), 10.0)
+            (report,) = rig.of(FillReport)
+            assert report.instrument_id == "NEW-PERP"
+
+    run(scenario(), 40)

@@ -507,6 +507,7 @@ class OrderDispatch:
         if order.final in (OrderState.REJECTED, OrderState.DENIED):
             if status.is_open or status is OrderStatus.FILLED:
                 self._contradiction(order, f"the venue shows it as {status}")
+                self._hand_on(row.report)  # no event can say it, and it must not live unseen
             return
         if status.is_final:
             self._note_filled(order, row.report)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from ..model.ids import InstrumentId
 from ..model.instruments import Instrument
-from ..net.clock import Clock, to_ns
+from ..net.clock import NS_PER_S, Clock
 
 __all__ = ["Markets"]
 
@@ -69,7 +69,9 @@ class Markets(Generic[K]):
         self._refreshed_ns = self._clock.monotonic_ns()
         self.add(await read())
 
-    def may_refresh(self) -> bool:
-        """Whether the last load is long enough ago for another one."""
-        last_ns = self._refreshed_ns
-        return last_ns is None or self._clock.monotonic_ns() - last_ns >= to_ns(REFRESH_PAUSE_S)
+    def refresh_in_s(self) -> float:
+        """Return the seconds until the last load is long enough ago for another one."""
+        if self._refreshed_ns is None:
+            return 0.0
+        age_s = (self._clock.monotonic_ns() - self._refreshed_ns) / NS_PER_S
+        return max(REFRESH_PAUSE_S - age_s, 0.0)

@@ -239,8 +239,11 @@ class CountingNonces:
             self._give_back(nonce.value)
 
     def unknown(self, nonce: Nonce) -> None:
-        """Nobody knows whether the venue has it: a hard refresh decides."""
-        if self._forget(nonce):
+        """Nobody knows whether the venue has it: a hard refresh decides.
+
+        Also after a refresh that came while it was out: that may have been too early for it.
+        """
+        if self._forget(nonce) or nonce.value > self.baseline:
             self._want_hard()
 
     def suspect(self) -> None:

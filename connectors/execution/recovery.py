@@ -19,7 +19,7 @@ from .lifecycle import Doubt
 from .lookups import Lookup, LookupSchedule, Why
 from .reconcile import Found, Reconciler
 
-__all__ = ["CREATES", "MODIFIES", "LookupRunner", "OnProblem"]
+__all__ = ["CREATES", "MODIFIES", "RETRY_S", "LookupRunner", "OnProblem"]
 
 CREATES = (Why.CREATE_IN_DOUBT, Why.CREATE_UNSEEN)
 MODIFIES = (Why.MODIFY_IN_DOUBT, Why.MODIFY_UNSEEN)
@@ -139,6 +139,7 @@ class LookupRunner:
                     self._log.warning(
                         "venue=%s look-up of %s failed: %s", self._venue, lookup.order, error
                     )
+                    lookup.attempt -= 1  # nothing was answered: no reason to lose patience
                     await asyncio.sleep(RETRY_S)
                     continue
                 self._resolve(lookup, found)

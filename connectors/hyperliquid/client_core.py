@@ -308,16 +308,19 @@ class ClientCore(Connectable):
     def _unknown_coin(self, coin: str) -> None:
         """Read the definitions again, once for all rows that name new coins meanwhile."""
         tasks, rest = self._tasks, self._rest
-        if tasks is None or rest is None or not self.markets.may_refresh():
+        if tasks is None or rest is None:
             return
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = tasks.spawn(self._refresh_markets(rest), "markets")
 
     async def _refresh_markets(self, rest: HyperliquidRest) -> None:
-        try:
-            await self._load_markets(rest)
-        except ConnectorError as error:
-            self.on_problem(f"definitions not read: {error}", None, error)
+        while True:
+            await asyncio.sleep(self.markets.refresh_in_s())
+            try:
+                await self._load_markets(rest)
+                return
+            except ConnectorError as error:
+                self.on_problem(f"definitions not read yet: {error}", None, error)
 
 
 def _make_signer(config: Config) -> ActionSigner | None:

@@ -47,6 +47,7 @@ __all__ = ["AccountFeed", "FeedOwner", "TxOutcome"]
 log = logging.getLogger("connectors.lighter")
 
 MAX_ORPHANS = 1_000
+GAP_MARGIN_NS = 60_000_000_000  # venue's and our clock differ, and trades are published late
 TX_FAILED, TX_PENDING = 0, 1
 
 
@@ -93,6 +94,8 @@ class AccountFeed:
     ----------
     newest_trade_ns : int
         Time of the newest trade seen, venue's clock; 0 before the first.
+    gap_ns : int or None
+        Since when trades may have been missed; None: since never.
     bad_rows, unknown_words :
         Counters: rows that could not be read, rows with a status we do not know.
     """
@@ -119,8 +122,26 @@ class AccountFeed:
         self._clock = clock
         self._orphans: deque[OrderLike | TradeLike] = deque(maxlen=MAX_ORPHANS)
         self.newest_trade_ns = 0
+        self.gap_ns: int | None = None
+        self._since_ns = 0
         self.bad_rows = 0
         self.unknown_words = 0
+
+    def begin(self) -> None:
+        """A `connect` begins: for the first there is nothing that could have been missed."""
+        if self._since_ns:
+            self.note_gap()
+        else:
+            self._since_ns = self._clock.wall_ns()
+
+    def note_gap(self) -> None:
+        """Trades may be missed from now on, until `gap_ns` is taken back.
+
+        Noted when it begins: the next connection may show new trades before the old are read.
+        """
+        if self.gap_ns is None:
+            newest_ns = self.newest_trade_ns
+            self.gap_ns = max(newest_ns - GAP_MARGIN_NS, 0) if newest_ns else self._since_ns
 
     def take_rows(self, stream: str, frame: AccountFrame) -> None:
         """Take the rows of a busy stream; those that do not decode are told by the decoder."""

@@ -187,8 +187,11 @@ class ClientCore(Connectable):
     def on_rows(self, stream: str, frame: AccountFrame) -> None:
         """Take rows of a busy stream; see `account_feed`."""
         self._feed.take_rows(stream, frame)
-        if frame.is_snapshot and self._recovery is not None:
-            self._recovery.arm()  # for the orders that are absent from it
+        recovery = self._recovery
+        if frame.is_snapshot and recovery is not None:
+            if stream == "account_all_trades":
+                recovery.trades_subscribed()
+            recovery.arm()  # for the orders that are absent from it
 
     def on_stream(self, frame: Frame) -> None:
         """Take a frame of another stream."""
@@ -203,17 +206,17 @@ class ClientCore(Connectable):
 
     def on_link_up(self, *, is_reconnect: bool) -> None:
         """Send again; after a gap fetch what was missed."""
-        sender, recovery, tasks = self._sender, self._recovery, self._tasks
-        if sender is None or recovery is None or tasks is None:
+        sender, recovery = self._sender, self._recovery
+        if sender is None or recovery is None:
             return
         sender.resume()
-        if is_reconnect or self._feed.newest_trade_ns:
-            tasks.spawn(recovery.catch_up(), "catch-up")
-        recovery.arm()
+        recovery.link_up()
 
     def on_link_lost(self, epoch: int, why: str) -> None:
         """Settle what was on its way; caches stay until the next snapshots."""
         self._balances.reset()
+        if self._recovery is not None:
+            self._recovery.link_lost()
         if self._sender is not None:
             self._sender.connection_lost(epoch, why)
 
@@ -255,16 +258,19 @@ class ClientCore(Connectable):
     def unknown_market(self, market_index: int) -> None:
         """Read the definitions again, once, and then the rows that wait for them."""
         tasks, rest = self._tasks, self._rest
-        if tasks is None or rest is None or not self.markets.may_refresh():
+        if tasks is None or rest is None:
             return
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = tasks.spawn(self._refresh_markets(rest), "markets")
 
     async def _refresh_markets(self, rest: LighterRest) -> None:
-        try:
-            await self.markets.load(rest.instruments)
-        except ConnectorError as error:
-            self.on_problem(f"market definitions not read: {error}", None, error)
+        while True:
+            await asyncio.sleep(self.markets.refresh_in_s())
+            try:
+                await self.markets.load(rest.instruments)
+                break
+            except ConnectorError as error:
+                self.on_problem(f"market definitions not read yet: {error}", None, error)
         self._feed.replay()
 
     def _slow_down(self) -> None:

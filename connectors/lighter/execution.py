@@ -75,6 +75,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
         config = self.config
         self._positions.clear()
         self._balances.reset()
+        self._feed.begin()
         tasks = self._tasks = OwnedTasks("lighter/execution", on_death=self._teller.task_died)
         rest = self._rest = LighterRest(config, auth=tokens.current, clock=self._clock)
         sender = self._sender = Sender(
@@ -96,6 +97,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
             on_problem=self.on_problem,
         )
         await self.markets.load(rest.instruments)
+        self._feed.replay()  # rows that still waited for definitions at the last disconnect
         await sender.refresh_nonce()
         await self._learn_tier(rest)
         if config.integrator_account_index is not None:

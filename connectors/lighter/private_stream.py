@@ -137,6 +137,7 @@ class PrivateStream(GatedStream):
         self._clock = clock
         self._channels: dict[str, bool] = {}  # wanted -> confirmed, in the order asked for
         self._retried: set[str] = set()  # got a second token already
+        self._renewing: set[str] = set()  # ended and asked for again, with a new token
         self._greeted: asyncio.Future[None] | None = None
         self._rotation = Rotation(config.token_refresh_s, clock.monotonic_ns())
         self.unknown_frames = 0
@@ -225,11 +226,22 @@ class PrivateStream(GatedStream):
             private = [channel for channel in self._channels if self._is_private(channel)]
             for channel in private:
                 self._channels[channel] = False
-            self._spawn(self._subscribe(private, self.session.epoch), "rotate")
+            epoch = self.session.epoch
+            self._spawn(self._subscribe(private, epoch), "rotate")
+            wait_s = self._timeout_s + CONTROL_WAIT_S
+            self._later(wait_s, lambda: self._check_renewed(private, epoch))
         self._arm_rotation()
+
+    def _check_renewed(self, channels: list[str], epoch: int) -> None:
+        """Replace a connection that did not take the new token: the old one runs out."""
+        silent = [c for c in channels if c in self._renewing or not self._channels.get(c, True)]
+        if silent and self.session.epoch == epoch:
+            names = ", ".join(channel.partition("/")[0] for channel in silent)
+            self.session.reconnect(f"no answer to a new auth token of {names}")
 
     async def _renew(self, channel: str, epoch: int) -> None:
         """The venue keeps the old subscription with its old token: end it and ask anew."""
+        self._renewing.add(channel)
         await asyncio.sleep(STAGGER_S * list(self._channels).index(channel))
         with contextlib.suppress(ClientError, TransportError):
             await self.session.send_wait(unsubscribe_frame(channel), key=CONTROL_KEY, epoch=epoch)
@@ -243,6 +255,7 @@ class PrivateStream(GatedStream):
     def _on_lost(self) -> None:
         self._channels = dict.fromkeys(self._channels, False)
         self._retried.clear()
+        self._renewing.clear()
 
     async def _establish(self, epoch: int, *, is_reconnect: bool) -> None:
         """Wait for the greeting, then ask for everything; replaced if the streams stay silent."""
@@ -322,6 +335,7 @@ class PrivateStream(GatedStream):
             name = channel_name(channel)
             if name in self._channels:
                 self._channels[name] = True
+                self._renewing.discard(name)
 
     def _pong(self) -> None:
         try:
@@ -389,6 +403,8 @@ class PrivateStream(GatedStream):
         if stream not in GATE_STREAMS:
             self._channels.pop(channel, None)
         self._owner.on_refused(channel, code, message)
+        if stream in GATE_STREAMS:  # without it the account would be traded blind
+            self.session.reconnect(f"stream {stream} was refused: {message}")
 
     def _ask_again(self) -> None:
         if self.session.is_ready:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
+from ..errors import ConnectorError
 from ..execution.lookups import Lookup, LookupSchedule, Why
 from ..execution.reconcile import Found, Reconciler
-from ..execution.recovery import CREATES, LookupRunner, OnProblem
+from ..execution.recovery import CREATES, RETRY_S, LookupRunner, OnProblem
 from ..net.clock import Clock, to_ns
 from ..net.tasks import OwnedTasks
 from .account_feed import AccountFeed
@@ -14,7 +18,8 @@ from .sending import Command
 
 __all__ = ["Recovery"]
 
-GAP_MARGIN_S = 60.0  # venue's and our clock differ, and trades are published late
+GAP_MARGIN_S = 60.0  # venue's and our clock differ
+SUBSCRIBED_WAIT_S = 2.0
 NOT_FOUND = "not found at venue"
 SEARCHES = 2  # in vain, with growing pauses, for the order of an executed transaction
 
@@ -51,7 +56,11 @@ class Recovery(LookupRunner):
         )
         self._queries = queries
         self._feed = feed
-        self._started_ns = clock.wall_ns()
+        self._link_up = False
+        self._connections = 0  # and renewed streams of trades
+        self._subscribed = asyncio.Event()
+        self._read_early = False  # before the stream had begun
+        self._catching: asyncio.Task[None] | None = None
 
     # -- single orders -----------------------------------------------------------------
 
@@ -91,15 +100,54 @@ class Recovery(LookupRunner):
 
     # -- after a gap -------------------------------------------------------------------
 
+    def link_up(self) -> None:
+        """There is a connection: look up what is due, and read what was missed."""
+        self._link_up = True
+        self._catch_up()
+        self.arm()
+
+    def link_lost(self) -> None:
+        """Trades are missed from now on."""
+        self._link_up = False
+        self._connections += 1
+        self._subscribed.clear()
+        self._read_early = False
+        self._feed.note_gap()
+
+    def trades_subscribed(self) -> None:
+        """The stream of trades has begun, perhaps anew: from here on it tells them all."""
+        if self._link_up and (self._subscribed.is_set() or self._read_early):
+            self._feed.note_gap()  # it was renewed, or begins after the gap was read
+        self._connections += 1
+        self._subscribed.set()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._feed.gap_ns is None or not self._link_up or self._closed:
+            return
+        if self._catching is None or self._catching.done():
+            self._catching = self._tasks.spawn(self.catch_up(), "catch-up")
+
     async def catch_up(self) -> None:
         """Fetch the trades of the time without a connection; tried until the venue answers.
 
         The orders themselves come with the first frame of their stream.
         """
-        newest_ns = self._feed.newest_trade_ns
-        start_ns = max(newest_ns - to_ns(GAP_MARGIN_S), 0) if newest_ns else self._started_ns
-        rows = await self.until_answered(
-            lambda: self._queries.fills_since(start_ns), "trades of the gap"
-        )
-        if rows is not None:
+        while self._link_up and not self._closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SUBSCRIBED_WAIT_S):
+                    await self._subscribed.wait()  # what trades before that must be read as well
+            connections, start_ns = self._connections, self._feed.gap_ns
+            if start_ns is None:
+                return
+            try:
+                rows = await self._queries.fills_since(start_ns)
+            except ConnectorError as error:
+                self._on_problem(f"trades of the gap not read yet: {error}", None, error)
+                await asyncio.sleep(RETRY_S)
+                continue
             self._feed.trades(rows)
+            if connections == self._connections:
+                self._feed.gap_ns = None
+                self._read_early = not self._subscribed.is_set()
+                return

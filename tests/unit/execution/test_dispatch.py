@@ -686,3 +686,16 @@ def test_a_row_names_its_order_by_any_id() -> None:
     by_venue_id = row(S.CANCELED, key=None)
     assert bench.dispatch.status(by_venue_id) is Outcome.TRACKED
     assert bench.kinds == ["Accepted", "Canceled"]
+
+
+@pytest.mark.parametrize("status", [S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED])
+def test_life_in_a_rejected_order_is_reported(status: OrderStatus) -> None:
+    """No event can say it any more; without the report nobody would know that it lives."""
+    bench = Bench()
+    bench.dispatch.rejected(bench.order, "not found at venue")
+    bench.take()
+    assert bench.status(status, client_id="O1") is Outcome.SKIP
+    assert bench.kinds == []
+    (report,) = bench.reports
+    assert (report.client_order_id, report.venue_order_id) == ("O1", "v1")
+    assert bench.dispatch.contradictions == 1

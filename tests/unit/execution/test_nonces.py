@@ -158,6 +158,28 @@ def test_x_06_an_error_nobody_can_attribute_refreshes_at_once() -> None:
     assert nonces.baseline == 100
 
 
+def test_a_doubt_of_before_the_refresh_asks_again() -> None:
+    """An HTTP batch outlives the reconnect, whose refresh was too early for it."""
+    nonces = synced()
+    first, second = nonces.allocate_many(2)
+    nonces.reset()
+    refresh(nonces, 100)  # not arrived yet
+    nonces.unknown(first)
+    nonces.unknown(second)
+    assert nonces.refresh_due
+    refresh(nonces, 102)
+    assert nonces.allocate().value == 102
+
+
+def test_a_doubt_the_refresh_has_settled_asks_nothing() -> None:
+    nonces = synced()
+    nonce = nonces.allocate()
+    nonces.reset()
+    refresh(nonces, 101)
+    nonces.unknown(nonce)
+    assert nonces.is_ready
+
+
 def test_a_late_acceptance_of_an_unknown_counts() -> None:
     nonces = synced()
     nonce = nonces.allocate()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from venues.lighter.trading_rig import Rig, buy, quiet, trading, until
 
+from connectors.errors import TransportError
+from connectors.lighter import recovery
 from connectors.model import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
 
 UNKNOWN_TX = {"code": 21500, "message": "transaction not found"}
@@ -167,6 +169,43 @@ def test_order_executed_between_two_questions(run: Any) -> None:
             assert rig.names == ["OrderSubmitted", "OrderAccepted"]
 
     run(scenario(), 40)
+
+
+def test_look_ups_that_failed_do_not_use_up_the_patience(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REST is down for a while, and shows the trade a moment after it is up again."""
+    monkeypatch.setattr(recovery, "RETRY_S", 0.02)
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.02, http_timeout_s=1.0) as rig:
+            order, index = await rig.seed_open(281476929510300, size="0.1336", price="2352.73")
+            bid = {"bid_id": 281476929510300, "bid_id_str": "281476929510300"}
+            (trade,) = rig.trade_frame(index, **bid)["trades"]["0"]
+            looked = 0
+
+            async def trades_of(tracked: Any) -> list[Any]:
+                nonlocal looked
+                looked += 1
+                if looked < 7:
+                    raise TransportError("no connection")
+                if looked == 7:
+                    return []
+                return await real(tracked)
+
+            queries = rig.client._recovery._queries  # type: ignore[union-attr]
+            real, queries.trades_of = queries.trades_of, trades_of
+            rig.sim.faults.next_reply("trades", body={"code": 200, "trades": [trade]}, count=None)
+            rig.push(
+                rig.order_row(
+                    index, 281476929510300, status="filled",
+                    initial_base_amount="0.1336", filled_base_amount="0.1336",
+                )
+            )  # fmt: skip
+            await until(lambda: rig.of(OrderFilled, order), 10.0)
+            assert looked >= 8
+
+    run(scenario(), 60)
 
 
 # -- a number that was used before -----------------------------------------------------

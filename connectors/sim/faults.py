@@ -98,16 +98,16 @@ class Faults:
 
     def clear(self) -> None:
         """Take every standing fault off; what is held goes out, what was due later happens now."""
+        for connection in list(self._sim.connections.values()):
+            connection.slow_ms = 0.0
+            connection.shape(None, self.random)
+            connection.resume()
         self.handshakes.clear()
         self.replies.clear()
         self.release_holds()
         self.release_all()
         self._agenda.run_all()
         self._sim.clock.offset_ns = 0
-        for connection in list(self._sim.connections.values()):
-            connection.slow_ms = 0.0
-            connection.shape(None, self.random)
-            connection.resume()
 
     def after(self, ms: float, action: Callable[[], None]) -> None:
         """Let a fault go on, or end, after that much simulated time; `clear` does it at once."""

@@ -217,14 +217,17 @@ class Faults:
 
     def stray(self, what: str, connection: int | None = None, count: int = 1) -> int:
         """Send frames no client should trust: one of `STRAY`; return how many got them."""
-        payload, opcode = stray_frame(what, self.stray_event)
         chosen = self.chosen(connection)
-        for one in chosen:
+        self.send_to(chosen, *stray_frame(what, self.stray_event), count)
+        return len(chosen)
+
+    def send_to(self, targets: list[Any], payload: bytes, opcode: int, count: int) -> None:
+        """Send a frame so many times."""
+        for connection in targets:
             for _ in range(count):
                 if opcode == PING:
-                    one.expect_pong()
-                one.send(payload, opcode)
-        return len(chosen)
+                    connection.expect_pong()
+                connection.send(payload, opcode)
 
     # -- handshakes and answers --------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._speedups.lighter_signer import SignedTx
-from ..errors import InvalidKey, InvalidTransaction
+from ..errors import InvalidKey, InvalidTransaction, SigningError
 from .transactions import TxType
 
 __all__ = ["L1Signer", "eip191_digest", "l1_message", "with_l1_signature"]
@@ -109,11 +109,10 @@ def _digits(value: str | bytes) -> str:
 
 def eip191_digest(message: str) -> bytes:
     """Return what a wallet really signs for a text: keccak-256 with Ethereum's prefix, 32 bytes."""
-    from Crypto.Hash import keccak
+    from .._speedups.hyperliquid_signer import keccak256
 
     data = message.encode()
-    prefix = b"\x19Ethereum Signed Message:\n%d" % len(data)
-    return keccak.new(digest_bits=256, data=prefix + data).digest()
+    return keccak256(b"\x19Ethereum Signed Message:\n%d" % len(data) + data)
 
 
 def with_l1_signature(signed: SignedTx, l1_signature: str) -> SignedTx:
@@ -149,7 +148,8 @@ class L1Signer:
     Parameters
     ----------
     private_key : str or bytes
-        64 hexadecimal digits, `0x` in front or not, or 32 bytes.
+        64 hexadecimal digits, `0x` in front or not, or 32 bytes. The signer keeps a copy in memory
+        of its own, wiped when it is collected.
 
     Attributes
     ----------
@@ -162,43 +162,33 @@ class L1Signer:
         If it is not a private key.
     """
 
-    __slots__ = ("_key", "address")
+    __slots__ = ("_core", "address")
 
     def __init__(self, private_key: str | bytes) -> None:
-        from coincurve import PrivateKey
-        from Crypto.Hash import keccak
+        from .._speedups.hyperliquid_signer import SignerCore
 
         self.address = ""
-        secret: bytes | None = None
+        self._core: SignerCore | None = None
         try:
-            if isinstance(private_key, str):
-                secret = bytes.fromhex(private_key.removeprefix("0x"))
-            else:
-                secret = bytes(private_key)
-            self._key = PrivateKey(secret) if len(secret) == 32 else None
-        except (ValueError, TypeError):
-            self._key = None
+            self._core = SignerCore(private_key)
+        except (SigningError, TypeError):
+            pass  # told below, without what was read so far
         finally:
             # An error carries the frames it passes through, and their variables.
-            del private_key, secret
-        if self._key is None:
+            del private_key
+        if self._core is None:
             raise InvalidKey("an Ethereum private key must be 32 bytes, neither 0 nor too large")
-        point = self._key.public_key.format(compressed=False)[1:]
-        digits = keccak.new(digest_bits=256, data=point).hexdigest()[24:]
-        marks = keccak.new(digest_bits=256, data=digits.encode()).hexdigest()
-        self.address = "0x" + "".join(
-            digit.upper() if int(mark, 16) >= 8 else digit
-            for digit, mark in zip(digits, marks, strict=False)
-        )
+        self.address = self._core.address
 
     def sign(self, message: str) -> str:
         """Return the signature of a text for `L1Sig`: 0x, r, s and v (27 or 28), 132 characters.
 
         Deterministic (RFC 6979) with the smaller of the two values of s.
         """
-        assert self._key is not None
-        raw = self._key.sign_recoverable(eip191_digest(message), hasher=None)
-        return f"0x{raw[:64].hex()}{raw[64] + 27:02x}"
+        assert self._core is not None
+        signature = self._core.sign_digest(eip191_digest(message))
+        parts = (signature["r"], signature["s"])
+        return f"0x{''.join(part[2:] for part in parts)}{signature['v']:02x}"
 
     def __repr__(self) -> str:
         return f"L1Signer(address={self.address!r})"

@@ -37,7 +37,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from .._speedups.lighter_signer import SignedTx, SignerCore, error_texts, tx_hash, verify
-from ..errors import InvalidKey, InvalidTransaction
+from ..errors import InvalidTransaction
+from ..keyfile import key_from_file
 from .l1 import L1Signer, l1_message
 from .transactions import DEFAULT_LIFE_MS, DEFAULT_ORDER_LIFE_MS, TxType
 
@@ -47,7 +48,6 @@ Attributes = Mapping[int, int] | None
 
 _IOC, _GTT = 0, 1
 _LIMIT, _MARKET = 0, 1
-_KEY_FILE_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +120,15 @@ class Signer(SignerCore):
         OSError
             If it cannot be read.
         """
-        data = bytearray(_KEY_FILE_MAX + 1)
-        try:
-            with open(path, "rb", buffering=0) as file:
-                size = file.readinto(data)
-            if size > _KEY_FILE_MAX:
-                raise InvalidKey("the key file is too long: it must hold 80 hexadecimal digits")
-            start, end = 0, size
-            while start < end and data[start] in b" \t\r\n":
-                start += 1
-            while end > start and data[end - 1] in b" \t\r\n":
-                end -= 1
-            if end - start == 40:  # which would count as the bytes themselves
-                raise InvalidKey("invalid private key length. expected: 40 got: 20")
-            with memoryview(data)[start:end] as digits:
-                return cls(
-                    digits,
-                    account_index,
-                    api_key_index,
-                    chain_id,
-                    pool_capacity=pool_capacity,
-                    clock_ms=clock_ms,
-                )
-        finally:
-            data[:] = bytes(len(data))
+        with key_from_file(path, 80) as digits:
+            return cls(
+                digits,
+                account_index,
+                api_key_index,
+                chain_id,
+                pool_capacity=pool_capacity,
+                clock_ms=clock_ms,
+            )
 
     @property
     def stats(self) -> SignerStats:

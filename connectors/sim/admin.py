@@ -1,7 +1,8 @@
 """The control endpoint `/_sim/...` of every simulator: what tests in other processes use.
 
 GET   state · connections[?open=true] · faults · config
-POST  fault {"fault": ...} · config {...} · advance {"ms": n} (virtual clock) · clear
+POST  fault {"fault": ...} · push {"frame", "connection"?} · config {...}
+      advance {"ms": n} (virtual clock) · clear
 
 A venue's `Admin` adds its own names to `reads` and `acts`.
 """
@@ -9,7 +10,8 @@ A venue's `Admin` adds its own names to `reads` and `acts`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
@@ -19,7 +21,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from .server import VenueServer
 
-__all__ = ["Admin", "Body", "Query"]
+__all__ = ["Admin", "Body", "Query", "rows"]
 
 Query = Mapping[str, str]
 Body = Mapping[str, Any]
@@ -53,6 +55,7 @@ class Admin:
         }
         self.acts: dict[str, Callable[[Body], Any]] = {
             "fault": sim.faults.apply,
+            "push": lambda body: {"sent": sim.faults.push(**body)},
             "config": self._configure,
             "advance": self._advance,
             "clear": self._clear,
@@ -109,6 +112,17 @@ class Admin:
         self._sim.faults.clear()
         self._sim.record.clear()
         return {}
+
+
+def rows(log: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return what a record keeps (dataclasses) as JSON shows it: bytes are text."""
+    return [
+        {
+            name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            for name, value in asdict(item).items()
+        }
+        for item in log
+    ]
 
 
 def _json(value: Any, status: int = 200) -> web.Response:

@@ -98,16 +98,16 @@ class Faults:
 
     def clear(self) -> None:
         """Take every standing fault off; what is held goes out, what was due later happens now."""
+        for connection in list(self._sim.connections.values()):
+            connection.slow_ms = 0.0
+            connection.shape(None, self.random)
+            connection.resume()
         self.handshakes.clear()
         self.replies.clear()
         self.release_holds()
         self.release_all()
         self._agenda.run_all()
         self._sim.clock.offset_ns = 0
-        for connection in list(self._sim.connections.values()):
-            connection.slow_ms = 0.0
-            connection.shape(None, self.random)
-            connection.resume()
 
     def after(self, ms: float, action: Callable[[], None]) -> None:
         """Let a fault go on, or end, after that much simulated time; `clear` does it at once."""
@@ -217,14 +217,17 @@ class Faults:
 
     def stray(self, what: str, connection: int | None = None, count: int = 1) -> int:
         """Send frames no client should trust: one of `STRAY`; return how many got them."""
-        payload, opcode = stray_frame(what, self.stray_event)
         chosen = self.chosen(connection)
-        for one in chosen:
+        self.send_to(chosen, *stray_frame(what, self.stray_event), count)
+        return len(chosen)
+
+    def send_to(self, targets: list[Any], payload: bytes, opcode: int, count: int) -> None:
+        """Send a frame so many times."""
+        for connection in targets:
             for _ in range(count):
                 if opcode == PING:
-                    one.expect_pong()
-                one.send(payload, opcode)
-        return len(chosen)
+                    connection.expect_pong()
+                connection.send(payload, opcode)
 
     # -- handshakes and answers --------------------------------------------------------------
 

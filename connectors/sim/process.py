@@ -9,14 +9,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import orjson
 
 from .server import VenueServer
+from .settings import Settings
 
-__all__ = ["add_no_verify", "changes", "names", "option_parser", "run"]
+__all__ = ["add_no_verify", "changes", "names", "option_parser", "run", "serve"]
+
+S = TypeVar("S", bound=Settings)
 
 
 def option_parser(
@@ -57,6 +60,18 @@ def changes(arguments: argparse.Namespace) -> dict[str, Any]:
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     del given["scenario"]
     return given
+
+
+def serve(
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    settings: type[S],
+    start: Callable[[S], Awaitable[VenueServer[Any]]],
+) -> int:
+    """Be `connectors sim VENUE`: settings from the command line, then `run`."""
+    arguments = parser.parse_args(argv)
+    config = settings.of(arguments.scenario, **changes(arguments))
+    return run(lambda: start(config))
 
 
 def run(start: Callable[[], Awaitable[VenueServer[Any]]]) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from .. import admin
-from ..admin import Body, Query
+from ..admin import Body, Query, rows
 from .fault_kinds import catalogue
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Admin(admin.Admin):
     def __init__(self, sim: Simulator) -> None:
         super().__init__(sim)
         self.reads |= {
-            "requests": self._requests,
+            "requests": lambda query: rows(sim.requests),
             "book": self._book,
             "faults": lambda query: {"catalogue": catalogue(), "applied": sim.faults.applied},
         }
@@ -71,19 +71,6 @@ class Admin(admin.Admin):
                 for symbol, feed in sim.market.feeds.items()
             },
         }
-
-    def _requests(self, query: Query) -> list[dict[str, Any]]:
-        return [
-            {
-                "ms": request.ms,
-                "method": request.method,
-                "target": request.target,
-                "body": request.body.decode("utf-8", "replace"),
-                "api_key_sent": request.api_key_sent,
-                "status": request.status,
-            }
-            for request in self._sim.requests
-        ]
 
     def _book(self, query: Query) -> dict[str, Any]:
         symbol = query.get("symbol", "")

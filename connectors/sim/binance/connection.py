@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from .. import connection
+from ..windows import RollingWindow
 from .addresses import StreamAddress
 from .control import ControlSession, Reply, error_reply
 from .frames import Frame
@@ -39,7 +39,7 @@ class Connection(connection.Connection):
         self.skipped_count = 0
         self.violations = 0
         self.taps: list[Tap] = []
-        self._arrivals: deque[int] = deque()
+        self._arrivals = RollingWindow(1_000_000_000)
         self._pongs_due = 0
 
     def admit(self, kind: str) -> bool:
@@ -49,12 +49,7 @@ class Connection(connection.Connection):
             return True
         if not self.rate_limited:
             return True
-        now_ns = self.sim.clock.elapsed_ns()
-        arrivals = self._arrivals
-        arrivals.append(now_ns)
-        while arrivals[0] <= now_ns - 1_000_000_000:
-            arrivals.popleft()
-        if len(arrivals) > self.sim.config.max_messages_per_s:
+        if self._arrivals.add(self.sim.clock.elapsed_ns()) > self.sim.config.max_messages_per_s:
             self.violations += 1
             self.sim.note_violation()
             self.close(1008, "Too many requests")

@@ -17,7 +17,7 @@ from ..faults import STRAY, stray_frame
 from ..replies import HANDSHAKE_MODES, HandshakeFault, handshake_action
 from ..shaping import Shaping
 from ..spec import Spec
-from ..wsframes import PING, TEXT
+from ..wsframes import TEXT
 from .connection import Connection, StreamConnection
 from .control import Reply, error_reply
 from .fault_spec import ControlFault, HttpFault
@@ -126,11 +126,7 @@ def frame(board: Faults, spec: Spec) -> dict[str, Any]:
         payload = bytes.fromhex(raw or "")
     else:
         payload, opcode = stray_frame(what, unknown)
-    for connection in targets:
-        for _ in range(count):
-            if opcode == PING:
-                connection.expect_pong()
-            connection.send(payload, opcode)
+    board.send_to(targets, payload, opcode, count)
     return _numbers(targets)
 
 

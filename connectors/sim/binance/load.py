@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ..clock import SimClock
+from ..pace import Pace
 from .feed import Feed
 from .frames import Frame, levels_text
 from .streams import Hub
@@ -70,16 +71,10 @@ class LoadGenerator:
             raise ValueError(f"load mode has no {sorted(unknown)}, only {sorted(builders)}")
         self._sources = [builders[kind](feed) for feed in feeds if feed.usdm for kind in chosen]
         self._turn = 0
-        self._credit = 0.0
-        self._last_ns = clock.elapsed_ns()
+        self._pace = Pace(clock, MAX_BURST_S)
 
     def advance(self) -> None:
-        now_ns = self._clock.elapsed_ns()
-        seconds = min((now_ns - self._last_ns) / 1e9, MAX_BURST_S)
-        self._last_ns = now_ns
-        self._credit += seconds * self.rate_per_s
-        count = int(self._credit)
-        self._credit -= count
+        count = self._pace.due(self.rate_per_s)
         now_ms = self._clock.now_ms()
         channels, sources = self._hub.channels, self._sources
         turn, total = self._turn, len(self._sources)

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from ..clock import SimClock
 from ..matching import EngineListener, EngineOrder, MatchingEngine, Side
+from ..pace import Pace
 from .bots import Maker
 from .candles import Series
 from .feed import Feed
@@ -64,7 +65,7 @@ class Market(EngineListener):
         self._makers: dict[str, Maker] = {}
         self._shares: tuple[list[str], list[float]] = ([], [])
         self._dirty: dict[Feed, None] = {}
-        self._credit = 0.0
+        self._pace = Pace(clock)
         self._advancing = False
         self._last_ns = clock.elapsed_ns()
         self.publisher = Publisher(self, hub, clock)
@@ -162,8 +163,7 @@ class Market(EngineListener):
         now_ns = self.clock.elapsed_ns()
         before_ms, elapsed_ms = self._last_ns // 1_000_000, now_ns // 1_000_000
         self._advancing = True
-        if not self.paused:
-            self._trade((now_ns - self._last_ns) / 1e9)
+        self._trade(self._pace.due(0 if self.paused else self.rate_per_s))
         self._last_ns = now_ns
         self._advancing = False
         self.settle()
@@ -176,14 +176,10 @@ class Market(EngineListener):
         self.settle()
         self.publisher.flush()
 
-    def _trade(self, seconds: float) -> None:
+    def _trade(self, count: int) -> None:
         symbols, weights = self._shares
-        if not symbols or not self.rate_per_s:
+        if not symbols or not count:
             return
-        # A stalled process must not answer with a burst of everything it missed.
-        self._credit += min(seconds, 0.25) * self.rate_per_s
-        count = int(self._credit)
-        self._credit -= count
         for symbol in self._random.choices(symbols, weights, k=count):
             maker = self._makers[symbol]
             if self._random.random() < LIQUIDATION_SHARE:

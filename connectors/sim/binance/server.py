@@ -25,6 +25,7 @@ from ..matching import ListenerGroup, MatchingEngine
 from ..record import Record
 from ..replies import cut
 from ..server import VenueServer
+from ..windows import RollingWindow
 from .addresses import parse_stream_path
 from .admin import Admin
 from .config import SimConfig
@@ -134,8 +135,8 @@ class Simulator(VenueServer[Connection]):
         self.violations = 0
         self.bans = 0
         self.slow_consumers = 0
-        self._handshakes: deque[int] = deque()
-        self._violation_times: deque[int] = deque()
+        self._handshakes = RollingWindow(HANDSHAKE_WINDOW_NS)
+        self._recent_violations = RollingWindow(BAN_WINDOW_NS)
         self._banned_until_ns = 0
         self._settle_scheduled = False
 
@@ -239,13 +240,9 @@ class Simulator(VenueServer[Connection]):
         """Count a connection that sent too much; many of them ban the IP (BN-M-05)."""
         self.violations += 1
         now_ns = self.clock.elapsed_ns()
-        times = self._violation_times
-        times.append(now_ns)
-        while times[0] < now_ns - BAN_WINDOW_NS:
-            times.popleft()
         most = self.config.bans_after_violations
-        if most and len(times) > most:
-            times.clear()
+        if self._recent_violations.add(now_ns) > most > 0:
+            self._recent_violations.clear()
             self.bans += 1
             self._banned_until_ns = now_ns + int(self.config.ban_s * 1e9)
 
@@ -349,12 +346,8 @@ class Simulator(VenueServer[Connection]):
         if now_ns < self._banned_until_ns:
             retry_s = (self._banned_until_ns - now_ns) // 1_000_000_000 + 1
             return web.Response(status=418, headers={"Retry-After": str(retry_s)})
-        recent = self._handshakes
-        recent.append(now_ns)
-        while recent[0] < now_ns - HANDSHAKE_WINDOW_NS:
-            recent.popleft()
-        if len(recent) > self.config.max_handshakes_per_5min:
-            retry_s = (recent[0] + HANDSHAKE_WINDOW_NS - now_ns) // 1_000_000_000 + 1
+        if self._handshakes.add(now_ns) > self.config.max_handshakes_per_5min:
+            retry_s = self._handshakes.retry_after_s(now_ns)
             return web.Response(status=429, headers={"Retry-After": str(retry_s)})
         return None
 
@@ -362,7 +355,7 @@ class Simulator(VenueServer[Connection]):
         """Forget bans, forced refusals and the handshakes counted so far."""
         self.limits.lift()
         self._banned_until_ns = 0
-        self._violation_times.clear()
+        self._recent_violations.clear()
         self._handshakes.clear()
 
     # -- instruments -----------------------------------------------------------------------

@@ -10,11 +10,10 @@ POST  fault {"fault": ...} · push {"frame", "connection"?} · config {...}
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .. import admin
-from ..admin import Body, Query
+from ..admin import Body, Query, rows
 from . import views
 from .numbers import money
 
@@ -33,19 +32,15 @@ class Admin(admin.Admin):
         super().__init__(sim)
         record = sim.record
         self.reads |= {
-            "requests": lambda query: [
-                {**asdict(item), "body": item.body.decode("utf-8", "replace")}
-                for item in record.requests
-            ],
-            "actions": lambda query: [asdict(item) for item in record.actions],
-            "subscribes": lambda query: [asdict(item) for item in record.subscribes],
+            "requests": lambda query: rows(record.requests),
+            "actions": lambda query: rows(record.actions),
+            "subscribes": lambda query: rows(record.subscribes),
             "accounts": self._accounts,
             "orders": self._orders,
             "fills": lambda query: list(sim.exchange.account(query["user"]).fills),
             "book": self._book,
         }
         self.acts |= {
-            "push": self._push,
             "mark": self._mark,
             "order": self._order,
             "funding": self._funding,
@@ -98,9 +93,6 @@ class Admin(admin.Admin):
         return views.book(self._sim.exchange, self._sim.market(query["coin"]))
 
     # -- acting ------------------------------------------------------------------------------
-
-    def _push(self, body: Body) -> Any:
-        return {"sent": self._sim.faults.push(body["frame"], connection=body.get("connection"))}
 
     def _mark(self, body: Body) -> Any:
         self._sim.set_mark(str(body["coin"]), body["price"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
+
+from ..windows import RollingWindow
 
 if TYPE_CHECKING:
     from ..clock import SimClock
@@ -20,42 +21,23 @@ USERS = 10
 POSTS = 100
 
 
-class _Window:
-    """A rolling minute."""
-
-    __slots__ = ("_items", "used")
-
-    def __init__(self) -> None:
-        self._items: deque[tuple[int, int]] = deque()
-        self.used = 0
-
-    def roll(self, now_ns: int) -> int:
-        while self._items and self._items[0][0] <= now_ns - MINUTE_NS:
-            self.used -= self._items.popleft()[1]
-        return self.used
-
-    def add(self, now_ns: int, weight: int) -> None:
-        self._items.append((now_ns, weight))
-        self.used += weight
-
-
 class Limits:
     """Counts what all clients of this simulator do together: they share one IP."""
 
     def __init__(self, config: SimConfig, clock: SimClock) -> None:
         self._config = config
         self._clock = clock
-        self._weight = _Window()
-        self._messages = _Window()
-        self._connections = _Window()
+        self._weight = RollingWindow(MINUTE_NS)
+        self._messages = RollingWindow(MINUTE_NS)
+        self._connections = RollingWindow(MINUTE_NS)
         self.refusals = 0
 
     def on(self, name: str) -> bool:
         return name in self._config.limits
 
-    def _over(self, name: str, window: _Window, weight: int, most: int) -> bool:
+    def _over(self, name: str, window: RollingWindow, weight: int, most: int) -> bool:
         now_ns = self._clock.elapsed_ns()
-        used = window.roll(now_ns)
+        used = window.used(now_ns)
         if self.on(name) and used + weight > most:
             self.refusals += 1
             return True
@@ -79,4 +61,4 @@ class Limits:
 
     @property
     def weight_used(self) -> int:
-        return self._weight.roll(self._clock.elapsed_ns())
+        return self._weight.used(self._clock.elapsed_ns())

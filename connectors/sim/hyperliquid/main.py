@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ..process import add_no_verify, changes, names, option_parser, run
+from ..process import add_no_verify, names, option_parser, serve
 from .config import LIMITS, SCENARIOS, SimConfig
 from .server import start
 
@@ -14,9 +14,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start a simulator, print one line of JSON when it is ready, run until SIGINT or SIGTERM."""
-    arguments = _parser().parse_args(argv)
-    config = SimConfig.of(arguments.scenario, **changes(arguments))
-    return run(lambda: start(config))
+    return serve(_parser(), argv, SimConfig, start)
 
 
 def _parser() -> argparse.ArgumentParser:

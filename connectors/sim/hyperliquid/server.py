@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from ..decimals import positive_units
 from ..replies import cut, cut_short
 from ..server import VenueServer
 from .admin import Admin
@@ -91,8 +91,7 @@ class Simulator(VenueServer[Connection]):
 
     def tick(self, now_ns: int) -> None:
         self.exchange.tick()
-        if self.config.rate_per_s:
-            self.house.advance()
+        self.house.advance(self.config.rate_per_s)
         if now_ns >= self._next_block_ns:
             self._next_block_ns = now_ns + int(self.config.block_ms * 1e6)
             self.publisher.flush()
@@ -122,7 +121,7 @@ class Simulator(VenueServer[Connection]):
     def set_mark(self, coin: str, price: str | None) -> None:
         """Pin a mark price (decimal text), or let it follow the book again (None)."""
         market = self.market(coin)
-        px = None if price is None else _scaled(price, market.px_decimals)
+        px = None if price is None else positive_units(price, market.px_decimals)
         self.exchange.set_mark(market, px)
         self.after_action()
 
@@ -136,8 +135,8 @@ class Simulator(VenueServer[Connection]):
         order = self.house.order(
             market,
             is_buy=side == "buy",
-            px=_scaled(price, market.px_decimals),
-            lots=_scaled(size, market.sz_decimals),
+            px=positive_units(price, market.px_decimals),
+            lots=positive_units(size, market.sz_decimals),
             take=take,
         )
         self.after_action()
@@ -244,14 +243,6 @@ class Simulator(VenueServer[Connection]):
 
     def accept(self, request: web.BaseRequest, path: str, query: str, number: int) -> Connection:
         return Connection(self, request, number)
-
-
-def _scaled(text: str, decimals: int) -> int:
-    """Return decimal text as a count of 10^-decimals. Raises ValueError if it is not one."""
-    value = Decimal(text).scaleb(decimals)
-    if value != int(value) or value <= 0:
-        raise ValueError(f"{text!r} is not a positive multiple of 10^-{decimals}")
-    return int(value)
 
 
 async def start(config: SimConfig | None = None, **changes: Any) -> Simulator:

@@ -9,11 +9,10 @@ POST  fault {"fault": ...} · push {"frame", "connection"?, "channel"?} · confi
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import admin
-from ..admin import Body, Query
+from ..admin import Body, Query, rows
 from .errors import Refused
 from .views import book_levels
 
@@ -33,19 +32,15 @@ class Admin(admin.Admin):
         super().__init__(sim)
         record = sim.record
         self.reads |= {
-            "requests": lambda query: [
-                {**asdict(item), "body": item.body.decode("utf-8", "replace")}
-                for item in record.requests
-            ],
-            "txs": lambda query: [asdict(item) for item in record.txs],
-            "subscribes": lambda query: [asdict(item) for item in record.subscribes],
+            "requests": lambda query: rows(record.requests),
+            "txs": lambda query: rows(record.txs),
+            "subscribes": lambda query: rows(record.subscribes),
             "accounts": lambda query: [a.rest_row() for a in sim.exchange.accounts.values()],
             "orders": self._orders,
             "trades": self._trades,
             "book": self._book,
         }
         self.acts |= {
-            "push": self._push,
             "mark": self._mark,
             "order": self._order,
             "liquidate": self._liquidate,
@@ -93,12 +88,6 @@ class Admin(admin.Admin):
         }
 
     # -- acting ------------------------------------------------------------------------------
-
-    def _push(self, body: Body) -> Any:
-        sent = self._sim.faults.push(
-            body["frame"], connection=body.get("connection"), channel=body.get("channel")
-        )
-        return {"sent": sent}
 
     def _mark(self, body: Body) -> Any:
         self._sim.set_mark(int(body["market"]), body["price"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
+
+from ..windows import RollingWindow
 
 if TYPE_CHECKING:
     from ..clock import SimClock
@@ -34,9 +35,8 @@ class Limits:
     def __init__(self, config: SimConfig, clock: SimClock) -> None:
         self._config = config
         self._clock = clock
-        self._messages: deque[int] = deque()
-        self._requests: deque[tuple[int, int]] = deque()
-        self._used = 0
+        self._messages = RollingWindow(MINUTE_NS)
+        self._requests = RollingWindow(MINUTE_NS)
         self.refusals = 0
 
     def too_many_messages(self) -> bool:
@@ -44,13 +44,10 @@ class Limits:
         if not self._config.limits:
             return False
         now_ns = self._clock.elapsed_ns()
-        messages = self._messages
-        while messages and messages[0] <= now_ns - MINUTE_NS:
-            messages.popleft()
-        if len(messages) >= MESSAGES_PER_MINUTE:
+        if self._messages.used(now_ns) >= MESSAGES_PER_MINUTE:
             self.refusals += 1
             return True
-        messages.append(now_ns)
+        self._messages.add(now_ns)
         return False
 
     def too_many_requests(self, endpoint: str) -> int:
@@ -58,13 +55,9 @@ class Limits:
         if not self._config.limits:
             return 0
         now_ns = self._clock.elapsed_ns()
-        requests = self._requests
-        while requests and requests[0][0] <= now_ns - MINUTE_NS:
-            self._used -= requests.popleft()[1]
         weight = WEIGHTS.get(endpoint, OTHER_WEIGHT)
-        if self._used + weight > BUDGET:
+        if self._requests.used(now_ns) + weight > BUDGET:
             self.refusals += 1
-            return (requests[0][0] + MINUTE_NS - now_ns) // 1_000_000_000 + 1 if requests else 60
-        self._used += weight
-        requests.append((now_ns, weight))
+            return self._requests.retry_after_s(now_ns)
+        self._requests.add(now_ns, weight)
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from ..pace import Pace
 from .markets import Market, fixed
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadGenerator"]
 
-MAX_BURST = 5_000
+MOST_S = 0.5  # what a late turn of the loop makes up for
 
 
 class LoadGenerator:
@@ -27,25 +28,17 @@ class LoadGenerator:
         self._exchange = exchange
         self._publisher = publisher
         self._random = random.Random(f"lighter-sim/load/{exchange.config.seed}")
-        self._owed = 0.0
-        self._last_ns = exchange.clock.elapsed_ns()
+        self._pace = Pace(exchange.clock, MOST_S)
         self.sent = 0
 
     def advance(self) -> None:
         exchange = self._exchange
-        now_ns = exchange.clock.elapsed_ns()
         config = exchange.config
-        owed = self._owed + (now_ns - self._last_ns) * config.load_frames_per_s / 1e9
-        self._owed = min(owed, MAX_BURST)
-        self._last_ns = now_ns
+        due = self._pace.due(config.load_frames_per_s)
         market = exchange.markets[0]
         followers = self._publisher.followers
         kinds = [kind for kind in config.load_kinds if f"{kind}:{market.market_id}" in followers]
-        if not kinds:
-            self._owed = 0.0
-            return
-        while self._owed >= 1:
-            self._owed -= 1
+        for _ in range(due if kinds else 0):
             kind = kinds[self.sent % len(kinds)]
             self.sent += 1
             frame: str = getattr(self, f"_{kind}")(market)

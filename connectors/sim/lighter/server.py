@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
 
+from ..decimals import positive_units
 from ..replies import Reply, cut
 from ..server import VenueServer
 from .admin import Admin
@@ -103,8 +103,7 @@ class Simulator(VenueServer[Connection]):
     def tick(self, now_ns: int) -> None:
         self.admission.run_due()
         self.exchange.tick()
-        if self.config.rate_per_s:
-            self.house.advance()
+        self.house.advance(self.config.rate_per_s)
         if self.config.load_frames_per_s:
             self.load.advance()
         self.publisher.flush()
@@ -120,7 +119,7 @@ class Simulator(VenueServer[Connection]):
     def set_mark(self, market_id: int, price: str | None) -> None:
         """Pin a mark price (decimal text), or let it follow the trades again (None)."""
         market = self.exchange.market(market_id)
-        ticks = None if price is None else _ticks(price, market.price_decimals)
+        ticks = None if price is None else positive_units(price, market.price_decimals)
         self.exchange.set_mark(market, ticks)
         self.exchange.settle()
         self.publisher.flush()
@@ -135,8 +134,8 @@ class Simulator(VenueServer[Connection]):
         order = self.house.order(
             market,
             is_ask=side == "sell",
-            price=_ticks(price, market.price_decimals),
-            size=_ticks(size, market.size_decimals),
+            price=positive_units(price, market.price_decimals),
+            size=positive_units(size, market.size_decimals),
             take=take,
         )
         self.publisher.flush()
@@ -249,14 +248,6 @@ class Simulator(VenueServer[Connection]):
 
     def accept(self, request: web.BaseRequest, path: str, query: str, number: int) -> Connection:
         return Connection(self, request, number)
-
-
-def _ticks(text: str, decimals: int) -> int:
-    """Return decimal text as a count of 10^-decimals. Raises ValueError if it is not one."""
-    value = Decimal(text).scaleb(decimals)
-    if value != int(value) or value <= 0:
-        raise ValueError(f"{text!r} is not a positive multiple of 10^-{decimals}")
-    return int(value)
 
 
 def _json(text: str | None) -> Any:

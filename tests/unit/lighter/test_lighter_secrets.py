@@ -172,7 +172,7 @@ def test_a_good_file_with_bad_arguments(tmp_path: Path) -> None:
     with pytest.raises(TypeError) as caught:
         lighter.Signer.from_file(path, "1", 2, 304)  # type: ignore[arg-type]
     report = shown(caught.value)
-    assert "'data': " in report  # the frame is looked at
+    assert "'digits': " in report  # the frame is looked at
     assert_clean(report, "from_file")
     path.write_text(KEY[:-1] + "z")
     with pytest.raises(InvalidKey) as bad:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from venues.lighter.trading_rig import FIRST_FRAMES, Rig, quiet, trading, until
 
-from connectors.lighter import markets, private_stream, recovery
+from connectors.lighter import private_stream, recovery
 from connectors.model import FillReport, SubscriptionStatus
 
 TRADES = "account_all_trades/12345"
@@ -183,7 +183,7 @@ def test_trade_of_a_market_added_right_after_the_definitions_were_read(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are read again when enough time has passed, and again if that fails."""
-    monkeypatch.setattr(markets, "REFRESH_PAUSE_S", 0.3)
+    monkeypatch.setattr("connectors.execution.markets.REFRESH_PAUSE_S", 0.3)
 
     async def scenario() -> None:
         async with trading() as rig:

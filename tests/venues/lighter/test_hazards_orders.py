@@ -9,7 +9,6 @@ import pytest
 from venues.lighter.trading_rig import Rig, buy, quiet, trading, until
 
 from connectors.errors import TransportError
-from connectors.lighter import recovery
 from connectors.model import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
 
 UNKNOWN_TX = {"code": 21500, "message": "transaction not found"}
@@ -175,7 +174,7 @@ def test_look_ups_that_failed_do_not_use_up_the_patience(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """REST is down for a while, and shows the trade a moment after it is up again."""
-    monkeypatch.setattr(recovery, "RETRY_S", 0.02)
+    monkeypatch.setattr("connectors.execution.recovery.RETRY_S", 0.02)
 
     async def scenario() -> None:
         async with trading(probe_delay_s=0.02, http_timeout_s=1.0) as rig:

@@ -82,7 +82,7 @@ async def _session(url: str, decoder: Decoder) -> None:
         max_frame_size=64 << 20,
     )
     try:
-        await asyncio.wait_for(owner.closed, 20)
+        await asyncio.wait_for(owner.closed, 60)
     finally:
         transport.disconnect()
 
@@ -127,7 +127,7 @@ def test_autobahn_client_groups_1_to_7_and_10(tmp_path: Path) -> None:
             env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
         )
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 90
             while True:
                 with socket.socket() as attempt:
                     if attempt.connect_ex(("127.0.0.1", port)) == 0:
@@ -135,10 +135,10 @@ def test_autobahn_client_groups_1_to_7_and_10(tmp_path: Path) -> None:
                 assert server.poll() is None, (tmp_path / "server.log").read_text()
                 assert time.monotonic() < deadline, "the Autobahn server did not start"
                 time.sleep(0.05)
-            count = asyncio.run(asyncio.wait_for(_run_cases(f"ws://127.0.0.1:{port}"), 280))
+            count = asyncio.run(asyncio.wait_for(_run_cases(f"ws://127.0.0.1:{port}"), 500))
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(40)
     results = json.loads((tmp_path / "reports" / "index.json").read_text())["tickwire"]
     assert len(results) == count >= 240
     bad = {

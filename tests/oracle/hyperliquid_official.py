@@ -79,7 +79,7 @@ class Official:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=40)
         self._process.stdout.close()
 
     def __enter__(self) -> Official:

@@ -280,7 +280,7 @@ class Official:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=60)
         self._process.stdout.close()
 
     def ask(self, **request: Any) -> dict[str, Any]:

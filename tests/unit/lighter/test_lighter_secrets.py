@@ -306,5 +306,5 @@ def test_memory_after_close(tmp_path: Path) -> None:
         assert found() == set()
     finally:
         child.stdin.close()
-        child.wait(timeout=10)
+        child.wait(timeout=40)
         child.stdout.close()

@@ -78,6 +78,9 @@ class Tap:
                 self.held.append((receiver, payload))
                 self.count = 1
                 return []
+            if self.held[0][0] is not receiver:  # only frames of one connection change places
+                self.count += 1
+                return [payload]
             return [payload, self.held.pop()[1]]
         if action == "truncate":
             return [payload[: len(payload) // 2]]

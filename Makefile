@@ -33,7 +33,7 @@ help:
 	@echo "make sanitize      the compiled modules' tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
-	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills: every account book must agree"
+	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills on each venue: every account book must agree"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
 	@echo "make hyperliquid-sdk  the official Hyperliquid SDK, for \`make test\` and \`make bench\` to use"
 	@echo "make verify-signer 10 000 Lighter orders and 1 000 000 nonces, more than \`make test\` checks"
@@ -97,7 +97,10 @@ soak:
 
 ledger:
 	@$(READY) test
-	@$(BIN)/python tests/faults/lighter_ledger.py --drops $(LEDGER_DROPS) --fills $(LEDGER_FILLS) --seed $(LEDGER_SEED) $(ARGS)
+	@for venue in lighter hyperliquid; do \
+		echo "$$venue:"; $(BIN)/python tests/faults/$${venue}_ledger.py --drops $(LEDGER_DROPS) \
+			--fills $(LEDGER_FILLS) --seed $(LEDGER_SEED) $(ARGS) || exit 1; \
+	done
 
 autobahn:
 	@bash .ci/autobahn

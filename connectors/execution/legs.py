@@ -11,7 +11,8 @@ order, fills of both in between, and any of it late or never. Out comes one `Ord
   the update comes before the fills of what it made; or it promotes the leg itself;
 * what a retired leg still says is old news, but its fills count;
 * an end that speaks of fills nobody brought yet waits for them: they belong before it;
-* a new leg that is too big, because the old one traded on its way, asks for a *corrective*.
+* a new leg that is too big, because the old one traded on its way, asks for a *corrective*; one
+  that is not needed at all any more is a *stray*, to be canceled.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class _Legs:
 
     `base` is what was filled by other legs than the present one; `ending` the row that ends the
     order as soon as the fills it speaks of are here; `early` what was said last about the end of
-    a leg that is not known yet.
+    a leg that is not known yet; `size` that of the present leg, if known; `owed` how many
+    refusals a reply has told that rows may tell again.
     """
 
     marker: str | None = None
@@ -77,6 +79,8 @@ class _Legs:
     base: Decimal = _ZERO
     ending: OrderStatusReport | None = None
     early: OrderStatusReport | None = None
+    size: Decimal | None = None
+    owed: int = 0
     retired: deque[str] = field(default_factory=lambda: deque(maxlen=8))
 
     def disarm(self) -> None:
@@ -108,6 +112,7 @@ class LegDispatch(OrderDispatch):
         self._max_held = max_held
         self._legs: dict[str, _Legs] = {}
         self._correctives: list[Corrective] = []
+        self._strays: list[TrackedOrder] = []
 
     # -- commands and replies -----------------------------------------------------------
 
@@ -148,11 +153,17 @@ class LegDispatch(OrderDispatch):
         )
 
     def replace_refused(
-        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+        self,
+        order: TrackedOrder,
+        reason: str,
+        *,
+        code: int | str | None = None,
+        row_may_follow: bool = False,
     ) -> None:
         """The modification failed for certain: the order lives on in its old leg.
 
-        Unless that was canceled meanwhile: then it is over.
+        Unless that was canceled meanwhile: then it is over. With `row_may_follow` a row may tell
+        of the same refusal once more; it must not be taken for that of the next modification.
         """
         legs = self._legs.get(order.client_order_id)
         if order.final is not None:
@@ -160,6 +171,7 @@ class LegDispatch(OrderDispatch):
         if legs is None:
             super().modify_refused(order, reason, code=code)
             return
+        legs.owed += row_may_follow
         was_corrective = legs.is_corrective
         canceled = legs.suppressed_cancel
         held = self._release(legs)
@@ -174,6 +186,7 @@ class LegDispatch(OrderDispatch):
             self._fill_held(order, report)
         if canceled is not None:
             self._cancel_by(order, canceled)
+        self._try_ending(order)
 
     def modify_refused(
         self, order: TrackedOrder, reason: str, *, code: int | str | None = None
@@ -223,7 +236,11 @@ class LegDispatch(OrderDispatch):
             and order.is_accepted
             and report.venue_order_id != order.venue_order_id
         )
-        if not is_other_leg or not report.status.is_open:
+        if not is_other_leg:
+            return self.status(row)
+        if report.status is OrderStatus.REJECTED:
+            return Outcome.SKIP  # of whichever modification: it proves nothing about the last one
+        if not report.status.is_open:
             return self.status(row)
         return Outcome.TRACKED if self.promote_from_query(row) else Outcome.SKIP
 
@@ -231,8 +248,12 @@ class LegDispatch(OrderDispatch):
         """Expect no more fills of an order than have come; an end that waited for them is one."""
         super().stop_missing(order)
         legs = self._legs.get(order.client_order_id)
-        if legs is not None and legs.ending is not None:
+        if legs is None or legs.ending is None:
+            return
+        if legs.ending.status is not OrderStatus.FILLED:
             self._end_by(order, legs.ending)
+        elif legs.marker is None:
+            self._end(order, OrderState.FILLED)
 
     def corrective_not_sent(self, order: TrackedOrder) -> bool:
         """Want a corrective once more that never left; False if there is none under way."""
@@ -246,9 +267,19 @@ class LegDispatch(OrderDispatch):
         return True
 
     @property
-    def wants_correctives(self) -> bool:
-        """Whether there are modifications to send."""
-        return bool(self._correctives)
+    def wants_sending(self) -> bool:
+        """Whether there are correctives or strays to take."""
+        return bool(self._correctives or self._strays)
+
+    def stray(self, order: TrackedOrder) -> None:
+        """Note that a leg of an order that is over may rest at the venue."""
+        if order not in self._strays:
+            self._strays.append(order)
+
+    def take_strays(self) -> list[TrackedOrder]:
+        """Return the orders that are over and of which a leg may still rest; cancel it."""
+        strays, self._strays = self._strays, []
+        return strays
 
     def take_correctives(self) -> list[Corrective]:
         """Return the modifications to send, and forget them."""
@@ -315,7 +346,12 @@ class LegDispatch(OrderDispatch):
         reason = report.reason or self.rules.reject_reason
         legs = self._legs.get(order.client_order_id)
         is_new_leg = order.is_accepted and order.venue_order_id != report.venue_order_id
-        if legs is not None and legs.marker is not None and is_new_leg:
+        if is_new_leg:
+            if legs is None or legs.marker is None:
+                return Outcome.SKIP  # of a replacement that failed, as a reply has told
+            if legs.owed:
+                legs.owed -= 1
+                return Outcome.SKIP
             self.replace_refused(order, reason)
         elif order.filled_size or report.filled_size:
             self._cancel_by(order, replace(report, reason=reason))
@@ -337,7 +373,25 @@ class LegDispatch(OrderDispatch):
             self._legs_of(order).early = report
         if order.final is None:
             self._note_filled(order, report)
+        if order.final is None and report.venue_order_id == order.venue_order_id and report.size:
+            # A leg can be smaller than was asked for: the venue shrinks what only reduces.
+            self._legs_of(order).ending = report
+            self._try_ending(order)
         return Outcome.TRACKED
+
+    def _try_ending(self, order: TrackedOrder) -> None:
+        """End an order whose row said so, if the fills that it spoke of are here."""
+        legs = self._legs.get(order.client_order_id)
+        if legs is None or legs.ending is None or order.final is not None:
+            return
+        ending = legs.ending
+        is_filled = ending.status is OrderStatus.FILLED
+        if order.filled_size - legs.base < (ending.size if is_filled else ending.filled_size):
+            return
+        if not is_filled:
+            self._end_by(order, ending)
+        elif legs.marker is None:
+            self._end(order, OrderState.FILLED)
 
     def _note_filled(self, order: TrackedOrder, report: OrderStatusReport) -> None:
         """Compare with the fills that came; a row counts those of its own leg only."""
@@ -384,9 +438,8 @@ class LegDispatch(OrderDispatch):
         if is_retired:
             legs.base += report.last_size
         outcome = super()._fill(order, report, key)
-        ending = legs.ending
-        if ending is not None and ending.filled_size <= order.filled_size - legs.base:
-            self._end_by(order, ending)
+        if legs.ending is not None:
+            self._try_ending(order)
         return outcome
 
     def _hold(self, order: TrackedOrder, legs: _Legs, report: FillReport, key: FillKey) -> bool:
@@ -465,6 +518,8 @@ class LegDispatch(OrderDispatch):
             return False
         legs = self._legs_of(order)
         target, sent_size = legs.target, legs.sent_size
+        legs.size = leg_size if leg_size is not None else sent_size
+        legs.owed = 0
         if legs.marker is not None and target is not None:
             size = target.size
         elif leg_size is not None:
@@ -547,8 +602,16 @@ class LegDispatch(OrderDispatch):
             return False
         legs = self._legs.pop(order.client_order_id, None)
         if legs is not None:
+            if final is OrderState.FILLED and self._may_rest(order, legs):
+                self.stray(order)
             for report in legs.held:  # not an event any more, and not lost either
                 key = self._fill_key(report)
                 if self.fills.is_new(key):
                     self._hand_late(order, report, key)
         return True
+
+    def _may_rest(self, order: TrackedOrder, legs: _Legs) -> bool:
+        """Tell whether a leg may be at the venue that is not filled, though the order is."""
+        if legs.marker is not None:
+            return True
+        return legs.size is not None and order.filled_size - legs.base < legs.size

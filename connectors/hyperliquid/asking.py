@@ -42,10 +42,11 @@ class Asking(ClientCore):
         if not rows:
             return None
         if order is not None:
-            self.dispatch.answer(rows[0])
+            for row in rows:
+                self.dispatch.answer(row)
             self.order_seen(order)
             self.settled()
-        return shown(rows[0].report)
+        return shown(rows[-1].report)
 
     async def query_account(self) -> AccountState:
         """Return balances and margin: the latest that is known, else asked for."""

@@ -200,6 +200,9 @@ class ClientCore(Connectable):
 
     def on_fills(self, frame: UserFrame) -> None:
         """Take rows of fills."""
+        if frame.user and frame.user.lower() != self._user:
+            self.on_problem(f"fills of another account ({frame.user}) not used", None, None)
+            return
         rows: list[Any] = frame.rows
         self._feed.fills(rows, is_snapshot=frame.is_snapshot)
         self.settled()

@@ -223,7 +223,6 @@ _POSITIVE = (
     "reconcile_interval_s",
     "metadata_refresh_s",
     "inflight_posts_max",
-    "post_queue_max",
     "connections_max",
     "rest_weight_per_min",
     "messages_per_min",
@@ -277,7 +276,8 @@ class Config:
     check_signer :
         Ask at `connect` whether the key may sign for the account.
     inflight_posts_max, post_queue_max :
-        Commands on the WebSocket without an answer; how many may wait for a free place.
+        Commands on the WebSocket without an answer; how many may wait for a free place, or for
+        weight. 0: what cannot leave at once is denied.
     rest_weight_per_min, messages_per_min, connections_max :
         Limits of the venue per IP address; all clients of this process share them.
     command_queue_ms :
@@ -357,8 +357,9 @@ class Config:
             raise ConfigError("market_slippage_bps must be 0 to 9 999")
         if self.expires_after_ms is not None and self.expires_after_ms <= 0:
             raise ConfigError("expires_after_ms must be greater than 0, or None")
-        if self.coalesce_ms < 0 or self.command_queue_ms < 0 or self.signing_pool < 0:
-            raise ConfigError("coalesce_ms, command_queue_ms and signing_pool must not be negative")
+        for name in ("coalesce_ms", "command_queue_ms", "post_queue_max", "signing_pool"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative")
         if not 0 < self.reconnect_min_s <= self.reconnect_max_s:
             raise ConfigError("needs 0 < reconnect_min_s <= reconnect_max_s")
 

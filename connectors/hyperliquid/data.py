@@ -355,6 +355,7 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         except ConnectorError as error:
             log.warning("coin=%s recent trades could not be read: %s", channel.coin, error)
             rows = []
+        rows.reverse()  # sent newest first
         if stream.session.epoch != epoch or self._carriers.get(channel.name) is not stream:
             return  # lost again: the next connection looks for itself
         now_ns = time.time_ns()

@@ -15,7 +15,8 @@ from ..execution.markets import Markets
 from ..execution.planning import Denial
 from ..execution.sending import Command, Kind
 from ..model.instruments import Instrument
-from .orders import ModifyPlan, Rules, plan_modify
+from .instruments import asset_id
+from .orders import CancelPlan, ModifyPlan, Rules, plan_modify
 from .outcomes import Line
 from .sending import Sender
 
@@ -51,7 +52,7 @@ class Modifications:
     @property
     def is_wanted(self) -> bool:
         """Whether anything waits to be sent."""
-        return bool(self._waiting) or self._dispatch.wants_correctives
+        return bool(self._waiting) or self._dispatch.wants_sending
 
     def ask(self, order: TrackedOrder, target: Shape) -> None:
         """Change an order, now or after the modification that is on its way.
@@ -85,6 +86,8 @@ class Modifications:
             if self._can_send:
                 for corrective in self._dispatch.take_correctives():
                     self._correct(corrective)
+                for order in self._dispatch.take_strays():
+                    self._cancel_stray(order)
             for name in list(self._waiting):
                 order, target = self._waiting[name]
                 if order.is_final:
@@ -113,7 +116,7 @@ class Modifications:
         if self.sender is None or not self._can_send:
             raise Denial("not connected to the venue")
         self._dispatch.replace_sent(order, plan.target, sent_size=plan.sent_size)
-        self.sender.modify(Command(Kind.MODIFY, plan, order))
+        self._give(self.sender, Command(Kind.MODIFY, plan, order))
 
     def _plan(self, order: TrackedOrder, target: Shape) -> ModifyPlan:
         line, venue_order_id = order.tag, order.venue_order_id
@@ -146,4 +149,21 @@ class Modifications:
             self._dispatch.replace_refused(order, denial.reason)
             return
         plan = replace(plan, oid=int(corrective.venue_order_id))
-        self.sender.modify(Command(Kind.MODIFY, plan, order))
+        self._give(self.sender, Command(Kind.MODIFY, plan, order))
+
+    @staticmethod
+    def _give(sender: Sender, command: Command) -> None:
+        line = command.subject.tag
+        if isinstance(line, Line):
+            line.commands[Kind.MODIFY] = command  # whose answer counts from now on
+        sender.modify(command)
+
+    def _cancel_stray(self, order: TrackedOrder) -> None:
+        """Cancel what may be left of an order that is filled; nobody waits for the answer."""
+        assert self.sender is not None
+        cloid = order.client_key
+        instrument = self._markets.get(order.instrument_id)
+        if instrument is not None and isinstance(cloid, str):
+            log.warning("order %s is filled: its last leg is canceled", order.client_order_id)
+            plan = CancelPlan(asset_id(instrument), cloid=cloid)
+            self.sender.cancels([Command(Kind.CANCEL, plan, order)])

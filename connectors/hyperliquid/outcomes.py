@@ -165,8 +165,14 @@ class Outcomes:
 
     def tx_refused(self, command: Command, refusal: Refusal) -> None:
         """Tell the order of the refusal."""
-        self._refuse(command, refusal.text, refusal.code, due_post_only=refusal.due_post_only)
         order = command.subject
+        if command.kind is Kind.MODIFY:
+            if self._is_current(command):
+                self._dispatch.replace_refused(
+                    order, refusal.text, code=refusal.code, row_may_follow=True
+                )
+        else:
+            self._refuse(command, refusal.text, refusal.code, due_post_only=refusal.due_post_only)
         is_odd = refusal.code in _GONE or command.kind is Kind.CREATE
         if is_odd and order.is_accepted and not order.is_final:
             self._ask(command, Why.ABSENT, in_s=0.0)
@@ -191,6 +197,8 @@ class Outcomes:
             why,
         )
         doubt, reason = _DOUBTS[command.kind]
+        if command.kind is Kind.MODIFY and not self._is_current(command):
+            return  # the stream has told
         if order.client_order_id not in self._dispatch.registry:
             text = f"{command.kind.value} of {order.client_order_id}: outcome unknown ({why})"
             self._on_problem(text, None)
@@ -207,6 +215,16 @@ class Outcomes:
         self._on_problem(message, code)
 
     # -- inside ------------------------------------------------------------------------
+
+    def _is_current(self, command: Command) -> bool:
+        """Whether a modification is the one whose outcome its order waits for."""
+        order = command.subject
+        line = order.tag
+        return (
+            isinstance(line, Line)
+            and line.commands.get(Kind.MODIFY) is command
+            and self._dispatch.marker(order) is not None
+        )
 
     def _ask(self, command: Command, why: Why, *, in_s: float | None = None) -> None:
         order = command.subject

@@ -36,7 +36,7 @@ from ..net.session import Session
 from .config import VENUE, Config
 from .limits import MESSAGE, IpLimits
 
-__all__ = ["GATES", "PrivateStream", "StreamOwner", "session_policy"]
+__all__ = ["GATES", "PrivateStream", "StreamOwner", "UserRows", "session_policy"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
@@ -72,7 +72,7 @@ class StreamOwner(LinkOwner, Protocol):
         """An error that may be about a command; False if it is not."""
 
 
-class _User(UserHandler):
+class UserRows(UserHandler):
     """Hands on what the decoder reads itself."""
 
     def __init__(self, owner: StreamOwner) -> None:
@@ -124,7 +124,7 @@ class PrivateStream(GatedStream):
                 on_control=self._on_control,
                 on_venue_event=self._on_data,
                 on_problem=self._on_bad,
-                user=_User(owner),
+                user=UserRows(owner),
             ),
             self._on_event,
             policy=session_policy(config),

@@ -97,15 +97,22 @@ class Queries:
     async def find_order(
         self, *, cloid: str | None, venue_order_id: str | None
     ) -> list[DispatchRow]:
-        """Look an order up by either id; at most one row. None found proves nothing."""
-        asked: list[int | str] = [] if cloid is None else [cloid]
-        if venue_order_id is not None and venue_order_id.isdecimal():
-            asked.append(int(venue_order_id))
-        for oid in asked:
-            raw = await self._rest.order_status(self._user, oid)
-            if raw is not None:
-                return self._orders([reported_order(raw)])
-        return []
+        """Look an order up by its ids; none found proves nothing.
+
+        Under its cloid stands what was placed last, which may be a replacement that was refused:
+        then the leg we know is in a row of its own behind it.
+        """
+        rows: list[DispatchRow] = []
+        if cloid is not None:
+            rows = await self._look_up(cloid)
+        is_there = any(row.report.venue_order_id == venue_order_id for row in rows)
+        if not is_there and venue_order_id is not None and venue_order_id.isdecimal():
+            rows += await self._look_up(int(venue_order_id))
+        return rows
+
+    async def _look_up(self, oid: int | str) -> list[DispatchRow]:
+        raw = await self._rest.order_status(self._user, oid)
+        return [] if raw is None else self._orders([reported_order(raw)])
 
     async def fills_of(self, order: TrackedOrder) -> list[FillReport]:
         """Return the fills of an order, of all of its legs."""

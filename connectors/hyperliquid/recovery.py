@@ -23,6 +23,8 @@ from ..execution.lookups import Lookup, LookupSchedule, Why
 from ..execution.reconcile import Found, Reconciler
 from ..execution.recovery import CREATES, MODIFIES, LookupRunner, OnProblem
 from ..execution.sending import Command, Kind
+from ..model.enums import OrderStatus
+from ..model.reports import FillReport
 from ..net.clock import Clock
 from ..net.tasks import OwnedTasks
 from .account_feed import AccountFeed
@@ -115,12 +117,13 @@ class Recovery(LookupRunner):
             cloid=order.client_key if isinstance(order.client_key, str) else None,
             venue_order_id=order.venue_order_id,
         )
-        if rows and rows[0].report.filled_size:
-            # Its fills belong before whatever the row says; those we know make nothing.
-            return Found(rows=rows, fills=await self._queries.fills_of(order))
+        fills: list[FillReport] = []
+        if any(row.report.filled_size for row in rows):
+            # They belong before whatever the row says; those we know make nothing.
+            fills = await self._queries.fills_of(order)
         failure = await self._proof(lookup, rows) if why in KINDS else None
         # Not to be found proves nothing of an order that was there.
-        return Found(rows=rows, is_complete=why in CREATES, failure=failure)
+        return Found(rows=rows, fills=fills, is_complete=why in CREATES, failure=failure)
 
     async def _proof(self, lookup: Lookup, rows: list[DispatchRow]) -> str | None:
         """Return why a command in doubt has failed for certain; None: nobody knows yet."""
@@ -154,10 +157,13 @@ class Recovery(LookupRunner):
             return not rows
         if not rows:
             return False
-        report = rows[0].report
         if why in MODIFIES:
-            return report.venue_order_id == order.venue_order_id
-        return report.status.is_open
+            return all(
+                row.report.venue_order_id == order.venue_order_id
+                or row.report.status is OrderStatus.REJECTED
+                for row in rows
+            )
+        return rows[-1].report.status.is_open
 
     def resolved(self, lookup: Lookup, found: Found, *, settled: bool) -> None:
         """Take what follows from an answer, give up what cannot come, let the next command out."""
@@ -171,7 +177,8 @@ class Recovery(LookupRunner):
     def _settle_leg(self, order: TrackedOrder, found: Found, *, is_late: bool) -> None:
         for row in found.rows:
             report = row.report
-            if report.status.is_final and report.venue_order_id != order.venue_order_id:
+            is_new_leg = report.venue_order_id != order.venue_order_id
+            if is_new_leg and report.status in (OrderStatus.FILLED, OrderStatus.CANCELED):
                 # The new leg was there, and is over: it has to be known before it can end.
                 self._dispatch.replaced(
                     order,
@@ -212,8 +219,18 @@ class Recovery(LookupRunner):
         rows = await self._queries.open_orders()
         now_ns = self._clock.monotonic_ns()
         self._reconciler.open_orders(rows, now_ns=now_ns, believed_open=believed)
+        for row in rows:
+            self._check_over(row)
         self._owner.settled()
         self.arm()
+
+    def _check_over(self, row: DispatchRow) -> None:
+        """An order that is filled, and rests: its last leg was never needed."""
+        order = self._dispatch.registry.find(
+            client_key=row.client_key, venue_order_id=row.report.venue_order_id
+        )
+        if order is not None and order.is_final and order.former_venue_order_ids:
+            self._dispatch.stray(order)
 
     async def catch_up(self) -> None:
         """Read everything after a gap, tried until the venue answers; then the doubts at once."""

@@ -459,7 +459,7 @@ class Sender(SenderBase[Action]):
     def _slot_came(self) -> None:
         """A place came free, for us unless we are gone."""
         self._awaits_slot = False
-        if self.is_running:
+        if self.is_running and not self._has_slot:
             self._reserve()
         else:
             self._limits.posts.pass_on()
@@ -475,6 +475,8 @@ class Sender(SenderBase[Action]):
         if action.holds_slot:
             action.holds_slot = False
             self._limits.posts.give_back()
+            if self._is_full and self.is_running:
+                self._reserve()  # now: the owner may send in this very call
 
     # -- answers -----------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class Tap:
     probability: float = 1.0
     after: int = 0
     held: list[tuple[Send, bytes]] = field(default_factory=list)
+    holder: int | None = None  # the connection of what is held
 
     actions: ClassVar[tuple[str, ...]] = (
         *("drop", "duplicate", "hold", "swap", "delay"),
@@ -71,10 +72,20 @@ class Tap:
             return False
         return self.probability >= 1 or source.random() < self.probability
 
-    def put(self, payload: bytes, send: Send, later: Later, source: random.Random) -> list[bytes]:
+    def put(
+        self,
+        payload: bytes,
+        send: Send,
+        later: Later,
+        source: random.Random,
+        connection: int | None = None,
+    ) -> list[bytes]:
         """Return what goes out in place of a frame; what is late or held goes to `send`."""
-        self.count -= 1
         action = self.action
+        if action == "swap" and self.held and self.holder != connection:
+            return [payload]  # only frames of one connection change places
+        self.count -= 1
+        self.holder = connection
         if action in ("drop", "duplicate", "hold", "swap"):
             out = rearranged(action, (send, payload), self.held)
             if action == "swap" and self.held:
@@ -139,4 +150,4 @@ class Taps(list[Tap]):
     ) -> list[bytes]:
         if not tap.applies(name, connection, self._source):
             return [payload]
-        return tap.put(payload, send, self._later, self._source)
+        return tap.put(payload, send, self._later, self._source, connection)

@@ -183,3 +183,77 @@ def test_a_modification_that_is_not_sent_leaves_the_one_on_its_way_alone() -> No
     bench.status(S.CANCELED, venue_id="v2")
     bench.dispatch.modify_denied(bench.order, "over")
     assert bench.take() == ["Updated", "Canceled", "ModifyRejected"]
+
+
+def test_a_refusal_of_a_leg_nobody_waits_for_ends_nothing() -> None:
+    bench = Bench()
+    bench.modify()
+    bench.dispatch.replace_refused(bench.order, "post only", row_may_follow=True)
+    assert bench.status(S.REJECTED, venue_id="v2") is Outcome.SKIP
+    assert bench.take() == ["ModifyRejected"]
+    assert bench.order.final is None
+
+
+def test_the_row_of_a_refusal_that_was_told_is_not_that_of_the_next_modification() -> None:
+    bench = Bench()
+    bench.modify()
+    bench.dispatch.replace_refused(bench.order, "post only", row_may_follow=True)
+    bench.modify()
+    assert bench.status(S.REJECTED, venue_id="v2") is Outcome.SKIP
+    assert bench.dispatch.marker(bench.order) == "v1"
+    bench.status(S.REJECTED, venue_id="v3")
+    assert bench.take() == ["ModifyRejected", "ModifyRejected"]
+    assert bench.dispatch.marker(bench.order) is None
+
+
+def test_an_answer_that_a_replacement_was_refused_proves_nothing() -> None:
+    bench = Bench()
+    bench.modify()
+    assert bench.dispatch.answer(row(S.REJECTED, venue_id="v2")) is Outcome.SKIP
+    assert bench.dispatch.marker(bench.order) == "v1"
+
+
+def test_an_order_the_venue_has_made_smaller_ends_with_its_fills() -> None:
+    bench = Bench()
+    bench.status(S.FILLED, size="3", filled="3")
+    assert bench.order.final is None
+    bench.fill("a", "3")
+    assert bench.take() == ["Filled"]
+    assert bench.order.state.value == "FILLED"
+    early = Bench()
+    early.fill("a", "3")
+    early.status(S.FILLED, size="3", filled="3")
+    assert early.order.state.value == "FILLED"
+
+
+def test_a_shrunken_leg_that_filled_ends_when_its_modification_is_refused() -> None:
+    bench = Bench()
+    bench.modify()
+    bench.fill("a", "3")
+    bench.status(S.FILLED, size="3", filled="3")
+    assert bench.order.final is None
+    bench.dispatch.replace_refused(bench.order, "gone")
+    assert bench.take() == ["Filled", "ModifyRejected"]
+    assert bench.order.state.value == "FILLED"
+
+
+def test_what_rests_of_an_order_that_is_filled_is_a_stray() -> None:
+    bench = Bench()
+    bench.modify("4", sent="4")
+    bench.replaced()
+    bench.fill("late", "4", "v1")  # the old leg had filled all that was wanted
+    assert bench.take() == ["Updated", "Filled"]
+    assert bench.order.state.value == "FILLED"
+    assert bench.dispatch.wants_sending
+    assert bench.dispatch.take_strays() == [bench.order]
+    assert bench.dispatch.take_strays() == []
+
+
+def test_an_order_that_filled_in_its_last_leg_leaves_no_stray() -> None:
+    bench = Bench()
+    bench.fill("a", "2")
+    bench.modify("6", sent="4")
+    bench.replaced()
+    bench.fill("b", "4", "v2")
+    assert bench.order.state.value == "FILLED"
+    assert bench.dispatch.take_strays() == []

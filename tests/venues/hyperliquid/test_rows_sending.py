@@ -94,7 +94,7 @@ def test_g05_refused_by_itself(run, channel):
 
 
 @both
-def test_g06_a_list_with_one_bad_order(run, channel):
+def test_g06_a_list_with_one_bad_order(run_any, channel):
     async def main():
         async with sending(order_channel=channel, post_timeout_ms=SHORT) as rig:
             bad = rig.command(price=CROSSING, post_only=True)
@@ -104,7 +104,7 @@ def test_g06_a_list_with_one_bad_order(run, channel):
             assert [c for what, c, _ in rig.owner.told if what != "sent"] == commands
             assert len(posted(rig)) == 1
 
-    run(main(), 60)
+    run_any(main(), 60)
 
 
 def test_g07_one_error_for_the_whole_batch(run):
@@ -182,7 +182,7 @@ def test_an_answer_that_never_comes(run, channel):
     run(main(), 60)
 
 
-def test_g11_a_lost_connection_leaves_five_unknown(run):
+def test_g11_a_lost_connection_leaves_five_unknown(run_any):
     async def main():
         async with sending(post_timeout_ms=SHORT) as rig:
             rig.sim.faults.next_reply("post", lose=True, count=5)
@@ -197,7 +197,7 @@ def test_g11_a_lost_connection_leaves_five_unknown(run):
             assert rig.limits.posts.used == 1  # that of the next post alone
             assert rig.owner.of(await rig.place()) == ["sent", "accepted"]
 
-    run(main(), 60)
+    run_any(main(), 60)
 
 
 def test_answers_to_an_older_connection_settle_nothing(run):
@@ -300,7 +300,7 @@ def test_4_6_too_many_posts_is_unknown_at_once(run):
     run(main(), 60)
 
 
-def test_4_6_never_more_posts_than_places(run):
+def test_4_6_never_more_posts_than_places(run_any):
     async def main():
         async with sending(inflight_posts_max=3, post_timeout_ms=SHORT) as rig:
             rig.sim.faults.next_reply("post", delay_s=0.05, count=1_000)
@@ -316,7 +316,7 @@ def test_4_6_never_more_posts_than_places(run):
             sent = [record.nonce for record in rig.sim.record.actions]
             assert sent == sorted(sent)
 
-    run(main(), 60)
+    run_any(main(), 60)
 
 
 def test_two_senders_share_the_places_of_their_host(run):
@@ -345,6 +345,20 @@ def test_the_line_is_bounded(run):
             assert rig.owner.of(commands[3]) == ["not_sent"]
             rig.sender.connection_lost(rig.session.epoch, "gone")
             assert await rig.done(*commands) == ["unknown", "not_sent", "not_sent", "not_sent"]
+
+    run(main(), 60)
+
+
+def test_4_6_failing_fast_instead_of_waiting(run):
+    async def main():
+        async with sending(inflight_posts_max=1, post_queue_max=0, post_timeout_ms=SHORT) as rig:
+            rig.sim.faults.next_reply("post", delay_s=0.2)
+            first, second = rig.command(), rig.command()
+            rig.sender.order(first)
+            rig.sender.order(second)
+            assert rig.owner.of(second) == ["not_sent"]
+            assert await rig.done(first) == ["accepted"]
+            assert rig.owner.of(await rig.place()) == ["sent", "accepted"]
 
     run(main(), 60)
 

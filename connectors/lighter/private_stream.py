@@ -151,7 +151,7 @@ class PrivateStream:
         self._account = str(account_index)
         self._account_index = account_index
         self._clock = clock
-        self._tasks = OwnedTasks("lighter/private")
+        self._tasks = OwnedTasks("lighter/private", on_death=self._task_died)
         self._channels: dict[str, bool] = {}  # wanted -> confirmed, in the order asked for
         self._retried: set[str] = set()  # got a second token already
         self._renewing: set[str] = set()  # ended and asked for again, with a new token
@@ -511,6 +511,11 @@ class PrivateStream:
             self._spawn(self._subscribe(waiting, self.session.epoch), "ask-again")
 
     # -- inside ------------------------------------------------------------------------
+
+    def _task_died(self, name: str, error: BaseException) -> None:
+        """Something of a connection stayed undone (a signer that raises): the next does it all."""
+        self._owner.on_problem(f"task {name} died: {type(error).__name__}", None, None)
+        self.session.reconnect(f"task {name} died")
 
     def _spawn(self, coro: Any, name: str) -> None:
         if self._closing:

@@ -42,7 +42,7 @@ from ..net.session import Session
 from ..net.tasks import OwnedTasks
 from .config import Config
 from .orders import Plan
-from .rest import LighterRest, SendResult, quota
+from .rest import OPEN_CODES, LighterRest, SendResult, quota
 from .wire import SEND_LANE, Frame, sendtx_frame, settles_transaction
 
 __all__ = ["Command", "Kind", "Refusal", "SendOwner", "Sender", "TxSigner", "is_rate_limit"]
@@ -535,6 +535,8 @@ class Sender:
         command = pending.item
         if frame.code in SUCCESS_CODES:
             self._accept(command, None)
+        elif frame.code in OPEN_CODES:
+            self._doubt(command, f"the venue answered code={frame.code}: {frame.message}")
         else:
             refusal = Refusal(frame.code or 0, frame.message)
             if self._may_resend(command, refusal):

@@ -32,6 +32,7 @@ from ..errors import (
     UnknownOutcome,
     VenueError,
 )
+from ..execution.identity import Shape
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
 from ..execution.sequence import LineFull, NotSent, OrderedSender, Place, Turn, TurnState
@@ -108,6 +109,8 @@ class Command:
         When the venue drops it, set when it is signed.
     nonce, tx_hash :
         Set when it is signed.
+    requested : Shape or None
+        What a modification asks for.
     resent : int
         How often it went out again after it was refused for its nonce.
     """
@@ -118,6 +121,7 @@ class Command:
     expires_ms: int = 0
     nonce: Nonce | None = None
     tx_hash: str = ""
+    requested: Shape | None = None
     resent: int = 0
     on_done: Callable[[Command, object], None] | None = field(default=None, repr=False)
 

@@ -10,7 +10,14 @@ from venues.lighter.trading_rig import SINGLE, Rig, buy, quiet, trading, until
 
 from connectors.errors import TransportError
 from connectors.lighter import recovery
-from connectors.model import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
+from connectors.model import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderFilled,
+    OrderModifyRejected,
+    OrderRejected,
+    OrderUpdated,
+)
 
 UNKNOWN_TX = {"code": 21500, "message": "transaction not found"}
 
@@ -206,6 +213,37 @@ def test_look_ups_that_failed_do_not_use_up_the_patience(
             assert looked >= 8
 
     run(scenario(), 60)
+
+
+def test_first_of_two_modifications_refused_while_the_old_size_fills(run: Any) -> None:
+    """The second may have made the order larger: it is not over with the old size."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            order, index = await rig.seed_open(281476929510300)
+            rig.sim.faults.hold_acks(2)
+            rig.client.modify_order(order.client_order_id, size="0.0200")
+            rig.client.modify_order(order.client_order_id, size="0.0300")
+            sends = await rig.sent(3)
+            venue_id = {"bid_id": 281476929510300, "bid_id_str": "281476929510300"}
+            rig.push(rig.trade_frame(index, size="0.0050", **venue_id))
+            await rig.event(OrderFilled, order)
+            refusal = {
+                "type": SINGLE,
+                "code": 21702,
+                "message": "no",
+                "tx_hash": sends[1].hashes[0],
+            }
+            rig.push(refusal)
+            await rig.event(OrderModifyRejected, order)
+            assert rig.client.registry.live == 1
+            larger = {"initial_base_amount": "0.0300", "filled_base_amount": "0.0050"}
+            rig.push(rig.order_row(index, 281476929510300, price="2361.31", **larger))
+            await until(lambda: rig.of(OrderUpdated, order))
+            rig.client.cancel_order(order.client_order_id)
+            await rig.sent(4)
+
+    run(scenario(), 30)
 
 
 # -- answers that leave it open --------------------------------------------------------

@@ -341,11 +341,20 @@ class OrderDispatch:
             self.emit(OrderPendingUpdate(**_about(order), ts_event=now, ts_init=now))
 
     def modify_refused(
-        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+        self,
+        order: TrackedOrder,
+        reason: str,
+        *,
+        code: int | str | None = None,
+        requested: Shape | None = None,
     ) -> bool:
-        """A modification was refused: the order goes on as it was. No event if it is over."""
-        order.requested = None
-        order.doubt &= ~Doubt.MODIFY
+        """A modification was refused: the order goes on as it was. No event if it is over.
+
+        `requested` is what it asked for: one sent after it stays pending. None: there is none.
+        """
+        if requested is None or order.requested == requested:
+            order.requested = None
+            order.doubt &= ~Doubt.MODIFY
         if order.final is not None:
             return False
         self.modify_denied(order, reason, code=code)

@@ -76,7 +76,7 @@ class GatedStream:
         self._timeout_s = timeout_s
         self._warning_s = warning_s
         self._log = logging.getLogger(f"connectors.{venue.lower()}")
-        self._tasks = OwnedTasks(f"{venue.lower()}/private")
+        self._tasks = OwnedTasks(f"{venue.lower()}/private", on_death=self._task_died)
         self._missing: dict[str, str] = {}
         self._gate: asyncio.Future[None] | None = None
         self._timers: set[asyncio.TimerHandle] = set()
@@ -192,6 +192,11 @@ class GatedStream:
 
     def _is_current(self, epoch: int) -> bool:
         return self.session.epoch == epoch and self.session.is_connected
+
+    def _task_died(self, name: str, error: BaseException) -> None:
+        """Something of a connection stayed undone (a signer that raises): the next does it all."""
+        self._link_owner.on_problem(f"task {name} died: {type(error).__name__}", None, None)
+        self.session.reconnect(f"task {name} died")
 
     def _spawn(self, coro: Coroutine[Any, Any, None], name: str) -> None:
         if self._closing:

@@ -212,7 +212,7 @@ class Outcomes:
             due_post_only = "post" in message.lower() and "only" in message.lower()
             self._dispatch.rejected(order, reason, code=code, due_post_only=due_post_only)
         elif command.kind is Kind.MODIFY:
-            self._dispatch.modify_refused(order, reason, code=code)
+            self._dispatch.modify_refused(order, reason, code=code, requested=command.requested)
         elif not self._dispatch.cancel_refused(order, reason, code=code):
             log.info("venue=LIGHTER cancel of %s: %s", order.client_order_id, reason)
             if not order.is_final and code not in TOO_LATE_CODES:

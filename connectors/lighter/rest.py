@@ -42,6 +42,7 @@ TRADING_KEY = "rest-trading"  # a tenth of the limit, for what trading waits for
 BASE_PATH = "/api/v1/"
 OK_CODES = (200, 0, None)
 LIMIT_CODES = (405, 429)
+OPEN_CODES = (29500, 29501)  # internal error, time-out: a transaction may have been taken
 BLOCKED_S = 60.0  # after a 405 of the edge firewall; how long it lasts is not documented
 MAX_PAGES = 1_000
 PAGE_SIZE = 100
@@ -87,7 +88,7 @@ def classify(request: HttpRequest, response: HttpResponse) -> ConnectorError | N
         body = response.json()
         if not isinstance(body, dict):
             raise DecodeError(f"{request.label}: the answer is not a JSON object", 0)
-        code = body.get("code")
+        code = _code(body)
         if code in OK_CODES:
             return None
         if code in LIMIT_CODES:
@@ -95,7 +96,7 @@ def classify(request: HttpRequest, response: HttpResponse) -> ConnectorError | N
         return _refused(request, response, body)
     if status >= 400:
         body = _body(response)
-        if body is not None and body.get("code") not in OK_CODES:
+        if body is not None and _code(body) not in OK_CODES:
             return _refused(request, response, body)
     error = classify_status(request, response)
     if error is not None and status < 400 and not request.is_idempotent:
@@ -116,10 +117,21 @@ def _limited(request: HttpRequest, response: HttpResponse, code: int, message: s
     )
 
 
-def _refused(request: HttpRequest, response: HttpResponse, body: Mapping[str, Any]) -> VenueError:
-    code = body.get("code")
+def _refused(
+    request: HttpRequest, response: HttpResponse, body: Mapping[str, Any]
+) -> ConnectorError:
+    code = _code(body)
     known = code if isinstance(code, int | str) else response.status
-    return VenueError(known, str(body.get("message") or "refused"), status=response.status)
+    text = str(body.get("message") or "refused")
+    if code in OPEN_CODES and not request.is_idempotent:
+        return UnknownOutcome(f"{request.label}: {text} (code={code}); query before sending again")
+    return VenueError(known, text, status=response.status)
+
+
+def _code(body: Mapping[str, Any]) -> object:
+    """Return the code of an answer; numbers may come as text."""
+    code = body.get("code")
+    return int(code) if isinstance(code, str) and code.isdecimal() else code
 
 
 def _body(response: HttpResponse) -> dict[str, Any] | None:

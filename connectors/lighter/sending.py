@@ -32,6 +32,7 @@ from ..errors import (
     VenueError,
 )
 from ..execution import sending
+from ..execution.identity import Shape
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
 from ..execution.sending import LINK_PAUSE, ORDER_WAIT_S, Kind, SenderBase, as_error
@@ -42,7 +43,7 @@ from ..net.ratelimit import RateLimiter
 from ..net.tasks import OwnedTasks
 from .config import Config
 from .orders import Plan
-from .rest import LighterRest, SendResult, quota
+from .rest import OPEN_CODES, LighterRest, SendResult, quota
 from .wire import SEND_LANE, Frame, sendtx_frame, settles_transaction
 
 __all__ = ["Command", "Kind", "Refusal", "SendOwner", "Sender", "TxSigner", "is_rate_limit"]
@@ -86,11 +87,13 @@ class TxSigner(Protocol):
 class Command(sending.Command):
     """One transaction, and whom it is for; `tx_hash` is set when it is signed.
 
-    `resent` is how often it went out again after it was refused for its nonce.
+    `requested` is what a modification asks for, `resent` how often it went out again after it was
+    refused for its nonce.
     """
 
     plan: Plan
     tx_hash: str = ""
+    requested: Shape | None = None
     resent: int = 0
 
 
@@ -431,6 +434,8 @@ class Sender(SenderBase[Command]):
         command = pending.item
         if frame.code in SUCCESS_CODES:
             self._accept(command, None)
+        elif frame.code in OPEN_CODES:
+            self._doubt(command, f"the venue answered code={frame.code}: {frame.message}")
         else:
             refusal = Refusal(frame.code or 0, frame.message)
             if self._may_resend(command, refusal):

@@ -306,9 +306,10 @@ class Trading(ClientCore):
         if order.is_final:
             log.warning("order %s is over (%s): not modified", order.client_order_id, order.state)
             return
-        self.dispatch.modify_sent(order, _shape_of(plan, instrument, order))
+        requested = _shape_of(plan, instrument, order)
+        self.dispatch.modify_sent(order, requested)
         assert self._sender is not None
-        self._sender.send(Command(Kind.MODIFY, plan, subject=order))
+        self._sender.send(Command(Kind.MODIFY, plan, subject=order, requested=requested))
 
     def cancel_order(
         self,

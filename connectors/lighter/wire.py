@@ -161,6 +161,8 @@ def _about_transaction(
         return body.get(name) if value is None else value
 
     code, hashes, request_id = find("code"), find("tx_hash"), find("id")
+    if isinstance(code, str) and code.isdecimal():
+        code = int(code)
     if isinstance(hashes, str):
         hashes = [hashes]
     return Frame(

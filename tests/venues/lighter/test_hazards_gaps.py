@@ -166,6 +166,30 @@ def test_stream_that_never_answers_a_new_token(run: Any, monkeypatch: pytest.Mon
     run(scenario(), 60)
 
 
+def test_signer_that_fails_while_reconnecting(run: Any) -> None:
+    """The streams are asked for on the next connection, and the line moves again."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            tokens = rig.client._tokens
+            assert tokens is not None
+            sign, failures = tokens._sign, [RuntimeError("no"), ValueError("still no")]
+
+            def signs(deadline_s: int) -> str:
+                if failures:
+                    raise failures.pop()
+                return sign(deadline_s)
+
+            tokens._sign = signs
+            rig.sim.faults.abort()
+            await until(lambda: not failures, 10.0)
+            await rig.reconnected()
+            await rig.seed_open(281476929510300)
+            assert [s for s in rig.status if "died: RuntimeError" in getattr(s, "message", "")]
+
+    run(scenario(), 60)
+
+
 NEW_MARKET = {
     "code": 200,
     "order_book_details": [

@@ -6,10 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from venues.lighter.trading_rig import Rig, buy, quiet, trading, until
+from venues.lighter.trading_rig import SINGLE, Rig, buy, quiet, trading, until
 
 from connectors.errors import TransportError
-from connectors.model import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
+from connectors.model import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderFilled,
+    OrderModifyRejected,
+    OrderRejected,
+    OrderUpdated,
+)
 
 UNKNOWN_TX = {"code": 21500, "message": "transaction not found"}
 
@@ -205,6 +212,91 @@ def test_look_ups_that_failed_do_not_use_up_the_patience(
             assert looked >= 8
 
     run(scenario(), 60)
+
+
+def test_first_of_two_modifications_refused_while_the_old_size_fills(run: Any) -> None:
+    """The second may have made the order larger: it is not over with the old size."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            order, index = await rig.seed_open(281476929510300)
+            rig.sim.faults.hold_acks(2)
+            rig.client.modify_order(order.client_order_id, size="0.0200")
+            rig.client.modify_order(order.client_order_id, size="0.0300")
+            sends = await rig.sent(3)
+            venue_id = {"bid_id": 281476929510300, "bid_id_str": "281476929510300"}
+            rig.push(rig.trade_frame(index, size="0.0050", **venue_id))
+            await rig.event(OrderFilled, order)
+            refusal = {
+                "type": SINGLE,
+                "code": 21702,
+                "message": "no",
+                "tx_hash": sends[1].hashes[0],
+            }
+            rig.push(refusal)
+            await rig.event(OrderModifyRejected, order)
+            assert rig.client.registry.live == 1
+            larger = {"initial_base_amount": "0.0300", "filled_base_amount": "0.0050"}
+            rig.push(rig.order_row(index, 281476929510300, price="2361.31", **larger))
+            await until(lambda: rig.of(OrderUpdated, order))
+            rig.client.cancel_order(order.client_order_id)
+            await rig.sent(4)
+
+    run(scenario(), 30)
+
+
+# -- answers that leave it open --------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [29500, 29501, "29501"])
+@pytest.mark.parametrize("way", ["ack", "error", "batch", "batch 400"])
+def test_internal_error_of_the_venue_is_no_refusal(run: Any, code: Any, way: str) -> None:
+    """It says nothing about the transaction, which may have been taken."""
+
+    async def scenario() -> None:
+        async with trading(probe_delay_s=0.2, sim={"ack_mode": "id"}) as rig:
+            orders = [buy(), buy(price="2300.00")]
+            words = {"code": code, "message": "internal error"}
+            if way.startswith("batch"):
+                status = 400 if "400" in way else 200
+                rig.sim.faults.next_reply("sendTxBatch", status=status, body=words, admit=True)
+                rig.client.submit_order_list(orders)
+            else:
+                rig.sim.faults.hold_acks(2)
+                rig.client.submit_order(orders[0])
+                (sent,) = await rig.sent(1)
+                words["tx_hash"] = sent.hashes[0]
+                rig.push({"type": SINGLE, **words} if way == "ack" else {"error": words})
+            (sent, *_) = await rig.sent(1)
+            index = sent.infos[0]["ClientOrderIndex"]
+            body = {"code": 200, "orders": rig.order_row(index, 281476929510300)["orders"]["0"]}
+            rig.sim.faults.next_reply("accountOrders", body=body, count=None)
+            await rig.event(OrderAccepted, orders[0])
+            assert rig.of(OrderRejected) == []
+
+    run(scenario(), 40)
+
+
+@pytest.mark.parametrize("way", ["ack", "batch"])
+def test_success_whose_code_is_text(run: Any, way: str) -> None:
+    async def scenario() -> None:
+        async with trading() as rig:
+            orders = [buy(), buy(price="2300.00")]
+            if way == "batch":
+                body = {"code": "200", "tx_hash": []}
+                rig.sim.faults.next_reply("sendTxBatch", body=body, admit=True)
+                rig.client.submit_order_list(orders)
+            else:
+                rig.sim.faults.next_ack(frame={"type": SINGLE, "code": "200"})
+                rig.client.submit_order(orders[0])
+            sender = rig.client._sender
+            assert sender is not None
+            await rig.sent(1)
+            await until(lambda: not len(sender.inflight) and not sender.nonces.outstanding)
+            await quiet(rig)
+            assert rig.of(OrderRejected) == []
+
+    run(scenario(), 30)
 
 
 # -- a number that was used before -----------------------------------------------------

@@ -189,13 +189,18 @@ class LegDispatch(OrderDispatch):
         self._try_ending(order)
 
     def modify_refused(
-        self, order: TrackedOrder, reason: str, *, code: int | str | None = None
+        self,
+        order: TrackedOrder,
+        reason: str,
+        *,
+        code: int | str | None = None,
+        requested: Shape | None = None,
     ) -> bool:
         """A modification was refused: the one under way, if there is one."""
         if order.final is None and self.marker(order) is not None:
             self.replace_refused(order, reason, code=code)
             return True
-        return super().modify_refused(order, reason, code=code)
+        return super().modify_refused(order, reason, code=code, requested=requested)
 
     def replace_in_doubt(self, order: TrackedOrder) -> None:
         """Nobody knows whether the venue has the modification: the marker stays."""

@@ -43,6 +43,7 @@ cdef extern from "scan.h" nogil:
         const uint8_t *at
         int32_t decimals
 
+    const uint8_t *tw_fail(tw_err *err, int code, const uint8_t *at)
     const uint8_t *tw_ws(const uint8_t *p, const uint8_t *end)
     const uint8_t *tw_byte(const uint8_t *p, const uint8_t *end, uint8_t byte, tw_err *err)
     const uint8_t *tw_string_end(const uint8_t *p, const uint8_t *end, int *escaped, tw_err *err)

@@ -31,11 +31,13 @@ from connectors._speedups._csrc cimport (
     TW_MISSING,
     TW_OFF_PRICE,
     TW_OFF_SIZE,
+    TW_RANGE,
     TW_TYPE,
     TW_UNLIKELY,
     TW_VALUE,
     tw_at_end,
     tw_err,
+    tw_fail,
     tw_fixed,
     tw_levels,
     tw_levels_free,
@@ -107,6 +109,7 @@ cdef extern from "lighter.h" nogil:
         LG_ACK
 
     enum:
+        TW_LG_SCRATCH
         TW_LG_NO_TYPE
         TW_LG_SUBSCRIBED
         TW_LG_UPDATE
@@ -281,6 +284,7 @@ cdef extern from "lighter.h" nogil:
     const tw_lg_word tw_lg_trigger_statuses[5]
     const tw_lg_word tw_lg_trade_kinds[4]
 
+    const uint8_t *tw_lg_text(const uint8_t *p, const uint8_t *end, tw_span *s, uint8_t *scratch, tw_err *err)
     void tw_lg_begin(tw_lg_frame *f, const uint8_t *p, int late)
     tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, tw_err *err)
     int tw_lg_data_key(tw_lg_kind kind)
@@ -813,6 +817,7 @@ cdef dict INTERVALS = {
 }
 
 cdef int64_t HOUR_NS = 3_600_000_000_000
+cdef int64_t MAX_TIME_NS = 0x7FFFFFFFFFFFFFFF
 cdef const uint8_t *NULL_TEXT = b"null"
 
 
@@ -1127,12 +1132,9 @@ cdef class LighterDecoder(Decoder):
         return 0
 
     cdef int32_t unknown(self, const tw_span *market) except -2:
-        cdef Py_ssize_t n = 0
         self.unknown_markets += 1
         if self._on_unknown_market is not None:
-            while n < market.length and market.text[n] != c':' and market.text[n] != c'/':
-                n += 1
-            self._on_unknown_market(market.text[:n].decode("utf-8", "replace"))
+            self._on_unknown_market(_text(market).replace("/", ":").partition(":")[0])
         return 0
 
     # ---- quotes ----------------------------------------------------------------------------------
@@ -1181,9 +1183,9 @@ cdef class LighterDecoder(Decoder):
         Returns the place behind them, NULL with c.err set where it is no JSON.
         """
         cdef const uint8_t *next
-        cdef const uint8_t *key
-        cdef Py_ssize_t key_length
-        cdef int more, escaped
+        cdef tw_span key
+        cdef uint8_t scratch[TW_LG_SCRATCH]
+        cdef int more
         cdef bint listed
         if p >= c.end or (p[0] != c'[' and p[0] != c'{'):
             if p < c.end and p[0] == c'n':
@@ -1199,7 +1201,7 @@ cdef class LighterDecoder(Decoder):
             return p + 1
         while True:
             if not listed:
-                p = tw_string(p, c.end, &key, &key_length, &escaped, &c.err)
+                p = tw_lg_text(p, c.end, &key, scratch, &c.err)
                 if p == NULL:
                     return NULL
                 p = tw_ws(p, c.end)
@@ -1208,7 +1210,7 @@ cdef class LighterDecoder(Decoder):
                     c.err.at = p
                     return NULL
                 p = tw_ws(p + 1, c.end)
-                market = _market_of(key, key_length)
+                market = _market_of(key.text, key.length)
             if p < c.end and p[0] == c'{':
                 p = self.row(p, kind, c, market)
             elif p < c.end and p[0] == c'[' and not listed:
@@ -1295,6 +1297,8 @@ cdef class LighterDecoder(Decoder):
 
     cdef int report_rows(self, list failed) except -1:
         """Tell about rows that were passed over; without a callback the first is raised."""
+        if failed is None:
+            return 0
         self.row_errors += len(failed)
         if self._on_problem is None:
             raise failed[0][0]
@@ -1411,6 +1415,8 @@ cdef class LighterDecoder(Decoder):
             return 0
         while True:
             after = tw_lg_candle_row(p, c.end, &candle, &c.err)
+            if after != NULL and tw_lg_ns(candle.time) > MAX_TIME_NS - <int64_t>interval * 1_000_000_000:
+                after = tw_fail(&c.err, TW_RANGE, p)
             if after == NULL:
                 after = self.bad_row(p, c.err.code, c.err.at, c, -1, f.kind)
                 if after == NULL:
@@ -1463,6 +1469,7 @@ cdef class LighterDecoder(Decoder):
         cdef Py_ssize_t n
         cdef int escaped
         cdef tw_span market
+        cdef uint8_t scratch[TW_LG_SCRATCH]
         cdef bint many
         if p[0] == c'n':
             return 0
@@ -1480,7 +1487,7 @@ cdef class LighterDecoder(Decoder):
             return self.stats(tw_lg_data(f), &f.suffix, f, c)
         p = value
         while True:
-            p = tw_string(p, c.end, &market.text, &market.length, &market.escaped, &c.err)
+            p = tw_lg_text(p, c.end, &market, scratch, &c.err)
             p = tw_ws(tw_ws(p, c.end) + 1, c.end)
             value = p
             p = tw_skip(p, c.end, &c.err)
@@ -1550,13 +1557,14 @@ cdef class LighterDecoder(Decoder):
 
     cdef int deliver(self, tw_lg_frame *f, Pass *c) except -1:
         cdef tw_lg_kind kind = f.kind
-        cdef list failed
+        cdef list failed = self.failed  # rows of this frame, not of one that a handler feeds
+        self.failed = None
         if TW_UNLIKELY(f.stage == TW_LG_CONTROL or f.stage == TW_LG_NO_TYPE):
             return self.control(f, c)
         if TW_UNLIKELY(self._awaiting):
             self.first(f)
         if kind >= LG_ORDERS:
-            return self.rows_of_account(f, c)
+            return self.rows_of_account(f, failed)
         if TW_UNLIKELY(kind == LG_OTHER):
             return self.venue_event(f, c)
         if TW_UNLIKELY(kind != f.channel_kind):
@@ -1568,7 +1576,10 @@ cdef class LighterDecoder(Decoder):
         if kind == LG_TICKER:
             return self.deliver_ticker(f, c)
         if kind == LG_TRADE:
-            self.deliver_trades(f, c)
+            try:
+                self.deliver_trades(f, c)
+            finally:
+                self.report_rows(failed)
         elif kind == LG_HEIGHT:
             if f.height < 0:
                 c.err.code = TW_MISSING
@@ -1580,7 +1591,7 @@ cdef class LighterDecoder(Decoder):
             self.deliver_candles(f, c)
         else:
             self.deliver_stats(f, c)
-        if TW_UNLIKELY(self.failed is not None):
+        if TW_UNLIKELY(self.failed is not None):  # read at delivery
             failed = self.failed
             self.failed = None
             self.report_rows(failed)
@@ -1597,11 +1608,9 @@ cdef class LighterDecoder(Decoder):
         self._first(_text(&f.channel).replace("/", ":"), f.stage == TW_LG_SUBSCRIBED)
         return 0
 
-    cdef int rows_of_account(self, tw_lg_frame *f, Pass *c) except -1:
+    cdef int rows_of_account(self, tw_lg_frame *f, list failed) except -1:
         cdef AccountFrame frame = self.frame
-        cdef list failed = self.failed
         self.frame = None
-        self.failed = None
         frame.type = _text(&f.type)
         frame.channel = _text(&f.channel)
         frame.is_snapshot = f.stage == TW_LG_SUBSCRIBED
@@ -1610,13 +1619,14 @@ cdef class LighterDecoder(Decoder):
         frame.ts_event = tw_lg_ns(f.timestamp)
         frame.ts_init = self.ts_init
         self.account_frames += 1
-        if f.kind == LG_FILLS:
-            self.account.on_trades(frame)
-        elif f.kind == LG_POSITIONS:
-            self.account.on_positions(frame)
-        else:
-            self.account.on_orders(frame)
-        if failed is not None:
+        try:
+            if f.kind == LG_FILLS:
+                self.account.on_trades(frame)
+            elif f.kind == LG_POSITIONS:
+                self.account.on_positions(frame)
+            else:
+                self.account.on_orders(frame)
+        finally:
             self.report_rows(failed)
         return 0
 
@@ -1722,6 +1732,8 @@ cdef int64_t _next_funding(int64_t funding, int64_t now) noexcept nogil:
     the next one; 0: not known."""
     if funding == 0 or funding > now:
         return funding
+    if now > MAX_TIME_NS - HOUR_NS:
+        return 0
     return now - now % HOUR_NS + HOUR_NS
 
 

@@ -154,8 +154,8 @@ static inline const uint8_t *tw_lg_int(const uint8_t *p, const uint8_t *end, int
     return tw_int(p, end, out, err);
 }
 
-/* A number whose exact text comes under another key: what does not fit (rounded by a double, with
- * an exponent) is left out. */
+/* A number that a row can do without: its exact text comes under another key, or nobody acts on
+ * it. What is none, or does not fit (rounded by a double, with an exponent), is left out. */
 static inline const uint8_t *tw_lg_weak_int(const uint8_t *p, const uint8_t *end, int64_t *out,
                                             tw_err *err) {
     int64_t value = *out;
@@ -664,11 +664,11 @@ static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *en
         case 16: p = tw_lg_int(p, end, &t->ask_account, err); break;
         case 17: p = tw_lg_int(p, end, &t->bid_account, err); break;
         case 18: p = tw_bool(p, end, &t->is_maker_ask, err); break;
-        case 19: p = tw_lg_int(p, end, &t->block_height, err); break;
-        case 20: p = tw_lg_int(p, end, &t->timestamp, err); break;
+        case 19: p = tw_lg_weak_int(p, end, &t->block_height, err); break;
+        case 20: p = tw_lg_weak_int(p, end, &t->timestamp, err); break;
         case 21: p = tw_lg_int(p, end, &t->taker_fee, err); break;
         case 22: p = tw_lg_int(p, end, &t->maker_fee, err); break;
-        case 23: p = tw_lg_int(p, end, &t->transaction_time, err); break;
+        case 23: p = tw_lg_weak_int(p, end, &t->transaction_time, err); break;
         case 24: p = tw_lg_int(p, end, &t->integrator_taker_fee, err); break;
         case 25: p = tw_lg_int(p, end, &t->integrator_maker_fee, err); break;
         )
@@ -892,8 +892,8 @@ static inline const uint8_t *tw_lg_order_row(const uint8_t *p, const uint8_t *en
         case 8: p = tw_lg_int(p, end, &o->nonce, err); break;
         case 9: p = tw_optional_fixed(p, end, &o->remaining, err); break;
         case 10: p = tw_bool(p, end, &o->is_ask, err); break;
-        case 11: p = tw_lg_int(p, end, &o->base_size, err); break;
-        case 12: p = tw_lg_int(p, end, &o->base_price, err); break;
+        case 11: p = tw_lg_weak_int(p, end, &o->base_size, err); break;
+        case 12: p = tw_lg_weak_int(p, end, &o->base_price, err); break;
         case 13: p = tw_optional_fixed(p, end, &o->filled, err); break;
         case 14: p = tw_optional_fixed(p, end, &o->filled_quote, err); break;
         case 16: p = TW_LG_CHOOSE(tw_lg_order_types, &o->type); break;
@@ -903,15 +903,15 @@ static inline const uint8_t *tw_lg_order_row(const uint8_t *p, const uint8_t *en
         case 20: p = tw_lg_int(p, end, &o->order_expiry, err); break;
         case 21: p = TW_LG_CHOOSE(tw_lg_statuses, &o->status); break;
         case 22: p = TW_LG_CHOOSE(tw_lg_trigger_statuses, &o->trigger_status); break;
-        case 23: p = tw_lg_int(p, end, &o->trigger_time, err); break;
+        case 23: p = tw_lg_weak_int(p, end, &o->trigger_time, err); break;
         case 24: p = tw_lg_weak_int(p, end, &parent, err); break;
-        case 25: p = tw_lg_int(p, end, &o->parent_id, err); break;
-        case 26: p = tw_lg_int(p, end, &o->to_trigger_0, err); break;
-        case 27: p = tw_lg_int(p, end, &o->to_trigger_1, err); break;
-        case 28: p = tw_lg_int(p, end, &o->to_cancel_0, err); break;
-        case 32: p = tw_lg_int(p, end, &o->block_height, err); break;
-        case 33: p = tw_lg_int(p, end, &o->timestamp, err); break;
-        case 34: p = tw_lg_int(p, end, &o->created_at, err); break;
+        case 25: p = tw_lg_weak_int(p, end, &o->parent_id, err); break;
+        case 26: p = tw_lg_weak_int(p, end, &o->to_trigger_0, err); break;
+        case 27: p = tw_lg_weak_int(p, end, &o->to_trigger_1, err); break;
+        case 28: p = tw_lg_weak_int(p, end, &o->to_cancel_0, err); break;
+        case 32: p = tw_lg_weak_int(p, end, &o->block_height, err); break;
+        case 33: p = tw_lg_weak_int(p, end, &o->timestamp, err); break;
+        case 34: p = tw_lg_weak_int(p, end, &o->created_at, err); break;
         case 35: p = tw_lg_int(p, end, &o->updated_at, err); break;
         case 36: p = tw_lg_int(p, end, &o->transaction_time, err); break;
         )

@@ -30,6 +30,8 @@ cdef extern from "decimal.h" nogil:
     bint TW_LIKELY(bint)
     bint TW_UNLIKELY(bint)
     const uint8_t *tw_decimal_slow(const uint8_t *p, const uint8_t *end, tw_fixed *out, int *code)
+    int tw_fixed_add(tw_fixed a, tw_fixed b, tw_fixed *out)
+    int tw_fixed_share(tw_fixed x, int64_t factor, int32_t decimals, tw_fixed *out)
     int tw_to_scale(tw_fixed x, const tw_scale *s, int off, int64_t *out)
     int tw_text_to_scale(const uint8_t *p, const uint8_t *end, Py_ssize_t before, const tw_scale *s, int64_t *out)
 

@@ -8,9 +8,12 @@ from _typeshed import ReadableBuffer
 from .errors import DecodeError
 from .events import EventHandler, InstrumentBase
 from .feed import Decoder
+from .fills import DirectFills
 from .symbols import SymbolTable
+from .words import LiquiditySide
 
 __all__ = [
+    "AccountFills",
     "AccountFrame",
     "AccountHandler",
     "Ack",
@@ -49,6 +52,24 @@ class TradeKind(IntEnum):
     LIQUIDATION = 1
     DELEVERAGE = 2
     MARKET_SETTLEMENT = 3
+
+@final
+class AccountFills:
+    def __init__(
+        self,
+        direct: DirectFills,
+        account_index: int,
+        *,
+        instrument_of: Callable[[int], object | None],
+        wall_ns: Callable[[], int],
+        maker: LiquiditySide,
+        taker: LiquiditySide,
+        currency: str,
+        fee_decimals: int,
+    ) -> None: ...
+    @property
+    def newest_ns(self) -> int: ...
+    def take(self, frame: AccountFrame) -> list[TradeRow]: ...
 
 @final
 class OrderRow:
@@ -214,6 +235,8 @@ class AccountFrame:
     @property
     def type(self) -> str: ...
     @property
+    def stream(self) -> str: ...
+    @property
     def is_snapshot(self) -> bool: ...
     @property
     def account_index(self) -> int: ...
@@ -227,6 +250,8 @@ class AccountFrame:
     def rows(self) -> list[OrderRow] | list[TradeRow] | list[PositionRow]: ...
     @property
     def problems(self) -> list[RowProblem]: ...
+    @property
+    def problem_count(self) -> int: ...
     def __len__(self) -> int: ...
 
 @final

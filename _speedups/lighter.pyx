@@ -24,7 +24,7 @@ from cpython.object cimport PyObject
 from decimal import Decimal
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from connectors._speedups._csrc cimport (
     TW_LIKELY,
@@ -39,6 +39,7 @@ from connectors._speedups._csrc cimport (
     tw_err,
     tw_fail,
     tw_fixed,
+    tw_fixed_share,
     tw_levels,
     tw_levels_free,
     tw_next,
@@ -67,6 +68,7 @@ from connectors._speedups.events cimport (
     TradeData,
 )
 from connectors._speedups.feed cimport Decoder
+from connectors._speedups.fills cimport DirectFills, FillData
 from connectors._speedups.symbols cimport SymbolTable
 from connectors._speedups.ticks cimport fixed_decimal
 
@@ -74,6 +76,7 @@ from connectors._speedups.errors import DecodeError
 from connectors._speedups.scan import REASONS
 
 __all__ = [
+    "AccountFills",
     "AccountFrame",
     "AccountHandler",
     "Ack",
@@ -353,6 +356,15 @@ cdef inline str _word(tuple words, const tw_span *s, int number):
     return _text(s)
 
 
+cdef inline str _stream(tw_lg_kind kind):
+    """What a channel of an account begins with."""
+    if kind == LG_FILLS:
+        return "account_all_trades"
+    if kind == LG_POSITIONS:
+        return "account_all_positions"
+    return "account_all_orders" if kind == LG_ORDERS else "account_orders"
+
+
 cdef inline int32_t _index(int64_t value) noexcept nogil:
     """A market index; -1 for what cannot be one."""
     return <int32_t>value if 0 <= value <= 0x7FFFFFFF else -1
@@ -511,11 +523,25 @@ cdef class AccountFrame:
     `problems` and takes no other with it.
     """
 
+    @property
+    def type(self):
+        return ("subscribed/" if self.is_snapshot else "update/") + self.stream
+
+    @property
+    def problem_count(self):
+        return 0 if self._problems is None else len(self._problems)
+
+    @property
+    def problems(self):
+        if self._problems is None:
+            self._problems = []
+        return self._problems
+
     def __len__(self):
         return len(self.rows)
 
     def __repr__(self):
-        return f"<AccountFrame {self.type} {self.channel} {len(self.rows)} rows {len(self.problems)} problems>"
+        return f"<AccountFrame {self.type} {self.channel} {len(self.rows)} rows {self.problem_count} problems>"
 
 
 @cython.final
@@ -809,6 +835,114 @@ def parse_ack(bytes data not None, int64_t ts_init=0):
     raise DecodeError(REASONS.get(err.code, "does not decode"), err.at - p)
 
 
+# ---- fills ---------------------------------------------------------------------------------------
+
+cdef list NO_ROWS = []
+
+
+@cython.final
+cdef class AccountFills:
+    """Takes an account's trades to its orders, as far as there is nothing to decide about them.
+
+    Parameters
+    ----------
+    direct : DirectFills
+        Of the account's dispatch.
+    account_index : int
+    instrument_of : callable
+        Returns the instrument of a market index, None if unknown. One that is known stays so.
+    wall_ns : callable
+        Unix time in ns, for `ts_init`; read once a frame.
+    maker, taker : LiquiditySide
+    currency : str
+        Of commissions.
+    fee_decimals : int
+        The fees of a trade count 10**-fee_decimals of its value.
+
+    Attributes
+    ----------
+    newest_ns : int
+        The latest `ts_event` of those that were taken, 0 before the first.
+    """
+
+    cdef DirectFills _direct
+    cdef int64_t _account
+    cdef int32_t _market, _fee_decimals
+    cdef object _instrument_of, _wall_ns, _maker, _taker, _currency
+    cdef readonly int64_t newest_ns
+
+    def __init__(self, DirectFills direct not None, int64_t account_index, *, instrument_of, wall_ns, maker,
+                 taker, str currency not None, int32_t fee_decimals):
+        self._direct = direct
+        self._account = account_index
+        self._instrument_of = instrument_of
+        self._wall_ns = wall_ns
+        self._maker = maker
+        self._taker = taker
+        self._currency = currency
+        self._fee_decimals = fee_decimals
+        self._market = -2
+
+    def take(self, AccountFrame frame not None):
+        """Apply and tell the trades of a frame, oldest first.
+
+        Returns the rows from the first on that has to go the long way, in the same order.
+        """
+        cdef list rows = frame.rows
+        cdef Py_ssize_t i, n = len(rows)
+        cdef int64_t now_ns
+        if n == 0:
+            return rows
+        for i in range(1, n):
+            if TW_UNLIKELY(_is_older(<TradeRow?>rows[i], <TradeRow?>rows[i - 1])):
+                rows = sorted(rows, key=_age)
+                break
+        now_ns = self._wall_ns()
+        for i in range(n):
+            if TW_UNLIKELY(not self.row(<TradeRow?>rows[i], now_ns)):
+                return rows[i:]
+        return NO_ROWS
+
+    cdef inline bint row(self, TradeRow row, int64_t now_ns) except -1:
+        cdef FillData fill
+        cdef tw_fixed amount, share
+        cdef bint is_ask = row.ask_account == self._account
+        cdef bint is_maker = is_ask == row.is_maker_ask
+        cdef int64_t client_index = row.ask_client_index if is_ask else row.bid_client_index
+        if TW_UNLIKELY(is_ask == (row.bid_account == self._account)):  # of nobody, or with itself
+            return False
+        if TW_UNLIKELY(row.market_index != self._market):
+            if self._instrument_of(row.market_index) is None:
+                return False
+            self._market = row.market_index
+        amount.mantissa = row._usd_amount.mantissa
+        amount.exponent = row._usd_amount.exponent
+        if TW_UNLIKELY(amount.exponent < 0 or not tw_fixed_share(
+                amount, row.maker_fee if is_maker else row.taker_fee, self._fee_decimals, &share)):
+            return False
+        fill.trade_id = row.id
+        fill.venue_order_id = row.ask_index if is_ask else row.bid_index
+        fill.ts_event = row.ts_event
+        fill.ts_init = now_ns
+        fill.size = row._size
+        fill.price = row._price
+        fill.commission = _fixed(share)
+        if TW_UNLIKELY(not self._direct.take(client_index or None, &fill,
+                                             self._maker if is_maker else self._taker, self._currency)):
+            return False
+        if row.ts_event > self.newest_ns:
+            self.newest_ns = row.ts_event
+        return True
+
+
+cdef inline bint _is_older(TradeRow row, TradeRow than) noexcept:
+    return row.ts_event < than.ts_event or (row.ts_event == than.ts_event and row.id < than.id)
+
+
+def _age(TradeRow row not None):
+    return row.ts_event, row.id
+
+
 # ---- the decoder ---------------------------------------------------------------------------------
 
 cdef dict INTERVALS = {
@@ -894,6 +1028,8 @@ cdef class LighterDecoder(Decoder):
     cdef Trades trades
     cdef int64_t ts_init
     cdef AccountFrame frame             # being read
+    cdef str _channel                   # of the last account frame, and its bytes
+    cdef bytes _channel_bytes
     cdef list failed                    # rows of a public frame that do not decode: (error, data)
 
     def __init__(self, SymbolTable symbols not None, EventHandler handler=None, *,
@@ -913,6 +1049,8 @@ cdef class LighterDecoder(Decoder):
         self._on_stats = on_stats
         self._on_height = on_height
         self._awaited = set()
+        self._channel = ""
+        self._channel_bytes = b""
 
     def __dealloc__(self):
         tw_levels_free(&self.bids)
@@ -1002,7 +1140,6 @@ cdef class LighterDecoder(Decoder):
         if f.kind >= LG_ORDERS:
             self.frame = AccountFrame.__new__(AccountFrame)
             self.frame.rows = []
-            self.frame.problems = []
         return True
 
     cdef inline int32_t lookup(self, const tw_span *market) noexcept:
@@ -1166,8 +1303,8 @@ cdef class LighterDecoder(Decoder):
             if not _off_scale(&c.err):
                 return self.problem(c)
             self.tell_off_scale(instrument)
-            instrument = self.at_scale(out.symbol, max(t.bid.exponent, t.ask.exponent),
-                                       max(t.bid_size.exponent, t.ask_size.exponent), &price, &size)
+            instrument = self.at_scale(out.symbol, max(_places(t.bid), _places(t.ask)),
+                                       max(_places(t.bid_size), _places(t.ask_size)), &price, &size)
             if not _scale_quote(t, &price, &size, &out, &c.err):
                 return self.problem(c)
             out.flags = EventFlag.OFF_SCALE
@@ -1365,7 +1502,7 @@ cdef class LighterDecoder(Decoder):
             if not _off_scale(&c.err):
                 return self.problem(c)
             self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, t.price.exponent, t.size.exponent, &price, &size)
+            instrument = self.at_scale(number, _places(t.price), _places(t.size), &price, &size)
             if not _scale_trade(t, &price, &size, &out, &c.err):
                 return self.problem(c)
             out.flags |= EventFlag.OFF_SCALE
@@ -1449,8 +1586,8 @@ cdef class LighterDecoder(Decoder):
                 return self.problem(c)
             if not mark:  # mark prices are finer than any tick
                 self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, max(k.open.exponent, k.high.exponent, k.low.exponent,
-                                                   k.close.exponent), -1, &price, &size)
+            instrument = self.at_scale(number, max(_places(k.open), _places(k.high), _places(k.low),
+                                                   _places(k.close)), -1, &price, &size)
             if not _scale_bar(k, &price, &size, &out, &c.err):
                 return self.problem(c)
             out.flags |= EventFlag.OFF_SCALE
@@ -1611,8 +1748,8 @@ cdef class LighterDecoder(Decoder):
     cdef int rows_of_account(self, tw_lg_frame *f, list failed) except -1:
         cdef AccountFrame frame = self.frame
         self.frame = None
-        frame.type = _text(&f.type)
-        frame.channel = _text(&f.channel)
+        frame.stream = _stream(f.kind)
+        frame.channel = self.channel_of(f)
         frame.is_snapshot = f.stage == TW_LG_SUBSCRIBED
         frame.account_index = _account_of(&f.suffix)
         frame.nonce = f.nonce
@@ -1629,6 +1766,17 @@ cdef class LighterDecoder(Decoder):
         finally:
             self.report_rows(failed)
         return 0
+
+    cdef str channel_of(self, tw_lg_frame *f):
+        """The channel, most often that of the last frame of an account."""
+        cdef Py_ssize_t n = f.channel.length
+        if n == 0:
+            return ""
+        if (TW_UNLIKELY(n != PyBytes_GET_SIZE(self._channel_bytes))
+                or memcmp(f.channel.text, PyBytes_AS_STRING(self._channel_bytes), n) != 0):
+            self._channel_bytes = f.channel.text[:n]
+            self._channel = _text(&f.channel)
+        return self._channel
 
     cdef int control(self, tw_lg_frame *f, Pass *c) except -1:
         cdef tw_lg_ack a
@@ -1665,6 +1813,14 @@ cdef inline bint _off_scale(tw_err *err) noexcept nogil:
         return False
     err.code = 0
     return True
+
+
+cdef int32_t _places(tw_fixed x) noexcept nogil:
+    """Decimals that a value needs: zeros at its end would only take room from larger values."""
+    while x.exponent > 0 and x.mantissa % 10 == 0:
+        x.mantissa //= 10
+        x.exponent -= 1
+    return x.exponent
 
 
 cdef inline int _scale(tw_fixed x, const tw_scale *scale, int off, int64_t *out, tw_err *err) noexcept nogil:

@@ -203,7 +203,7 @@ class Applied(AccountHandler):
 
     def again(self) -> None:
         """Forget the trades seen, so that the same frames make events again."""
-        self.dispatch.fills._seen.clear()
+        self.dispatch.fills.clear()
         self.order.filled_size = Decimal(0)
 
 

@@ -64,6 +64,60 @@ static inline int tw_lg_is(const uint8_t *p, const tw_lg_name *name) {
     return tw_load8(p + n - 8) == tw_load8(name->text + n - 8); /* may overlap */
 }
 
+#if TW_SWAR
+/* Whether the n bytes of `text` stand at p; made for a text that the compiler knows. */
+static inline __attribute__((always_inline)) int tw_lg_at(const uint8_t *p, const uint8_t *end,
+                                                          const uint8_t *text, unsigned n) {
+    if (TW_UNLIKELY(end - p < (ptrdiff_t)n))
+        return 0;
+    if (n < 8)
+        return memcmp(p, text, n) == 0;
+    for (unsigned i = 0; i + 8 < n; i += 8)
+        if (TW_UNLIKELY(tw_load8(p + i) != tw_load8(text + i)))
+            return 0;
+    return tw_load8(p + n - 8) == tw_load8(text + n - 8); /* may overlap */
+}
+
+/* Whether n bytes, 1 to 16, stand at p as they do in front of it at q, with one more behind them. */
+static inline int tw_lg_same(const uint8_t *p, const uint8_t *q, unsigned n, const uint8_t *end) {
+    if (TW_UNLIKELY(end - p < 17))
+        return 0;
+    if (n < 8)
+        return (tw_load8(p) ^ tw_load8(q)) << (64 - 8 * n) == 0;
+    return tw_load8(p) == tw_load8(q) && tw_load8(p + n - 8) == tw_load8(q + n - 8);
+}
+
+/* A bare whole number of up to 16 digits and no sign; returns their count, or 0 where that is not
+ * what stands at p, or less than 17 bytes are left. */
+static inline __attribute__((always_inline)) unsigned tw_lg_digits(const uint8_t *p,
+                                                                   const uint8_t *end,
+                                                                   int64_t *out) {
+    if (TW_UNLIKELY(end - p < 17))
+        return 0;
+    uint64_t t = tw_load8(p) ^ TW_EIGHT('0'), odd = tw_not_digits(t);
+    unsigned n;
+    uint64_t v;
+    if (odd) {
+        n = (unsigned)__builtin_ctzll(odd) >> 3;
+        if (TW_UNLIKELY(n == 0))
+            return 0;
+        v = tw_eight_digits(t << (64 - 8 * n));
+    } else {
+        uint64_t u = tw_load8(p + 8) ^ TW_EIGHT('0'), more = tw_not_digits(u);
+        n = more ? (unsigned)__builtin_ctzll(more) >> 3 : 8;
+        v = tw_eight_digits(t) * (uint64_t)tw_pow10[n];
+        if (n)
+            v += tw_eight_digits(u << (64 - 8 * n));
+        n += 8;
+    }
+    /* JSON has no leading zeros; and the number ends here. */
+    if (TW_UNLIKELY((n > 1 && !(t & 0xFF)) || (p[n] != ',' && p[n] != '}')))
+        return 0;
+    *out = (int64_t)v;
+    return n;
+}
+#endif
+
 /* Read a key of any shape and look it up. */
 static int tw_lg_key_slow(const uint8_t **at, const uint8_t *end, const tw_lg_name *names,
                           int count, tw_err *err) {
@@ -107,39 +161,45 @@ static inline int tw_lg_key(const uint8_t **at, const uint8_t *end, const tw_lg_
     return tw_lg_key_slow(at, end, names, count, err);
 }
 
-/* The loop over the members of an object: p stands on its brace. CASES handles the keys by their
- * number in `names`, setting p behind the value. */
-#define TW_LG_OBJECT(names, CASES)                                                                 \
+/* The loop over the members of an object: p stands on its brace, or `from` behind a member up to which
+ * it was read already. CASES handles the keys by their number in `names`, setting p behind the
+ * value. */
+#define TW_LG_OBJECT_FROM(from, names, CASES)                                                      \
     {                                                                                              \
         const uint8_t *next_;                                                                      \
-        int hint_ = 0;                                                                             \
-        if (TW_UNLIKELY(p >= end || *p != '{'))                                                    \
-            return tw_wrong_type(p, end, err);                                                     \
-        p = tw_ws(p + 1, end);                                                                     \
-        if (TW_UNLIKELY(p < end && *p == '}'))                                                     \
-            p++;                                                                                   \
-        else                                                                                       \
-            for (;;) {                                                                             \
-                int key_ = tw_lg_key(&p, end, names, TW_LG_COUNT(names), &hint_, err);             \
-                if (TW_UNLIKELY(key_ == TW_LG_BROKEN))                                             \
-                    return NULL;                                                                   \
-                if (TW_UNLIKELY(p < end && *p == 'n'))                                             \
-                    p = tw_null(p, end, err);                                                      \
-                else                                                                               \
-                    switch (key_) {                                                                \
-                        CASES                                                                      \
-                    default: p = tw_skip(p, end, err); break;                                      \
-                    }                                                                              \
-                if (TW_UNLIKELY(!p))                                                               \
-                    return NULL;                                                                   \
-                int more_ = tw_next(p, end, '}', &next_, err);                                     \
-                if (TW_UNLIKELY(more_ < 0))                                                        \
-                    return NULL;                                                                   \
-                p = next_;                                                                         \
-                if (!more_)                                                                        \
-                    break;                                                                         \
-            }                                                                                      \
+        int hint_ = 0, more_;                                                                      \
+        if (from) {                                                                                \
+            more_ = tw_next(from, end, '}', &next_, err);                                          \
+            if (TW_UNLIKELY(more_ < 0))                                                            \
+                return NULL;                                                                       \
+            p = next_;                                                                             \
+        } else {                                                                                   \
+            if (TW_UNLIKELY(p >= end || *p != '{'))                                                \
+                return tw_wrong_type(p, end, err);                                                 \
+            p = tw_ws(p + 1, end);                                                                 \
+            more_ = !(p < end && *p == '}');                                                       \
+            p += !more_;                                                                           \
+        }                                                                                          \
+        while (more_) {                                                                            \
+            int key_ = tw_lg_key(&p, end, names, TW_LG_COUNT(names), &hint_, err);                 \
+            if (TW_UNLIKELY(key_ == TW_LG_BROKEN))                                                 \
+                return NULL;                                                                       \
+            if (TW_UNLIKELY(p < end && *p == 'n'))                                                 \
+                p = tw_null(p, end, err);                                                          \
+            else                                                                                   \
+                switch (key_) {                                                                    \
+                    CASES                                                                          \
+                default: p = tw_skip(p, end, err); break;                                          \
+                }                                                                                  \
+            if (TW_UNLIKELY(!p))                                                                   \
+                return NULL;                                                                       \
+            more_ = tw_next(p, end, '}', &next_, err);                                             \
+            if (TW_UNLIKELY(more_ < 0))                                                            \
+                return NULL;                                                                       \
+            p = next_;                                                                             \
+        }                                                                                          \
     }
+#define TW_LG_OBJECT(names, CASES) TW_LG_OBJECT_FROM((const uint8_t *)NULL, names, CASES)
 #define TW_LG_COUNT(names) ((int)(sizeof names / sizeof names[0]))
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -567,9 +627,9 @@ static inline const uint8_t *tw_lg_book_data(const uint8_t *p, const uint8_t *en
         case 0: case 3: p = tw_skip_int(p, end, err); break;
         case 1: p = tw_lg_levels(p, end, price, size, b->asks, err); break;
         case 2: p = tw_lg_levels(p, end, price, size, b->bids, err); break;
-        case 4: p = tw_int(p, end, &b->nonce, err); break;
+        case 4: p = tw_lg_int(p, end, &b->nonce, err); break;
         case 5: p = tw_lg_int(p, end, &b->last_updated, err); break;
-        case 6: p = tw_int(p, end, &b->begin_nonce, err); break;
+        case 6: p = tw_lg_int(p, end, &b->begin_nonce, err); break;
         )
     return b->nonce >= 0 ? p : tw_fail(err, TW_MISSING, start);
 }
@@ -634,32 +694,106 @@ static const tw_lg_name tw_lg_trade_names[] = {
     TW_LG_NAME("integrator_taker_fee"), TW_LG_NAME("integrator_maker_fee"),
 };
 
-static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *end, tw_lg_trade *t,
-                                             tw_err *err) {
-    const uint8_t *start = p;
+#if TW_SWAR
+/* The members of a trade that stand in the usual order, without blanks, read straight through: a
+ * third of the time of the general way, which goes on wherever this one stops. Returns the place
+ * behind the last such member, NULL where there is none. `rounded` gets the five ids as numbers. */
+static inline const uint8_t *tw_lg_usual_trade(const uint8_t *p, const uint8_t *end,
+                                               tw_lg_trade *t, int64_t *rounded, tw_err *err) {
+    const uint8_t *read = NULL;
+    unsigned n;
+    /* What is read becomes valid with the start of the next member. */
+#define TW_LG_AT(text)                                                                             \
+    if (TW_UNLIKELY(!tw_lg_at(p, end, (const uint8_t *)text, sizeof text - 1)))                    \
+        return read;                                                                               \
+    p += sizeof text - 1;
+#define TW_LG_WHOLE(text, out)                                                                     \
+    TW_LG_AT(text)                                                                                 \
+    if (TW_UNLIKELY(!(n = tw_lg_digits(p, end, out))))                                             \
+        return read;                                                                               \
+    read = p += n;
+    /* An id as number and again as text, which is the same but where it is too large for a double. */
+#define TW_LG_ID(first, name, number, out)                                                         \
+    TW_LG_WHOLE(first "\"" name "\":", number)                                                     \
+    TW_LG_AT(",\"" name "_str\":\"")                                                               \
+    if (TW_UNLIKELY(!tw_lg_same(p, read - n, n, end) || p[n] != '"'))                              \
+        return read;                                                                               \
+    *(out) = *(number);                                                                            \
+    read = p += n + 1;
+#define TW_LG_VALUE(text, call)                                                                    \
+    TW_LG_AT(text)                                                                                 \
+    if (TW_UNLIKELY(!(p = call))) {                                                                \
+        err->code = 0;                                                                             \
+        return read;                                                                               \
+    }                                                                                              \
+    read = p;
+    TW_LG_ID("{", "trade_id", &rounded[0], &t->trade_id)
+    TW_LG_VALUE(",\"tx_hash\":", tw_span_value(p, end, &t->tx_hash, err))
+    TW_LG_AT(",\"type\":\"trade\"")
+    t->type.text = p - 6;
+    t->type.length = 5;
+    t->kind = LG_T_TRADE;
+    read = p;
+    TW_LG_WHOLE(",\"market_id\":", &t->market)
+    TW_LG_VALUE(",\"size\":", tw_optional_fixed(p, end, &t->size, err))
+    TW_LG_VALUE(",\"price\":", tw_optional_fixed(p, end, &t->price, err))
+    TW_LG_VALUE(",\"usd_amount\":", tw_optional_fixed(p, end, &t->usd_amount, err))
+    TW_LG_ID(",", "ask_id", &rounded[1], &t->ask_id)
+    TW_LG_ID(",", "bid_id", &rounded[2], &t->bid_id)
+    TW_LG_ID(",", "ask_client_id", &rounded[3], &t->ask_client)
+    TW_LG_ID(",", "bid_client_id", &rounded[4], &t->bid_client)
+    TW_LG_WHOLE(",\"ask_account_id\":", &t->ask_account)
+    TW_LG_WHOLE(",\"bid_account_id\":", &t->bid_account)
+    TW_LG_VALUE(",\"is_maker_ask\":", tw_bool(p, end, &t->is_maker_ask, err))
+    TW_LG_WHOLE(",\"block_height\":", &t->block_height)
+    TW_LG_WHOLE(",\"timestamp\":", &t->timestamp)
+    TW_LG_WHOLE(",\"taker_fee\":", &t->taker_fee)
+    TW_LG_WHOLE(",\"maker_fee\":", &t->maker_fee)
+    TW_LG_WHOLE(",\"transaction_time\":", &t->transaction_time)
+    return read;
+#undef TW_LG_AT
+#undef TW_LG_WHOLE
+#undef TW_LG_ID
+#undef TW_LG_VALUE
+}
+#endif
+
+/* `usual`: whether to try the usual order first; what comes out is the same. */
+static inline const uint8_t *tw_lg_trade_read(const uint8_t *p, const uint8_t *end, tw_lg_trade *t,
+                                              int usual, tw_err *err) {
+    const uint8_t *start = p, *read = NULL;
     /* Texts of ids are kept apart, so that they win whatever the order. */
-    int64_t id = -1, ask = -1, bid = -1, ask_client = -1, bid_client = -1;
+    int64_t ids[5] = {-1, -1, -1, -1, -1};
     memset(t, 0, sizeof *t);
     t->trade_id = t->ask_id = t->bid_id = t->ask_client = t->bid_client = -1;
     t->ask_account = t->bid_account = t->market = t->block_height = -1;
     t->is_maker_ask = t->kind = -1;
     t->size.exponent = t->price.exponent = t->usd_amount.exponent = -1;
-    TW_LG_OBJECT(tw_lg_trade_names,
-        case 0: p = tw_lg_weak_int(p, end, &id, err); break;
+#if TW_SWAR
+    if (usual)
+        read = tw_lg_usual_trade(p, end, t, ids, err);
+#else
+    (void)usual;
+#endif
+    TW_LG_OBJECT_FROM(read, tw_lg_trade_names,
+        case 0: p = tw_lg_weak_int(p, end, &ids[0], err); break;
         case 1: p = tw_lg_int(p, end, &t->trade_id, err); break;
         case 2: p = tw_span_value(p, end, &t->tx_hash, err); break;
-        case 3: p = tw_span_value(p, end, &t->type, err); break;
+        case 3:
+            p = tw_span_value(p, end, &t->type, err);
+            t->kind = -1;
+            break;
         case 4: p = tw_lg_int(p, end, &t->market, err); break;
         case 5: p = tw_optional_fixed(p, end, &t->size, err); break;
         case 6: p = tw_optional_fixed(p, end, &t->price, err); break;
         case 7: p = tw_optional_fixed(p, end, &t->usd_amount, err); break;
-        case 8: p = tw_lg_weak_int(p, end, &ask, err); break;
+        case 8: p = tw_lg_weak_int(p, end, &ids[1], err); break;
         case 9: p = tw_lg_int(p, end, &t->ask_id, err); break;
-        case 10: p = tw_lg_weak_int(p, end, &bid, err); break;
+        case 10: p = tw_lg_weak_int(p, end, &ids[2], err); break;
         case 11: p = tw_lg_int(p, end, &t->bid_id, err); break;
-        case 12: p = tw_lg_weak_int(p, end, &ask_client, err); break;
+        case 12: p = tw_lg_weak_int(p, end, &ids[3], err); break;
         case 13: p = tw_lg_int(p, end, &t->ask_client, err); break;
-        case 14: p = tw_lg_weak_int(p, end, &bid_client, err); break;
+        case 14: p = tw_lg_weak_int(p, end, &ids[4], err); break;
         case 15: p = tw_lg_int(p, end, &t->bid_client, err); break;
         case 16: p = tw_lg_int(p, end, &t->ask_account, err); break;
         case 17: p = tw_lg_int(p, end, &t->bid_account, err); break;
@@ -672,18 +806,23 @@ static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *en
         case 24: p = tw_lg_int(p, end, &t->integrator_taker_fee, err); break;
         case 25: p = tw_lg_int(p, end, &t->integrator_maker_fee, err); break;
         )
-    if (t->trade_id < 0) t->trade_id = id;
-    if (t->ask_id < 0) t->ask_id = ask;
-    if (t->bid_id < 0) t->bid_id = bid;
-    if (t->ask_client < 0) t->ask_client = ask_client;
-    if (t->bid_client < 0) t->bid_client = bid_client;
-    if (t->type.text)
+    if (t->trade_id < 0) t->trade_id = ids[0];
+    if (t->ask_id < 0) t->ask_id = ids[1];
+    if (t->bid_id < 0) t->bid_id = ids[2];
+    if (t->ask_client < 0) t->ask_client = ids[3];
+    if (t->bid_client < 0) t->bid_client = ids[4];
+    if (t->type.text && t->kind < 0)
         t->kind = tw_lg_find_word(&t->type, tw_lg_trade_kinds, TW_LG_COUNT(tw_lg_trade_kinds));
     if (t->trade_id < 0 || t->size.exponent < 0 || t->price.exponent < 0 || t->is_maker_ask < 0)
         return tw_fail(err, TW_MISSING, start);
     if (t->size.mantissa <= 0 || t->price.mantissa <= 0)
         return tw_fail(err, TW_VALUE, start);
     return p;
+}
+
+static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *end, tw_lg_trade *t,
+                                             tw_err *err) {
+    return tw_lg_trade_read(p, end, t, 1, err);
 }
 
 /* Statistics of a market; the last ones left the venue as binary floats. */

@@ -77,7 +77,7 @@ class ClientCore:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.config = config
-        self._on_event = on_event
+        self._deliver: OnEvent = on_event if on_event is not None else _nobody
         self._on_status = on_status
         self._attempts = attempts
         self._clock = clock
@@ -314,10 +314,6 @@ class ClientCore:
 
     # -- callbacks ---------------------------------------------------------------------
 
-    def _deliver(self, event: Event) -> None:
-        if self._on_event is not None:
-            self._on_event(event)
-
     def _callback_failed(self, what: object, error: Exception) -> None:
         self.callback_errors += 1
         log.error("venue=LIGHTER on_event raised for %s", type(what).__name__, exc_info=error)
@@ -348,6 +344,10 @@ class ClientCore:
 
     def _task_died(self, name: str, error: BaseException) -> None:
         self._problem(f"task {name} died: {type(error).__name__}", None)
+
+
+def _nobody(event: Event) -> None:
+    """Nobody wants events."""
 
 
 def _make_signer(config: Config) -> TxSigner | None:

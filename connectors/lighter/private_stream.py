@@ -364,7 +364,7 @@ class PrivateStream:
 
     def on_rows(self, frame: AccountFrame) -> None:
         """Take rows of a busy stream."""
-        stream = frame.type.partition("/")[2]
+        stream = frame.stream
         if frame.account_index != self._account_index and stream in GATE_STREAMS:
             self.foreign_channels += 1
         self._owner.on_rows(stream, frame)

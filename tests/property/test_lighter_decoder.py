@@ -283,6 +283,21 @@ def test_markets_whose_numbers_are_written_with_escapes():
     assert RIG.seen == [("unknown", "99")]
 
 
+def test_zeros_at_the_end_of_a_number_take_no_room_from_a_larger_one():
+    ticker = FRAMES["ticker"]
+    ask = {"price": "0.000000000000000000", "size": "0.000001"}  # the size needs a finer grid
+    same(text_of({**ticker, "ticker": {**ticker["ticker"], "a": ask}}))
+    assert RIG.seen[0][0] == "quote"
+
+
+def test_a_number_that_is_an_empty_text_is_absent():
+    book = FRAMES["order_book"]
+    for name in ("nonce", "begin_nonce"):
+        for stage in ("subscribed", "update"):
+            changed = {**book["order_book"], name: ""}
+            same(text_of({**book, "order_book": changed, "type": f"{stage}/order_book"}))
+
+
 def test_times_whose_bar_or_funding_would_lie_behind_the_last_one_of_all():
     bar = json.loads(json.dumps(FRAMES["candle"]))
     bar["candles"][0]["t"] = 2**63 - 1

@@ -83,7 +83,9 @@ cdef class AccountFrame:
     cdef readonly bint is_snapshot                      # subscribed/..., not update/...
     cdef readonly int64_t account_index                 # of the channel; -1 where it has none
     cdef readonly int64_t nonce, ts_event, ts_init
-    cdef readonly list rows                             # in the order sent
+    cdef list _rows                                     # None: not made yet of the trades below
+    cdef void *_trades                                  # tw_lg_trade, while the handler runs
+    cdef Py_ssize_t _count
     cdef list _problems                                 # None: there are none
 
 

@@ -93,6 +93,7 @@ __all__ = [
 
 cdef extern from "Python.h":
     PyObject *PyList_GET_ITEM(object, Py_ssize_t)
+    Py_ssize_t Py_REFCNT(object)
 
 cdef extern from "lighter.h" nogil:
     ctypedef enum tw_lg_kind:
@@ -520,12 +521,24 @@ cdef class AccountFrame:
     """The rows of one account frame, in the order sent.
 
     `is_snapshot` tells `subscribed/...` from `update/...`. A row that does not decode is in
-    `problems` and takes no other with it.
+    `problems` and takes no other with it. The rows of trades are made when they are looked at, or
+    when the frame is kept.
     """
 
     @property
     def type(self):
         return ("subscribed/" if self.is_snapshot else "update/") + self.stream
+
+    @property
+    def rows(self):
+        cdef Py_ssize_t i
+        cdef tw_lg_trade *trades = <tw_lg_trade *>self._trades
+        if self._rows is None:
+            self._rows = []
+            if trades != NULL:
+                for i in range(self._count):
+                    self._rows.append(_trade_row(&trades[i]))
+        return self._rows
 
     @property
     def problem_count(self):
@@ -538,10 +551,10 @@ cdef class AccountFrame:
         return self._problems
 
     def __len__(self):
-        return len(self.rows)
+        return self._count if self._rows is None else len(self._rows)
 
     def __repr__(self):
-        return f"<AccountFrame {self.type} {self.channel} {len(self.rows)} rows {self.problem_count} problems>"
+        return f"<AccountFrame {self.type} {self.channel} {len(self)} rows {self.problem_count} problems>"
 
 
 @cython.final
@@ -709,7 +722,7 @@ cdef OrderRow _order_row(const tw_lg_order *o, int32_t market):
     return row
 
 
-cdef TradeRow _trade_row(const tw_lg_trade *t, int32_t market):
+cdef TradeRow _trade_row(const tw_lg_trade *t):
     cdef TradeRow row = TradeRow.__new__(TradeRow)
     cdef bytes text
     row.id = t.trade_id
@@ -725,7 +738,7 @@ cdef TradeRow _trade_row(const tw_lg_trade *t, int32_t market):
     row.integrator_taker_fee = t.integrator_taker_fee
     row.integrator_maker_fee = t.integrator_maker_fee
     row.ts_event = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
-    row.market_index = market if t.market < 0 else _index(t.market)
+    row.market_index = _index(t.market)
     row.kind = t.kind
     row.type = _word(TRADE_KINDS, &t.type, t.kind)
     row.is_maker_ask = t.is_maker_ask
@@ -839,6 +852,9 @@ def parse_ack(bytes data not None, int64_t ts_init=0):
 
 cdef list NO_ROWS = []
 
+cdef enum:
+    MOST_AT_ONCE = 256      # trades of a frame; more come only in a history
+
 
 @cython.final
 cdef class AccountFills:
@@ -867,7 +883,8 @@ cdef class AccountFills:
 
     cdef DirectFills _direct
     cdef int64_t _account
-    cdef int32_t _market, _fee_decimals
+    cdef int64_t _market
+    cdef int32_t _fee_decimals
     cdef object _instrument_of, _wall_ns, _maker, _taker, _currency
     cdef readonly int64_t newest_ns
 
@@ -884,63 +901,64 @@ cdef class AccountFills:
         self._market = -2
 
     def take(self, AccountFrame frame not None):
-        """Apply and tell the trades of a frame, oldest first.
+        """Apply and tell the trades of a frame that is being handed out, oldest first.
 
-        Returns the rows from the first on that has to go the long way, in the same order.
+        Returns the rows from the first on that has to go the long way, oldest first.
         """
-        cdef list rows = frame.rows
-        cdef Py_ssize_t i, n = len(rows)
+        cdef const tw_lg_trade *trades = <const tw_lg_trade *>frame._trades
+        cdef const tw_lg_trade *ordered[MOST_AT_ONCE]
+        cdef Py_ssize_t i, j, n = frame._count
         cdef int64_t now_ns
-        if n == 0:
-            return rows
-        for i in range(1, n):
-            if TW_UNLIKELY(_is_older(<TradeRow?>rows[i], <TradeRow?>rows[i - 1])):
-                rows = sorted(rows, key=_age)
-                break
+        if n == 0 or n > MOST_AT_ONCE or trades == NULL:
+            return frame.rows
+        for i in range(n):
+            j = i
+            while j > 0 and TW_UNLIKELY(_is_older(&trades[i], ordered[j - 1])):
+                ordered[j] = ordered[j - 1]
+                j -= 1
+            ordered[j] = &trades[i]
         now_ns = self._wall_ns()
         for i in range(n):
-            if TW_UNLIKELY(not self.row(<TradeRow?>rows[i], now_ns)):
-                return rows[i:]
+            if TW_UNLIKELY(not self.trade(ordered[i], now_ns)):
+                return [_trade_row(ordered[j]) for j in range(i, n)]
         return NO_ROWS
 
-    cdef inline bint row(self, TradeRow row, int64_t now_ns) except -1:
+    cdef inline bint trade(self, const tw_lg_trade *t, int64_t now_ns) except -1:
         cdef FillData fill
-        cdef tw_fixed amount, share
-        cdef bint is_ask = row.ask_account == self._account
-        cdef bint is_maker = is_ask == row.is_maker_ask
-        cdef int64_t client_index = row.ask_client_index if is_ask else row.bid_client_index
-        if TW_UNLIKELY(is_ask == (row.bid_account == self._account)):  # of nobody, or with itself
+        cdef tw_fixed commission
+        cdef bint is_ask = t.ask_account == self._account
+        cdef bint is_maker = is_ask == t.is_maker_ask
+        cdef int64_t client_index = t.ask_client if is_ask else t.bid_client
+        cdef int64_t rate = (t.maker_fee + t.integrator_maker_fee if is_maker
+                             else t.taker_fee + t.integrator_taker_fee)
+        if TW_UNLIKELY(is_ask == (t.bid_account == self._account)):  # of nobody, or with itself
             return False
-        if TW_UNLIKELY(row.market_index != self._market):
-            if self._instrument_of(row.market_index) is None:
+        if TW_UNLIKELY(t.market != self._market):
+            if self._instrument_of(_index(t.market)) is None:
                 return False
-            self._market = row.market_index
-        amount.mantissa = row._usd_amount.mantissa
-        amount.exponent = row._usd_amount.exponent
-        if TW_UNLIKELY(amount.exponent < 0 or not tw_fixed_share(
-                amount, row.maker_fee if is_maker else row.taker_fee, self._fee_decimals, &share)):
+            self._market = t.market
+        if TW_UNLIKELY(t.usd_amount.exponent < 0 or not tw_fixed_share(t.usd_amount, rate, self._fee_decimals,
+                                                                       &commission)):
             return False
-        fill.trade_id = row.id
-        fill.venue_order_id = row.ask_index if is_ask else row.bid_index
-        fill.ts_event = row.ts_event
+        fill.trade_id = t.trade_id
+        fill.venue_order_id = t.ask_id if is_ask else t.bid_id
+        fill.ts_event = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
         fill.ts_init = now_ns
-        fill.size = row._size
-        fill.price = row._price
-        fill.commission = _fixed(share)
-        if TW_UNLIKELY(not self._direct.take(client_index or None, &fill,
+        fill.size = _fixed(t.size)
+        fill.price = _fixed(t.price)
+        fill.commission = _fixed(commission)
+        if TW_UNLIKELY(not self._direct.take(client_index if client_index > 0 else None, &fill,
                                              self._maker if is_maker else self._taker, self._currency)):
             return False
-        if row.ts_event > self.newest_ns:
-            self.newest_ns = row.ts_event
+        if fill.ts_event > self.newest_ns:
+            self.newest_ns = fill.ts_event
         return True
 
 
-cdef inline bint _is_older(TradeRow row, TradeRow than) noexcept:
-    return row.ts_event < than.ts_event or (row.ts_event == than.ts_event and row.id < than.id)
-
-
-def _age(TradeRow row not None):
-    return row.ts_event, row.id
+cdef inline bint _is_older(const tw_lg_trade *t, const tw_lg_trade *than) noexcept nogil:
+    cdef int64_t mine = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
+    cdef int64_t its = tw_lg_ns(than.transaction_time) or tw_lg_ns(than.timestamp)
+    return mine < its or (mine == its and t.trade_id < than.trade_id)
 
 
 # ---- the decoder ---------------------------------------------------------------------------------
@@ -1139,7 +1157,8 @@ cdef class LighterDecoder(Decoder):
         self.trades.count = 0
         if f.kind >= LG_ORDERS:
             self.frame = AccountFrame.__new__(AccountFrame)
-            self.frame.rows = []
+            if f.kind != LG_FILLS:
+                self.frame._rows = []
         return True
 
     cdef inline int32_t lookup(self, const tw_span *market) noexcept:
@@ -1367,32 +1386,28 @@ cdef class LighterDecoder(Decoder):
 
     cdef const uint8_t *row(self, const uint8_t *p, tw_lg_kind kind, Pass *c, int32_t market) except? NULL:
         cdef const uint8_t *after
-        cdef tw_lg_trade trade
         cdef tw_lg_trade *slot
         cdef tw_lg_order order
         cdef tw_lg_position position
-        if kind == LG_TRADE:
+        if kind == LG_TRADE or kind == LG_FILLS:
             slot = self.trade_slot()
             after = tw_lg_trade_row(p, c.end, slot, &c.err)
             if TW_LIKELY(after != NULL):
+                if TW_UNLIKELY(slot.market < 0):
+                    slot.market = market
                 self.trades.count += 1
-                return after
-        elif kind == LG_FILLS:
-            after = tw_lg_trade_row(p, c.end, &trade, &c.err)
-            if TW_LIKELY(after != NULL):
-                self.frame.rows.append(_trade_row(&trade, market))
                 return after
         elif kind == LG_POSITIONS:
             after = tw_lg_position_row(p, c.end, &position, &c.err)
             if TW_LIKELY(after != NULL):
-                self.frame.rows.append(_position_row(&position, market))
+                self.frame._rows.append(_position_row(&position, market))
                 return after
             if position.market >= 0:
                 market = _index(position.market)
         else:
             after = tw_lg_order_row(p, c.end, &order, &c.err)
             if TW_LIKELY(after != NULL):
-                self.frame.rows.append(_order_row(&order, market))
+                self.frame._rows.append(_order_row(&order, market))
                 return after
         return self.bad_row(p, c.err.code, c.err.at, c, market, kind)
 
@@ -1456,10 +1471,7 @@ cdef class LighterDecoder(Decoder):
         if TW_UNLIKELY(number < 0):
             self.trades.count = 0
             return self.unknown(&f.suffix)
-        # The buffer is ours while handlers run: one of them may feed another frame.
-        trades = self.trades
-        self.trades.rows = NULL
-        self.trades.count = self.trades.room = 0
+        trades = self.lend_trades()
         try:
             # Sent newest first; told oldest first, each once.
             n = trades.count
@@ -1474,12 +1486,22 @@ cdef class LighterDecoder(Decoder):
                 if i == 0 or trades.rows[i].trade_id != trades.rows[i - 1].trade_id:
                     self.trade(number, &trades.rows[i], f, c)
         finally:
-            if self.trades.rows == NULL:
-                self.trades.rows = trades.rows
-                self.trades.room = trades.room
-            else:
-                free(trades.rows)
+            self.return_trades(&trades)
         return 0
+
+    cdef Trades lend_trades(self) noexcept:
+        """Take the buffer away while handlers run: one of them may feed another frame."""
+        cdef Trades trades = self.trades
+        self.trades.rows = NULL
+        self.trades.count = self.trades.room = 0
+        return trades
+
+    cdef void return_trades(self, Trades *trades) noexcept:
+        if self.trades.rows == NULL:
+            self.trades.rows = trades.rows
+            self.trades.room = trades.room
+        else:
+            free(trades.rows)
 
     cdef int trade(self, int32_t number, const tw_lg_trade *t, tw_lg_frame *f, Pass *c) except -1:
         cdef TradeData out
@@ -1758,13 +1780,28 @@ cdef class LighterDecoder(Decoder):
         self.account_frames += 1
         try:
             if f.kind == LG_FILLS:
-                self.account.on_trades(frame)
+                self.fills_of_account(frame)
             elif f.kind == LG_POSITIONS:
                 self.account.on_positions(frame)
             else:
                 self.account.on_orders(frame)
         finally:
             self.report_rows(failed)
+        return 0
+
+    cdef int fills_of_account(self, AccountFrame frame) except -1:
+        """Hand out trades that are made rows only if somebody looks at them."""
+        cdef Trades trades = self.lend_trades()
+        frame._trades = trades.rows
+        frame._count = trades.count
+        try:
+            self.account.on_trades(frame)
+        finally:
+            if TW_UNLIKELY(Py_REFCNT(frame) > 1):
+                frame.rows  # somebody keeps it, and the bytes it was read from go
+            frame._trades = NULL
+            frame._count = 0
+            self.return_trades(&trades)
         return 0
 
     cdef str channel_of(self, tw_lg_frame *f):

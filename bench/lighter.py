@@ -172,7 +172,7 @@ class Rows(AccountHandler):
     """Hands the rows of a frame on."""
 
     def on_trades(self, frame: AccountFrame) -> None:
-        ignore(frame)
+        ignore(frame.rows)
 
 
 class Applied(AccountHandler):

@@ -131,7 +131,7 @@ class AccountFeed:
         """Take the rows of a busy stream; those that do not decode are told by the decoder."""
         if frame.problem_count:
             self.bad_rows += frame.problem_count
-        rows: list[Any]
+        rows: Any
         if stream == "account_all_trades":
             if not frame.is_snapshot:  # a snapshot is history
                 rows = frame.rows if self._direct is None else self._direct.take(frame)

@@ -1,6 +1,6 @@
 """Fills of our own orders, from a venue's numbers to the event, without Python in between.
 
-A decoder that knows which order a fill belongs to fills in a `FillData` and hands it to
+A decoder fills in a `FillData`, looks for the order with `DirectFills.find` and hands both to
 `DirectFills.take`.
 """
 
@@ -57,6 +57,9 @@ cdef class DirectFills:
     cdef OrderFilled _spare             # an event that nobody kept
     cdef readonly uint64_t taken
 
+    # The order of a client key (None: the venue echoes none) or, failing that, of a venue order id;
+    # None: it is not ours. An order that was accepted keeps both of them until it ends.
+    cdef OrderCore find(self, object client_key, int64_t venue_order_id)
     # True: applied and told. False: nothing was changed, and it has to go the long way.
-    cdef bint take(self, object client_key, const FillData *fill, object liquidity,
+    cdef bint take(self, OrderCore order, const FillData *fill, object liquidity,
                    object currency) except -1

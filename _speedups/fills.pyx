@@ -426,22 +426,23 @@ cdef class DirectFills:
                 fixed_from(commission, &fill.commission.mantissa, &fill.commission.exponent)
         except PrecisionError:
             return False
-        return self.take(client_key, &fill, liquidity, commission_currency)
+        return self.take(self.find(client_key, venue_order_id), &fill, liquidity, commission_currency)
 
-    cdef bint take(self, object client_key, const FillData *fill, object liquidity,
+    cdef OrderCore find(self, object client_key, int64_t venue_order_id):
+        cdef PyObject *found = PyDict_GetItemWithError(self._by_key, client_key)
+        if TW_UNLIKELY(found == NULL):
+            found = PyDict_GetItemWithError(self._by_venue, str(venue_order_id))
+        if TW_UNLIKELY(found == NULL or not isinstance(<object>found, OrderCore)):
+            return None
+        return <OrderCore>found
+
+    cdef bint take(self, OrderCore order, const FillData *fill, object liquidity,
                    object currency) except -1:
-        cdef OrderCore order
         cdef OrderFilled event
         cdef tw_fixed filled, leaves, size
         cdef bint is_missing, is_complete
-        cdef PyObject *found = PyDict_GetItemWithError(self._by_key, client_key)
-        if TW_UNLIKELY(found == NULL):
-            found = PyDict_GetItemWithError(self._by_venue, str(fill.venue_order_id))
-        if TW_UNLIKELY(found == NULL or not isinstance(<object>found, OrderCore)):
-            return False
-        order = <OrderCore>found
-        if TW_UNLIKELY(order.final is not None or not order.is_accepted or order.requested is not None
-                       or order._venue_number != fill.venue_order_id or order._venue_number < 0):
+        if TW_UNLIKELY(order is None or order.final is not None or not order.is_accepted
+                       or order.requested is not None or order._venue_number != fill.venue_order_id or order._venue_number < 0):
             return False
         if TW_UNLIKELY(self._seen.contains_i64(fill.trade_id) or fill.trade_id < 0):
             return False

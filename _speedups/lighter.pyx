@@ -68,7 +68,7 @@ from connectors._speedups.events cimport (
     TradeData,
 )
 from connectors._speedups.feed cimport Decoder
-from connectors._speedups.fills cimport DirectFills, FillData
+from connectors._speedups.fills cimport DirectFills, FillData, OrderCore
 from connectors._speedups.symbols cimport SymbolTable
 from connectors._speedups.ticks cimport fixed_decimal
 
@@ -883,7 +883,8 @@ cdef class AccountFills:
 
     cdef DirectFills _direct
     cdef int64_t _account
-    cdef int64_t _market
+    cdef int64_t _market, _index        # of the last trade
+    cdef OrderCore _order
     cdef int32_t _fee_decimals
     cdef object _instrument_of, _wall_ns, _maker, _taker, _currency
     cdef readonly int64_t newest_ns
@@ -947,8 +948,12 @@ cdef class AccountFills:
         fill.size = _fixed(t.size)
         fill.price = _fixed(t.price)
         fill.commission = _fixed(commission)
-        if TW_UNLIKELY(not self._direct.take(client_index if client_index > 0 else None, &fill,
-                                             self._maker if is_maker else self._taker, self._currency)):
+        # Fills come in runs of one order, which keeps its index as long as it lives.
+        if client_index <= 0 or client_index != self._index or self._order.final is not None:
+            self._order = self._direct.find(client_index if client_index > 0 else None, fill.venue_order_id)
+            self._index = 0 if self._order is None or not self._order.is_accepted else client_index
+        if TW_UNLIKELY(not self._direct.take(self._order, &fill, self._maker if is_maker else self._taker,
+                                             self._currency)):
             return False
         if fill.ts_event > self.newest_ns:
             self.newest_ns = fill.ts_event

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .._speedups.lighter import AccountFrame
 from ..errors import ClientError, ConfigError, ConnectorError
 from ..execution.dispatch import DispatchRules, OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
@@ -124,6 +123,7 @@ class ClientCore:
             balances=self._balances,
             clock=clock,
         )
+        self.on_rows = self._feed.take_rows  # of a busy stream, for `PrivateStream`
         self._outcomes = Outcomes(
             self.dispatch,
             probe_delay_s=config.probe_delay_s,
@@ -197,10 +197,6 @@ class ClientCore:
             )
 
     # -- what comes in (StreamOwner, FeedOwner) ----------------------------------------
-
-    def on_rows(self, stream: str, frame: AccountFrame) -> None:
-        """Take rows of a busy stream; see `account_feed`."""
-        self._feed.take_rows(stream, frame)
 
     def on_stream(self, frame: Frame) -> None:
         """Take a frame of another stream."""

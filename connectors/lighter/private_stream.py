@@ -106,19 +106,20 @@ class _Account(AccountHandler):
     """Hands on what the decoder reads itself: rows of the busy streams, and answers."""
 
     def __init__(self, stream: PrivateStream) -> None:
-        self._stream = stream
+        self._on_rows = stream.on_rows
+        self._on_frame = stream.on_frame
 
     def on_orders(self, frame: AccountFrame) -> None:
-        self._stream.on_rows(frame)
+        self._on_rows(frame)
 
     def on_trades(self, frame: AccountFrame) -> None:
-        self._stream.on_rows(frame)
+        self._on_rows(frame)
 
     def on_positions(self, frame: AccountFrame) -> None:
-        self._stream.on_rows(frame)
+        self._on_rows(frame)
 
     def on_ack(self, ack: Ack) -> None:
-        self._stream.on_frame(ack_frame(ack))
+        self._on_frame(ack_frame(ack))
 
 
 class PrivateStream:
@@ -130,6 +131,8 @@ class PrivateStream:
     ----------
     session : Session
         For sending transactions.
+    account : AccountHandler
+        Where the decoder hands its rows and answers.
     unknown_frames, foreign_channels, bad_frames :
         Counters: frames of a type we do not know, account frames that name another account
         (they are taken by their type), frames that could not be read.
@@ -164,12 +167,13 @@ class PrivateStream:
         self.foreign_channels = 0
         self.bad_frames = 0
         self._limiter = _limiter(config)
+        self.account = _Account(self)
         self.session = Session(
             f"lighter/private/{account_index}",
             Endpoint(url=config.endpoints.stream, proxy=config.proxy),
             LighterDecoder(
                 SymbolTable(),
-                account=_Account(self),
+                account=self.account,
                 on_control=self._on_cold,
                 on_venue_event=self._on_cold,
                 on_problem=self._on_bad,

@@ -30,6 +30,8 @@ cdef extern from "decimal.h" nogil:
     bint TW_LIKELY(bint)
     bint TW_UNLIKELY(bint)
     const uint8_t *tw_decimal_slow(const uint8_t *p, const uint8_t *end, tw_fixed *out, int *code)
+    int tw_fixed_add(tw_fixed a, tw_fixed b, tw_fixed *out)
+    int tw_fixed_share(tw_fixed x, int64_t factor, int32_t decimals, tw_fixed *out)
     int tw_to_scale(tw_fixed x, const tw_scale *s, int off, int64_t *out)
     int tw_text_to_scale(const uint8_t *p, const uint8_t *end, Py_ssize_t before, const tw_scale *s, int64_t *out)
 
@@ -43,6 +45,7 @@ cdef extern from "scan.h" nogil:
         const uint8_t *at
         int32_t decimals
 
+    const uint8_t *tw_fail(tw_err *err, int code, const uint8_t *at)
     const uint8_t *tw_ws(const uint8_t *p, const uint8_t *end)
     const uint8_t *tw_byte(const uint8_t *p, const uint8_t *end, uint8_t byte, tw_err *err)
     const uint8_t *tw_string_end(const uint8_t *p, const uint8_t *end, int *escaped, tw_err *err)

@@ -78,12 +78,15 @@ cdef class PositionRow:
 
 cdef class AccountFrame:
     """Rows of one account frame. A row that could not be read is in `problems` instead."""
-    cdef readonly str channel, type
+    cdef readonly str channel
+    cdef readonly str stream                            # "account_all_trades"
     cdef readonly bint is_snapshot                      # subscribed/..., not update/...
     cdef readonly int64_t account_index                 # of the channel; -1 where it has none
     cdef readonly int64_t nonce, ts_event, ts_init
-    cdef readonly list rows                             # in the order sent
-    cdef readonly list problems                         # of RowProblem
+    cdef list _rows                                     # None: not made yet of the trades below
+    cdef void *_trades                                  # tw_lg_trade, while the handler runs
+    cdef Py_ssize_t _count
+    cdef list _problems                                 # None: there are none
 
 
 cdef class RowProblem:

@@ -6,9 +6,12 @@ from typing import final
 from .decoder import SymbolDecoder
 from .errors import DecodeError
 from .events import EventHandler, InstrumentBase
+from .fills import DirectFills
 from .symbols import SymbolTable
+from .words import LiquiditySide
 
 __all__ = [
+    "AccountFills",
     "AccountFrame",
     "AccountHandler",
     "Ack",
@@ -47,6 +50,24 @@ class TradeKind(IntEnum):
     LIQUIDATION = 1
     DELEVERAGE = 2
     MARKET_SETTLEMENT = 3
+
+@final
+class AccountFills:
+    def __init__(
+        self,
+        direct: DirectFills,
+        account_index: int,
+        *,
+        instrument_of: Callable[[int], object | None],
+        wall_ns: Callable[[], int],
+        maker: LiquiditySide,
+        taker: LiquiditySide,
+        currency: str,
+        fee_decimals: int,
+    ) -> None: ...
+    @property
+    def newest_ns(self) -> int: ...
+    def take(self, frame: AccountFrame) -> list[TradeRow]: ...
 
 @final
 class OrderRow:
@@ -212,6 +233,8 @@ class AccountFrame:
     @property
     def type(self) -> str: ...
     @property
+    def stream(self) -> str: ...
+    @property
     def is_snapshot(self) -> bool: ...
     @property
     def account_index(self) -> int: ...
@@ -225,6 +248,8 @@ class AccountFrame:
     def rows(self) -> list[OrderRow] | list[TradeRow] | list[PositionRow]: ...
     @property
     def problems(self) -> list[RowProblem]: ...
+    @property
+    def problem_count(self) -> int: ...
     def __len__(self) -> int: ...
 
 @final

@@ -23,20 +23,23 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from connectors._speedups._csrc cimport (
     TW_LIKELY,
     TW_MISSING,
     TW_OFF_PRICE,
     TW_OFF_SIZE,
+    TW_RANGE,
     TW_TYPE,
     TW_UNLIKELY,
     TW_VALUE,
     tw_at_end,
     tw_choice,
     tw_err,
+    tw_fail,
     tw_fixed,
+    tw_fixed_share,
     tw_levels,
     tw_literal,
     tw_next,
@@ -74,8 +77,10 @@ from connectors._speedups.events cimport (
     TickerData,
     TradeData,
 )
+from connectors._speedups.fills cimport DirectFills, FillData, OrderCore
 
 __all__ = [
+    "AccountFills",
     "AccountFrame",
     "AccountHandler",
     "Ack",
@@ -92,6 +97,7 @@ __all__ = [
 
 cdef extern from "Python.h":
     PyObject *PyList_GET_ITEM(object, Py_ssize_t)
+    Py_ssize_t Py_REFCNT(object)
 
 cdef extern from "lighter.h" nogil:
     ctypedef enum tw_lg_kind:
@@ -111,6 +117,7 @@ cdef extern from "lighter.h" nogil:
         LG_ACK
 
     enum:
+        TW_SHORT_TEXT
         TW_LG_NO_TYPE
         TW_LG_SUBSCRIBED
         TW_LG_UPDATE
@@ -272,6 +279,7 @@ cdef extern from "lighter.h" nogil:
     const tw_literal tw_lg_trigger_statuses[5]
     const tw_literal tw_lg_trade_kinds[4]
 
+    const uint8_t *tw_short_text(const uint8_t *p, const uint8_t *end, tw_span *s, uint8_t *scratch, tw_err *err)
     void tw_lg_begin(tw_lg_frame *f, const uint8_t *p, int late)
     tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, tw_err *err)
     int tw_lg_data_key(tw_lg_kind kind)
@@ -301,6 +309,15 @@ cdef inline str _word(tuple words, const tw_span *s, int number):
     if TW_LIKELY(number >= 0):
         return <str>words[number]
     return text_of(s)
+
+
+cdef inline str _stream(tw_lg_kind kind):
+    """What a channel of an account begins with."""
+    if kind == LG_FILLS:
+        return "account_all_trades"
+    if kind == LG_POSITIONS:
+        return "account_all_positions"
+    return "account_all_orders" if kind == LG_ORDERS else "account_orders"
 
 
 cdef inline int32_t _index(int64_t value) noexcept nogil:
@@ -458,14 +475,40 @@ cdef class AccountFrame:
     """The rows of one account frame, in the order sent.
 
     `is_snapshot` tells `subscribed/...` from `update/...`. A row that does not decode is in
-    `problems` and takes no other with it.
+    `problems` and takes no other with it. The rows of trades are made when they are looked at, or
+    when the frame is kept.
     """
 
+    @property
+    def type(self):
+        return ("subscribed/" if self.is_snapshot else "update/") + self.stream
+
+    @property
+    def rows(self):
+        cdef Py_ssize_t i
+        cdef tw_lg_trade *trades = <tw_lg_trade *>self._trades
+        if self._rows is None:
+            self._rows = []
+            if trades != NULL:
+                for i in range(self._count):
+                    self._rows.append(_trade_row(&trades[i]))
+        return self._rows
+
+    @property
+    def problem_count(self):
+        return 0 if self._problems is None else len(self._problems)
+
+    @property
+    def problems(self):
+        if self._problems is None:
+            self._problems = []
+        return self._problems
+
     def __len__(self):
-        return len(self.rows)
+        return self._count if self._rows is None else len(self._rows)
 
     def __repr__(self):
-        return f"<AccountFrame {self.type} {self.channel} {len(self.rows)} rows {len(self.problems)} problems>"
+        return f"<AccountFrame {self.type} {self.channel} {len(self)} rows {self.problem_count} problems>"
 
 
 @cython.final
@@ -633,7 +676,7 @@ cdef OrderRow _order_row(const tw_lg_order *o, int32_t market):
     return row
 
 
-cdef TradeRow _trade_row(const tw_lg_trade *t, int32_t market):
+cdef TradeRow _trade_row(const tw_lg_trade *t):
     cdef TradeRow row = TradeRow.__new__(TradeRow)
     cdef bytes text
     row.id = t.trade_id
@@ -649,7 +692,7 @@ cdef TradeRow _trade_row(const tw_lg_trade *t, int32_t market):
     row.integrator_taker_fee = t.integrator_taker_fee
     row.integrator_maker_fee = t.integrator_maker_fee
     row.ts_event = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
-    row.market_index = market if t.market < 0 else _index(t.market)
+    row.market_index = _index(t.market)
     row.kind = t.kind
     row.type = _word(TRADE_KINDS, &t.type, t.kind)
     row.is_maker_ask = t.is_maker_ask
@@ -759,6 +802,124 @@ def parse_ack(bytes data not None, int64_t ts_init=0):
     raise error_of(err.code, err.at, p)
 
 
+# ---- fills ---------------------------------------------------------------------------------------
+
+cdef list NO_ROWS = []
+
+cdef enum:
+    MOST_AT_ONCE = 256      # trades of a frame; more come only in a history
+
+
+@cython.final
+cdef class AccountFills:
+    """Takes an account's trades to its orders, as far as there is nothing to decide about them.
+
+    Parameters
+    ----------
+    direct : DirectFills
+        Of the account's dispatch.
+    account_index : int
+    instrument_of : callable
+        Returns the instrument of a market index, None if unknown. One that is known stays so.
+    wall_ns : callable
+        Unix time in ns, for `ts_init`; read once a frame.
+    maker, taker : LiquiditySide
+    currency : str
+        Of commissions.
+    fee_decimals : int
+        The fees of a trade count 10**-fee_decimals of its value.
+
+    Attributes
+    ----------
+    newest_ns : int
+        The latest `ts_event` of those that were taken, 0 before the first.
+    """
+
+    cdef DirectFills _direct
+    cdef int64_t _account
+    cdef int64_t _market, _index        # of the last trade
+    cdef OrderCore _order
+    cdef int32_t _fee_decimals
+    cdef object _instrument_of, _wall_ns, _maker, _taker, _currency
+    cdef readonly int64_t newest_ns
+
+    def __init__(self, DirectFills direct not None, int64_t account_index, *, instrument_of, wall_ns, maker,
+                 taker, str currency not None, int32_t fee_decimals):
+        self._direct = direct
+        self._account = account_index
+        self._instrument_of = instrument_of
+        self._wall_ns = wall_ns
+        self._maker = maker
+        self._taker = taker
+        self._currency = currency
+        self._fee_decimals = fee_decimals
+        self._market = -2
+
+    def take(self, AccountFrame frame not None):
+        """Apply and tell the trades of a frame that is being handed out, oldest first.
+
+        Returns the rows from the first on that has to go the long way, oldest first.
+        """
+        cdef const tw_lg_trade *trades = <const tw_lg_trade *>frame._trades
+        cdef const tw_lg_trade *ordered[MOST_AT_ONCE]
+        cdef Py_ssize_t i, j, n = frame._count
+        cdef int64_t now_ns
+        if n == 0 or n > MOST_AT_ONCE or trades == NULL:
+            return frame.rows
+        for i in range(n):
+            j = i
+            while j > 0 and TW_UNLIKELY(_is_older(&trades[i], ordered[j - 1])):
+                ordered[j] = ordered[j - 1]
+                j -= 1
+            ordered[j] = &trades[i]
+        now_ns = self._wall_ns()
+        for i in range(n):
+            if TW_UNLIKELY(not self.trade(ordered[i], now_ns)):
+                return [_trade_row(ordered[j]) for j in range(i, n)]
+        return NO_ROWS
+
+    cdef inline bint trade(self, const tw_lg_trade *t, int64_t now_ns) except -1:
+        cdef FillData fill
+        cdef tw_fixed commission
+        cdef bint is_ask = t.ask_account == self._account
+        cdef bint is_maker = is_ask == t.is_maker_ask
+        cdef int64_t client_index = t.ask_client if is_ask else t.bid_client
+        cdef int64_t rate = (t.maker_fee + t.integrator_maker_fee if is_maker
+                             else t.taker_fee + t.integrator_taker_fee)
+        if TW_UNLIKELY(is_ask == (t.bid_account == self._account)):  # of nobody, or with itself
+            return False
+        if TW_UNLIKELY(t.market != self._market):
+            if self._instrument_of(_index(t.market)) is None:
+                return False
+            self._market = t.market
+        if TW_UNLIKELY(t.usd_amount.exponent < 0 or not tw_fixed_share(t.usd_amount, rate, self._fee_decimals,
+                                                                       &commission)):
+            return False
+        fill.trade_id = t.trade_id
+        fill.venue_order_id = t.ask_id if is_ask else t.bid_id
+        fill.ts_event = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
+        fill.ts_init = now_ns
+        fill.size = fixed_of(t.size)
+        fill.price = fixed_of(t.price)
+        fill.commission = fixed_of(commission)
+        # Fills come in runs of one order, which keeps its index as long as it lives.
+        if client_index <= 0 or client_index != self._index or self._order.final is not None:
+            self._order = self._direct.find(client_index if client_index > 0 else None, fill.venue_order_id)
+            self._index = 0 if self._order is None or not self._order.is_accepted else client_index
+        if TW_UNLIKELY(not self._direct.take(self._order, &fill, self._maker if is_maker else self._taker,
+                                             self._currency)):
+            return False
+        if fill.ts_event > self.newest_ns:
+            self.newest_ns = fill.ts_event
+        return True
+
+
+cdef inline bint _is_older(const tw_lg_trade *t, const tw_lg_trade *than) noexcept nogil:
+    cdef int64_t mine = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
+    cdef int64_t its = tw_lg_ns(than.transaction_time) or tw_lg_ns(than.timestamp)
+    return mine < its or (mine == its and t.trade_id < than.trade_id)
+
+
 # ---- the decoder ---------------------------------------------------------------------------------
 
 cdef dict INTERVALS = {
@@ -767,6 +928,7 @@ cdef dict INTERVALS = {
 }
 
 cdef int64_t HOUR_NS = 3_600_000_000_000
+cdef int64_t MAX_TIME_NS = 0x7FFFFFFFFFFFFFFF
 cdef const uint8_t *NULL_TEXT = b"null"
 
 
@@ -838,6 +1000,8 @@ cdef class LighterDecoder(SymbolDecoder):
     cdef readonly uint64_t control_messages, venue_events, account_frames, acks, unknown_markets
     cdef Trades trades
     cdef AccountFrame frame             # being read
+    cdef str _channel                   # of the last account frame, and its bytes
+    cdef bytes _channel_bytes
     cdef list failed                    # rows of a public frame that do not decode: (error, data)
 
     def __init__(self, SymbolTable symbols not None, EventHandler handler=None, *,
@@ -854,6 +1018,8 @@ cdef class LighterDecoder(SymbolDecoder):
         self._on_stats = on_stats
         self._on_height = on_height
         self._awaited = set()
+        self._channel = ""
+        self._channel_bytes = b""
 
     def __dealloc__(self):
         free(self.trades.rows)
@@ -930,8 +1096,8 @@ cdef class LighterDecoder(SymbolDecoder):
         self.trades.count = 0
         if f.kind >= LG_ORDERS:
             self.frame = AccountFrame.__new__(AccountFrame)
-            self.frame.rows = []
-            self.frame.problems = []
+            if f.kind != LG_FILLS:
+                self.frame._rows = []
         return True
 
     cdef inline int32_t lookup(self, const tw_span *market) noexcept:
@@ -1043,12 +1209,9 @@ cdef class LighterDecoder(SymbolDecoder):
         return None
 
     cdef int32_t unknown(self, const tw_span *market) except -2:
-        cdef Py_ssize_t n = 0
         self.unknown_markets += 1
         if self._on_unknown_market is not None:
-            while n < market.length and market.text[n] != c':' and market.text[n] != c'/':
-                n += 1
-            self._on_unknown_market(market.text[:n].decode("utf-8", "replace"))
+            self._on_unknown_market(text_of(market).replace("/", ":").partition(":")[0])
         return 0
 
     # ---- quotes ----------------------------------------------------------------------------------
@@ -1080,8 +1243,8 @@ cdef class LighterDecoder(SymbolDecoder):
             if not is_off_scale(&c.err):
                 return self.refuse(c.start, c.end, &c.err)
             self.tell_off_scale(instrument)
-            instrument = self.at_scale(out.symbol, max(t.bid.exponent, t.ask.exponent),
-                                       max(t.bid_size.exponent, t.ask_size.exponent), &price, &size)
+            instrument = self.at_scale(out.symbol, max(_places(t.bid), _places(t.ask)),
+                                       max(_places(t.bid_size), _places(t.ask_size)), &price, &size)
             if not _scale_quote(t, &price, &size, &out, &c.err):
                 return self.refuse(c.start, c.end, &c.err)
             out.flags = EventFlag.OFF_SCALE
@@ -1097,9 +1260,9 @@ cdef class LighterDecoder(SymbolDecoder):
         Returns the place behind them, NULL with c.err set where it is no JSON.
         """
         cdef const uint8_t *next
-        cdef const uint8_t *key
-        cdef Py_ssize_t key_length
-        cdef int more, escaped
+        cdef tw_span key
+        cdef uint8_t scratch[TW_SHORT_TEXT]
+        cdef int more
         cdef bint listed
         if p >= c.end or (p[0] != c'[' and p[0] != c'{'):
             if p < c.end and p[0] == c'n':
@@ -1115,7 +1278,7 @@ cdef class LighterDecoder(SymbolDecoder):
             return p + 1
         while True:
             if not listed:
-                p = tw_string(p, c.end, &key, &key_length, &escaped, &c.err)
+                p = tw_short_text(p, c.end, &key, scratch, &c.err)
                 if p == NULL:
                     return NULL
                 p = tw_ws(p, c.end)
@@ -1124,7 +1287,7 @@ cdef class LighterDecoder(SymbolDecoder):
                     c.err.at = p
                     return NULL
                 p = tw_ws(p + 1, c.end)
-                market = _market_of(key, key_length)
+                market = _market_of(key.text, key.length)
             if p < c.end and p[0] == c'{':
                 p = self.row(p, kind, c, market)
             elif p < c.end and p[0] == c'[' and not listed:
@@ -1144,32 +1307,28 @@ cdef class LighterDecoder(SymbolDecoder):
 
     cdef const uint8_t *row(self, const uint8_t *p, tw_lg_kind kind, Pass *c, int32_t market) except? NULL:
         cdef const uint8_t *after
-        cdef tw_lg_trade trade
         cdef tw_lg_trade *slot
         cdef tw_lg_order order
         cdef tw_lg_position position
-        if kind == LG_TRADE:
+        if kind == LG_TRADE or kind == LG_FILLS:
             slot = self.trade_slot()
             after = tw_lg_trade_row(p, c.end, slot, &c.err)
             if TW_LIKELY(after != NULL):
+                if TW_UNLIKELY(slot.market < 0):
+                    slot.market = market
                 self.trades.count += 1
-                return after
-        elif kind == LG_FILLS:
-            after = tw_lg_trade_row(p, c.end, &trade, &c.err)
-            if TW_LIKELY(after != NULL):
-                self.frame.rows.append(_trade_row(&trade, market))
                 return after
         elif kind == LG_POSITIONS:
             after = tw_lg_position_row(p, c.end, &position, &c.err)
             if TW_LIKELY(after != NULL):
-                self.frame.rows.append(_position_row(&position, market))
+                self.frame._rows.append(_position_row(&position, market))
                 return after
             if position.market >= 0:
                 market = _index(position.market)
         else:
             after = tw_lg_order_row(p, c.end, &order, &c.err)
             if TW_LIKELY(after != NULL):
-                self.frame.rows.append(_order_row(&order, market))
+                self.frame._rows.append(_order_row(&order, market))
                 return after
         return self.bad_row(p, c.err.code, c.err.at, c, market, kind)
 
@@ -1222,10 +1381,7 @@ cdef class LighterDecoder(SymbolDecoder):
         if TW_UNLIKELY(number < 0):
             self.trades.count = 0
             return self.unknown(&f.suffix)
-        # The buffer is ours while handlers run: one of them may feed another frame.
-        trades = self.trades
-        self.trades.rows = NULL
-        self.trades.count = self.trades.room = 0
+        trades = self.lend_trades()
         try:
             # Sent newest first; told oldest first, each once.
             n = trades.count
@@ -1240,12 +1396,22 @@ cdef class LighterDecoder(SymbolDecoder):
                 if i == 0 or trades.rows[i].trade_id != trades.rows[i - 1].trade_id:
                     self.trade(number, &trades.rows[i], f, c)
         finally:
-            if self.trades.rows == NULL:
-                self.trades.rows = trades.rows
-                self.trades.room = trades.room
-            else:
-                free(trades.rows)
+            self.return_trades(&trades)
         return 0
+
+    cdef Trades lend_trades(self) noexcept:
+        """Take the buffer away while handlers run: one of them may feed another frame."""
+        cdef Trades trades = self.trades
+        self.trades.rows = NULL
+        self.trades.count = self.trades.room = 0
+        return trades
+
+    cdef void return_trades(self, Trades *trades) noexcept:
+        if self.trades.rows == NULL:
+            self.trades.rows = trades.rows
+            self.trades.room = trades.room
+        else:
+            free(trades.rows)
 
     cdef int trade(self, int32_t number, const tw_lg_trade *t, tw_lg_frame *f, Pass *c) except -1:
         cdef TradeData out
@@ -1268,7 +1434,7 @@ cdef class LighterDecoder(SymbolDecoder):
             if not is_off_scale(&c.err):
                 return self.refuse(c.start, c.end, &c.err)
             self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, t.price.exponent, t.size.exponent, &price, &size)
+            instrument = self.at_scale(number, _places(t.price), _places(t.size), &price, &size)
             if not _scale_trade(t, &price, &size, &out, &c.err):
                 return self.refuse(c.start, c.end, &c.err)
             out.flags |= EventFlag.OFF_SCALE
@@ -1318,6 +1484,8 @@ cdef class LighterDecoder(SymbolDecoder):
             return 0
         while True:
             after = tw_lg_candle_row(p, c.end, &candle, &c.err)
+            if after != NULL and tw_lg_ns(candle.time) > MAX_TIME_NS - <int64_t>interval * 1_000_000_000:
+                after = tw_fail(&c.err, TW_RANGE, p)
             if after == NULL:
                 after = self.bad_row(p, c.err.code, c.err.at, c, -1, f.kind)
                 if after == NULL:
@@ -1350,8 +1518,8 @@ cdef class LighterDecoder(SymbolDecoder):
                 return self.refuse(c.start, c.end, &c.err)
             if not mark:  # mark prices are finer than any tick
                 self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, max(k.open.exponent, k.high.exponent, k.low.exponent,
-                                                   k.close.exponent), -1, &price, &size)
+            instrument = self.at_scale(number, max(_places(k.open), _places(k.high), _places(k.low),
+                                                   _places(k.close)), -1, &price, &size)
             if not _scale_bar(k, &price, &size, &out, &c.err):
                 return self.refuse(c.start, c.end, &c.err)
             out.flags |= EventFlag.OFF_SCALE
@@ -1370,6 +1538,7 @@ cdef class LighterDecoder(SymbolDecoder):
         cdef Py_ssize_t n
         cdef int escaped
         cdef tw_span market
+        cdef uint8_t scratch[TW_SHORT_TEXT]
         cdef bint many
         if p[0] == c'n':
             return 0
@@ -1387,7 +1556,7 @@ cdef class LighterDecoder(SymbolDecoder):
             return self.stats(tw_lg_data(f), &f.suffix, f, c)
         p = value
         while True:
-            p = tw_string(p, c.end, &market.text, &market.length, &market.escaped, &c.err)
+            p = tw_short_text(p, c.end, &market, scratch, &c.err)
             p = tw_ws(tw_ws(p, c.end) + 1, c.end)
             value = p
             p = tw_skip(p, c.end, &c.err)
@@ -1457,13 +1626,14 @@ cdef class LighterDecoder(SymbolDecoder):
 
     cdef int deliver(self, tw_lg_frame *f, Pass *c) except -1:
         cdef tw_lg_kind kind = f.kind
-        cdef list failed
+        cdef list failed = self.failed  # rows of this frame, not of one that a handler feeds
+        self.failed = None
         if TW_UNLIKELY(f.stage == TW_LG_CONTROL or f.stage == TW_LG_NO_TYPE):
             return self.control(f, c)
         if TW_UNLIKELY(self._awaiting):
             self.first(f)
         if kind >= LG_ORDERS:
-            return self.rows_of_account(f, c)
+            return self.rows_of_account(f, failed)
         if TW_UNLIKELY(kind == LG_OTHER):
             return self.venue_event(f, c)
         if TW_UNLIKELY(kind != f.channel_kind):
@@ -1476,7 +1646,11 @@ cdef class LighterDecoder(SymbolDecoder):
         if kind == LG_TICKER:
             return self.deliver_ticker(f, c)
         if kind == LG_TRADE:
-            self.deliver_trades(f, c)
+            try:
+                self.deliver_trades(f, c)
+            finally:
+                if failed is not None:
+                    self.refuse_rows(failed)
         elif kind == LG_HEIGHT:
             if f.height < 0:
                 c.err.code = TW_MISSING
@@ -1488,7 +1662,7 @@ cdef class LighterDecoder(SymbolDecoder):
             self.deliver_candles(f, c)
         else:
             self.deliver_stats(f, c)
-        if TW_UNLIKELY(self.failed is not None):
+        if TW_UNLIKELY(self.failed is not None):  # read at delivery
             failed = self.failed
             self.failed = None
             self.refuse_rows(failed)
@@ -1505,28 +1679,54 @@ cdef class LighterDecoder(SymbolDecoder):
         self._first(text_of(&f.channel).replace("/", ":"), f.stage == TW_LG_SUBSCRIBED)
         return 0
 
-    cdef int rows_of_account(self, tw_lg_frame *f, Pass *c) except -1:
+    cdef int rows_of_account(self, tw_lg_frame *f, list failed) except -1:
         cdef AccountFrame frame = self.frame
-        cdef list failed = self.failed
         self.frame = None
-        self.failed = None
-        frame.type = text_of(&f.type)
-        frame.channel = text_of(&f.channel)
+        frame.stream = _stream(f.kind)
+        frame.channel = self.channel_of(f)
         frame.is_snapshot = f.stage == TW_LG_SUBSCRIBED
         frame.account_index = _account_of(&f.suffix)
         frame.nonce = f.nonce
         frame.ts_event = tw_lg_ns(f.timestamp)
         frame.ts_init = self.ts_init
         self.account_frames += 1
-        if f.kind == LG_FILLS:
-            self.account.on_trades(frame)
-        elif f.kind == LG_POSITIONS:
-            self.account.on_positions(frame)
-        else:
-            self.account.on_orders(frame)
-        if failed is not None:
-            self.refuse_rows(failed)
+        try:
+            if f.kind == LG_FILLS:
+                self.fills_of_account(frame)
+            elif f.kind == LG_POSITIONS:
+                self.account.on_positions(frame)
+            else:
+                self.account.on_orders(frame)
+        finally:
+            if failed is not None:
+                self.refuse_rows(failed)
         return 0
+
+    cdef int fills_of_account(self, AccountFrame frame) except -1:
+        """Hand out trades that are made rows only if somebody looks at them."""
+        cdef Trades trades = self.lend_trades()
+        frame._trades = trades.rows
+        frame._count = trades.count
+        try:
+            self.account.on_trades(frame)
+        finally:
+            if TW_UNLIKELY(Py_REFCNT(frame) > 1):
+                frame.rows  # somebody keeps it, and the bytes it was read from go
+            frame._trades = NULL
+            frame._count = 0
+            self.return_trades(&trades)
+        return 0
+
+    cdef str channel_of(self, tw_lg_frame *f):
+        """The channel, most often that of the last frame of an account."""
+        cdef Py_ssize_t n = f.channel.length
+        if n == 0:
+            return ""
+        if (TW_UNLIKELY(n != PyBytes_GET_SIZE(self._channel_bytes))
+                or memcmp(f.channel.text, PyBytes_AS_STRING(self._channel_bytes), n) != 0):
+            self._channel_bytes = f.channel.text[:n]
+            self._channel = text_of(&f.channel)
+        return self._channel
 
     cdef int control(self, tw_lg_frame *f, Pass *c) except -1:
         cdef tw_lg_ack a
@@ -1546,6 +1746,15 @@ cdef class LighterDecoder(SymbolDecoder):
         if self._on_venue_event is not None:
             self._on_venue_event(text_of(&f.type), text_of(&f.channel), c.start[:c.end - c.start])
         return 0
+
+
+cdef int32_t _places(tw_fixed x) noexcept nogil:
+    """Decimals that a value needs: zeros at its end would only take room from larger values."""
+    while x.exponent > 0 and x.mantissa % 10 == 0:
+        x.mantissa //= 10
+        x.exponent -= 1
+    return x.exponent
+
 
 cdef inline bint _scale_quote(const tw_lg_ticker *t, const tw_scale *price, const tw_scale *size,
                               QuoteData *out, tw_err *err) noexcept nogil:
@@ -1604,6 +1813,8 @@ cdef int64_t _next_funding(int64_t funding, int64_t now) noexcept nogil:
     the next one; 0: not known."""
     if funding == 0 or funding > now:
         return funding
+    if now > MAX_TIME_NS - HOUR_NS:
+        return 0
     return now - now % HOUR_NS + HOUR_NS
 
 

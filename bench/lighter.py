@@ -17,20 +17,21 @@ import orjson
 
 from bench.measure import Case, Claim, Group, Plan, time_cases
 from bench.ours import ignore
+from connectors import lighter
 from connectors._speedups.events import EventKind, Router
 from connectors._speedups.lighter import AccountFrame, AccountHandler, LighterDecoder
 from connectors._speedups.symbols import SymbolTable
-from connectors.execution.dispatch import OrderDispatch
-from connectors.execution.identity import OrderRegistry, TrackedOrder
-from connectors.lighter.account_feed import AccountFeed
+from connectors.execution.identity import TrackedOrder
 from connectors.lighter.instruments import parse_instruments, wire_name
-from connectors.lighter.reports import Reporter
+from connectors.lighter.private_stream import PrivateStream
 from connectors.model import Instrument, OrderFilled, OrderType, Side
+from connectors.net.clock import SYSTEM_CLOCK
 
 __all__ = ["MAKERS", "run"]
 
 ROOM = 16_384
-ACCOUNT, CLIENT_INDEX = 12345, 7_001_011_966
+ACCOUNT, CLIENT_INDEX, ORDER_INDEX = 12345, 7_001_011_966, 562_947_905_631_053
+KEY = "0b8e0f63c24d8baacd9d29ad4e9a4b73c4a8d2bb8b16dc4fa9d7c2e1d3a8b1f0e8d3a4c5b6e7f001"
 BOOK, TICKER, TRADE = "order_book, 6+6 levels", "ticker", "trade"
 FILLS = "account_all_trades, 5 fills"
 TYPED = "msgspec typed, text"
@@ -94,7 +95,7 @@ def ticker(m: Market) -> dict[str, Any]:
 
 def trade_row(m: Market) -> dict[str, Any]:
     m.step()
-    ask, bid = 281_476_929_510_102, 562_947_905_631_053
+    ask, bid = 281_476_929_510_102, ORDER_INDEX
     return {
         "trade_id": m.id, "trade_id_str": str(m.id), "tx_hash": f"{m.id:016x}", "type": "trade",
         "market_id": 0, "size": "0.1336", "price": m.price(0), "usd_amount": "314.324728",
@@ -172,38 +173,38 @@ class Rows(AccountHandler):
     """Hands the rows of a frame on."""
 
     def on_trades(self, frame: AccountFrame) -> None:
-        ignore(frame)
+        ignore(frame.rows)
 
 
-class Applied(AccountHandler):
-    """An account with one order of ours, which every trade fills: rows to `OrderFilled`."""
+class Applied:
+    """An account with one order of ours, which every trade fills: bytes to `OrderFilled`.
+
+    All that a connected client does with a frame, from the decoder on.
+    """
 
     def __init__(self, on_event: Callable[[Any], object]) -> None:
-        registry = OrderRegistry()
-        instrument = eth()
+        config = lighter.Config(
+            environment="testnet", credentials=lighter.Credentials(KEY, ACCOUNT, 5)
+        )
+        self.venue = lighter.ExecutionClient(config, on_event=on_event, instruments=[eth()])
+        registry = self.venue.registry
         self.order = registry.add(
             TrackedOrder(
-                "O-1", instrument.id, Side.BUY, OrderType.LIMIT, size=Decimal(10**9),
+                "O-1", eth().id, Side.BUY, OrderType.LIMIT, size=Decimal(10**9),
                 price=Decimal("2352.73"), client_key=CLIENT_INDEX,
             )
         )  # fmt: skip
+        registry.bind(self.order, str(ORDER_INDEX))
         self.order.is_submitted = self.order.is_accepted = True
-        self.dispatch = OrderDispatch(registry, on_event=on_event, wall_ns=lambda: 0)
-        nothing: Any = None
-        self.feed = AccountFeed(
-            nothing, dispatch=self.dispatch, reconciler=nothing,
-            reporter=Reporter(
-                ACCOUNT, registry, instrument_of=lambda index: instrument, wall_ns=lambda: 0
-            ),
-            markets=nothing, positions=nothing, balances=nothing, clock=nothing,
-        )  # fmt: skip
-
-    def on_trades(self, frame: AccountFrame) -> None:
-        self.feed.take_rows("account_all_trades", frame)
+        tokens: Any = None
+        stream = PrivateStream(
+            self.venue, config=config, tokens=tokens, account_index=ACCOUNT, clock=SYSTEM_CLOCK
+        )
+        self.handler = stream.account
 
     def again(self) -> None:
         """Forget the trades seen, so that the same frames make events again."""
-        self.dispatch.fills._seen.clear()
+        self.venue.dispatch.fills.clear()
         self.order.filled_size = Decimal(0)
 
 
@@ -227,7 +228,7 @@ def cases(kind: str) -> list[Case]:
     check(kind, inputs)
     if kind == FILLS:
         applied = Applied(ignore)
-        ours = decoder_to(ignore, applied).feed_bytes
+        ours = decoder_to(ignore, applied.handler).feed_bytes
 
         def batch() -> None:
             applied.again()
@@ -252,7 +253,7 @@ def cases(kind: str) -> list[Case]:
 def check(kind: str, inputs: list[bytes]) -> None:
     """Make sure that what is timed also happens."""
     seen: list[Any] = []
-    decoder = decoder_to(seen.append, Applied(seen.append))
+    decoder = decoder_to(seen.append, Applied(seen.append).handler)
     for frame in inputs:
         decoder.feed_bytes(frame)
     wanted = len(inputs) * (5 if kind == FILLS else 1)

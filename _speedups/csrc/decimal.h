@@ -259,6 +259,39 @@ static inline int tw_to_scale(tw_fixed x, const tw_scale *s, int off, int64_t *o
     return TW_OK;
 }
 
+/* The sum of two exact decimals, neither absent, with the decimals of the one that has more. Returns
+ * 0, and leaves *out alone, where 64 bits or 18 decimals do not hold it. */
+static inline int tw_fixed_add(tw_fixed a, tw_fixed b, tw_fixed *out) {
+    int64_t sum;
+    if (TW_UNLIKELY(a.exponent != b.exponent)) {
+        tw_fixed *coarse = a.exponent < b.exponent ? &a : &b;
+        int32_t most = a.exponent < b.exponent ? b.exponent : a.exponent;
+        if (most > 18 || __builtin_mul_overflow(coarse->mantissa,
+                                                tw_pow10[most - coarse->exponent], &coarse->mantissa))
+            return 0;
+        coarse->exponent = most;
+    }
+    if (TW_UNLIKELY(__builtin_add_overflow(a.mantissa, b.mantissa, &sum)))
+        return 0;
+    out->mantissa = sum;
+    out->exponent = a.exponent;
+    return 1;
+}
+
+/* x * factor / 10**decimals, which keeps the decimals of x and those more that it needs. Returns 0,
+ * and leaves *out alone, where 64 bits or 18 decimals do not hold it. */
+static inline int tw_fixed_share(tw_fixed x, int64_t factor, int32_t decimals, tw_fixed *out) {
+    int32_t least = x.exponent;
+    if (TW_UNLIKELY(__builtin_mul_overflow(x.mantissa, factor, &x.mantissa)))
+        return 0;
+    for (x.exponent += decimals; x.exponent > least && x.mantissa % 10 == 0; x.exponent--)
+        x.mantissa /= 10;
+    if (TW_UNLIKELY(x.exponent > 18))
+        return 0;
+    *out = x;
+    return 1;
+}
+
 #if TW_SWAR
 /* Text of known length, 1 to 15 bytes, in two words: `low` its first eight bytes, `high` the rest,
  * with zero bytes above. Returns 0 where it is not digits with at most one dot among them. */

@@ -337,9 +337,9 @@ static inline const uint8_t *tw_lg_book_data(const uint8_t *p, const uint8_t *en
         case 0: case 3: p = tw_skip_int(p, end, err); break;
         case 1: p = tw_lg_levels(p, end, price, size, b->asks, err); break;
         case 2: p = tw_lg_levels(p, end, price, size, b->bids, err); break;
-        case 4: p = tw_int(p, end, &b->nonce, err); break;
+        case 4: p = tw_loose_int(p, end, &b->nonce, err); break;
         case 5: p = tw_loose_int(p, end, &b->last_updated, err); break;
-        case 6: p = tw_int(p, end, &b->begin_nonce, err); break;
+        case 6: p = tw_loose_int(p, end, &b->begin_nonce, err); break;
         )
     return b->nonce >= 0 ? p : tw_fail(err, TW_MISSING, start);
 }
@@ -404,56 +404,138 @@ static const tw_name tw_lg_trade_names[] = {
     TW_NAME("integrator_taker_fee"), TW_NAME("integrator_maker_fee"),
 };
 
-static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *end, tw_lg_trade *t,
-                                             tw_err *err) {
-    const uint8_t *start = p;
+#if TW_SWAR
+/* The members of a trade that stand in the usual order, without blanks, read straight through, in
+ * a third of the time of the general way, which goes on wherever this one stops. Returns the place
+ * behind the last such member, NULL where there is none. `rounded` gets the five ids as numbers. */
+static inline const uint8_t *tw_lg_usual_trade(const uint8_t *p, const uint8_t *end,
+                                               tw_lg_trade *t, int64_t *rounded, tw_err *err) {
+    const uint8_t *read = NULL;
+    unsigned n;
+    /* Each member sets `read` once it is complete. */
+#define TW_LG_AT(text)                                                                             \
+    if (TW_UNLIKELY(!tw_stands(p, end, (const uint8_t *)text, sizeof text - 1)))                    \
+        return read;                                                                               \
+    p += sizeof text - 1;
+#define TW_LG_WHOLE(text, out)                                                                     \
+    TW_LG_AT(text)                                                                                 \
+    if (TW_UNLIKELY(!(n = tw_bare_digits(p, end, out))))                                             \
+        return read;                                                                               \
+    read = p += n;
+    /* An id as number and again as text, which is the same but where it is too large for a double. */
+#define TW_LG_ID(first, name, number, out)                                                         \
+    TW_LG_WHOLE(first "\"" name "\":", number)                                                     \
+    TW_LG_AT(",\"" name "_str\":\"")                                                               \
+    if (TW_UNLIKELY(!tw_same(p, read - n, n, end) || p[n] != '"'))                              \
+        return read;                                                                               \
+    *(out) = *(number);                                                                            \
+    read = p += n + 1;
+#define TW_LG_VALUE(text, call)                                                                    \
+    TW_LG_AT(text)                                                                                 \
+    if (TW_UNLIKELY(!(p = call))) {                                                                \
+        err->code = 0;                                                                             \
+        return read;                                                                               \
+    }                                                                                              \
+    read = p;
+    TW_LG_ID("{", "trade_id", &rounded[0], &t->trade_id)
+    TW_LG_VALUE(",\"tx_hash\":", tw_span_value(p, end, &t->tx_hash, err))
+    TW_LG_AT(",\"type\":\"trade\"")
+    t->type.text = p - 6;
+    t->type.length = 5;
+    t->kind = LG_T_TRADE;
+    read = p;
+    TW_LG_WHOLE(",\"market_id\":", &t->market)
+    TW_LG_VALUE(",\"size\":", tw_optional_fixed(p, end, &t->size, err))
+    TW_LG_VALUE(",\"price\":", tw_optional_fixed(p, end, &t->price, err))
+    TW_LG_VALUE(",\"usd_amount\":", tw_optional_fixed(p, end, &t->usd_amount, err))
+    TW_LG_ID(",", "ask_id", &rounded[1], &t->ask_id)
+    TW_LG_ID(",", "bid_id", &rounded[2], &t->bid_id)
+    TW_LG_ID(",", "ask_client_id", &rounded[3], &t->ask_client)
+    TW_LG_ID(",", "bid_client_id", &rounded[4], &t->bid_client)
+    TW_LG_WHOLE(",\"ask_account_id\":", &t->ask_account)
+    TW_LG_WHOLE(",\"bid_account_id\":", &t->bid_account)
+    TW_LG_VALUE(",\"is_maker_ask\":", tw_bool(p, end, &t->is_maker_ask, err))
+    TW_LG_WHOLE(",\"block_height\":", &t->block_height)
+    TW_LG_WHOLE(",\"timestamp\":", &t->timestamp)
+    TW_LG_WHOLE(",\"taker_fee\":", &t->taker_fee)
+    TW_LG_WHOLE(",\"maker_fee\":", &t->maker_fee)
+    TW_LG_WHOLE(",\"transaction_time\":", &t->transaction_time)
+    return read;
+#undef TW_LG_AT
+#undef TW_LG_WHOLE
+#undef TW_LG_ID
+#undef TW_LG_VALUE
+}
+#endif
+
+/* `usual`: whether to try the usual order first; what comes out is the same. */
+static inline const uint8_t *tw_lg_trade_read(const uint8_t *p, const uint8_t *end, tw_lg_trade *t,
+                                              int usual, tw_err *err) {
+    const uint8_t *start = p, *read = NULL;
     /* Texts of ids are kept apart, so that they win whatever the order. */
-    int64_t id = -1, ask = -1, bid = -1, ask_client = -1, bid_client = -1;
-    memset(t, 0, sizeof *t);
+    int64_t ids[5] = {-1, -1, -1, -1, -1};
+    /* By member: a memset would be a call, or a string instruction, for each row. */
     t->trade_id = t->ask_id = t->bid_id = t->ask_client = t->bid_client = -1;
     t->ask_account = t->bid_account = t->market = t->block_height = -1;
+    t->timestamp = t->transaction_time = t->taker_fee = t->maker_fee = 0;
+    t->integrator_taker_fee = t->integrator_maker_fee = 0;
+    t->size = t->price = t->usd_amount = (tw_fixed){0, -1};
     t->is_maker_ask = t->kind = -1;
-    t->size.exponent = t->price.exponent = t->usd_amount.exponent = -1;
-    TW_OBJECT(tw_lg_trade_names,
-        case 0: p = tw_weak_int(p, end, &id, err); break;
+    t->type = t->tx_hash = (tw_span){NULL, 0, 0};
+#if TW_SWAR
+    if (usual)
+        read = tw_lg_usual_trade(p, end, t, ids, err);
+#else
+    (void)usual;
+#endif
+    TW_OBJECT_FROM(read, tw_lg_trade_names,
+        case 0: p = tw_weak_int(p, end, &ids[0], err); break;
         case 1: p = tw_loose_int(p, end, &t->trade_id, err); break;
         case 2: p = tw_span_value(p, end, &t->tx_hash, err); break;
-        case 3: p = tw_span_value(p, end, &t->type, err); break;
+        case 3:
+            p = tw_span_value(p, end, &t->type, err);
+            t->kind = -1;
+            break;
         case 4: p = tw_loose_int(p, end, &t->market, err); break;
         case 5: p = tw_optional_fixed(p, end, &t->size, err); break;
         case 6: p = tw_optional_fixed(p, end, &t->price, err); break;
         case 7: p = tw_optional_fixed(p, end, &t->usd_amount, err); break;
-        case 8: p = tw_weak_int(p, end, &ask, err); break;
+        case 8: p = tw_weak_int(p, end, &ids[1], err); break;
         case 9: p = tw_loose_int(p, end, &t->ask_id, err); break;
-        case 10: p = tw_weak_int(p, end, &bid, err); break;
+        case 10: p = tw_weak_int(p, end, &ids[2], err); break;
         case 11: p = tw_loose_int(p, end, &t->bid_id, err); break;
-        case 12: p = tw_weak_int(p, end, &ask_client, err); break;
+        case 12: p = tw_weak_int(p, end, &ids[3], err); break;
         case 13: p = tw_loose_int(p, end, &t->ask_client, err); break;
-        case 14: p = tw_weak_int(p, end, &bid_client, err); break;
+        case 14: p = tw_weak_int(p, end, &ids[4], err); break;
         case 15: p = tw_loose_int(p, end, &t->bid_client, err); break;
         case 16: p = tw_loose_int(p, end, &t->ask_account, err); break;
         case 17: p = tw_loose_int(p, end, &t->bid_account, err); break;
         case 18: p = tw_bool(p, end, &t->is_maker_ask, err); break;
-        case 19: p = tw_loose_int(p, end, &t->block_height, err); break;
-        case 20: p = tw_loose_int(p, end, &t->timestamp, err); break;
+        case 19: p = tw_weak_int(p, end, &t->block_height, err); break;
+        case 20: p = tw_weak_int(p, end, &t->timestamp, err); break;
         case 21: p = tw_loose_int(p, end, &t->taker_fee, err); break;
         case 22: p = tw_loose_int(p, end, &t->maker_fee, err); break;
-        case 23: p = tw_loose_int(p, end, &t->transaction_time, err); break;
+        case 23: p = tw_weak_int(p, end, &t->transaction_time, err); break;
         case 24: p = tw_loose_int(p, end, &t->integrator_taker_fee, err); break;
         case 25: p = tw_loose_int(p, end, &t->integrator_maker_fee, err); break;
         )
-    if (t->trade_id < 0) t->trade_id = id;
-    if (t->ask_id < 0) t->ask_id = ask;
-    if (t->bid_id < 0) t->bid_id = bid;
-    if (t->ask_client < 0) t->ask_client = ask_client;
-    if (t->bid_client < 0) t->bid_client = bid_client;
-    if (t->type.text)
+    if (t->trade_id < 0) t->trade_id = ids[0];
+    if (t->ask_id < 0) t->ask_id = ids[1];
+    if (t->bid_id < 0) t->bid_id = ids[2];
+    if (t->ask_client < 0) t->ask_client = ids[3];
+    if (t->bid_client < 0) t->bid_client = ids[4];
+    if (t->type.text && t->kind < 0)
         t->kind = tw_find_literal(&t->type, tw_lg_trade_kinds, TW_COUNT(tw_lg_trade_kinds));
     if (t->trade_id < 0 || t->size.exponent < 0 || t->price.exponent < 0 || t->is_maker_ask < 0)
         return tw_fail(err, TW_MISSING, start);
     if (t->size.mantissa <= 0 || t->price.mantissa <= 0)
         return tw_fail(err, TW_VALUE, start);
     return p;
+}
+
+static inline const uint8_t *tw_lg_trade_row(const uint8_t *p, const uint8_t *end, tw_lg_trade *t,
+                                             tw_err *err) {
+    return tw_lg_trade_read(p, end, t, 1, err);
 }
 
 /* Statistics of a market; the last ones left the venue as binary floats. */
@@ -644,8 +726,8 @@ static inline const uint8_t *tw_lg_order_row(const uint8_t *p, const uint8_t *en
         case 8: p = tw_loose_int(p, end, &o->nonce, err); break;
         case 9: p = tw_optional_fixed(p, end, &o->remaining, err); break;
         case 10: p = tw_bool(p, end, &o->is_ask, err); break;
-        case 11: p = tw_loose_int(p, end, &o->base_size, err); break;
-        case 12: p = tw_loose_int(p, end, &o->base_price, err); break;
+        case 11: p = tw_weak_int(p, end, &o->base_size, err); break;
+        case 12: p = tw_weak_int(p, end, &o->base_price, err); break;
         case 13: p = tw_optional_fixed(p, end, &o->filled, err); break;
         case 14: p = tw_optional_fixed(p, end, &o->filled_quote, err); break;
         case 16: p = TW_PICK_WORD(tw_lg_order_types, &o->type); break;
@@ -655,15 +737,15 @@ static inline const uint8_t *tw_lg_order_row(const uint8_t *p, const uint8_t *en
         case 20: p = tw_loose_int(p, end, &o->order_expiry, err); break;
         case 21: p = TW_PICK_WORD(tw_lg_statuses, &o->status); break;
         case 22: p = TW_PICK_WORD(tw_lg_trigger_statuses, &o->trigger_status); break;
-        case 23: p = tw_loose_int(p, end, &o->trigger_time, err); break;
+        case 23: p = tw_weak_int(p, end, &o->trigger_time, err); break;
         case 24: p = tw_weak_int(p, end, &parent, err); break;
-        case 25: p = tw_loose_int(p, end, &o->parent_id, err); break;
-        case 26: p = tw_loose_int(p, end, &o->to_trigger_0, err); break;
-        case 27: p = tw_loose_int(p, end, &o->to_trigger_1, err); break;
-        case 28: p = tw_loose_int(p, end, &o->to_cancel_0, err); break;
-        case 32: p = tw_loose_int(p, end, &o->block_height, err); break;
-        case 33: p = tw_loose_int(p, end, &o->timestamp, err); break;
-        case 34: p = tw_loose_int(p, end, &o->created_at, err); break;
+        case 25: p = tw_weak_int(p, end, &o->parent_id, err); break;
+        case 26: p = tw_weak_int(p, end, &o->to_trigger_0, err); break;
+        case 27: p = tw_weak_int(p, end, &o->to_trigger_1, err); break;
+        case 28: p = tw_weak_int(p, end, &o->to_cancel_0, err); break;
+        case 32: p = tw_weak_int(p, end, &o->block_height, err); break;
+        case 33: p = tw_weak_int(p, end, &o->timestamp, err); break;
+        case 34: p = tw_weak_int(p, end, &o->created_at, err); break;
         case 35: p = tw_loose_int(p, end, &o->updated_at, err); break;
         case 36: p = tw_loose_int(p, end, &o->transaction_time, err); break;
         )

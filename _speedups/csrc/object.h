@@ -40,6 +40,60 @@ static inline int tw_name_is(const uint8_t *p, const tw_name *name) {
     return tw_load8(p + n - 8) == tw_load8(name->text + n - 8); /* may overlap */
 }
 
+#if TW_SWAR
+/* Whether the n bytes of `text` stand at p; made for a text that the compiler knows. */
+static inline __attribute__((always_inline)) int tw_stands(const uint8_t *p, const uint8_t *end,
+                                                          const uint8_t *text, unsigned n) {
+    if (TW_UNLIKELY(end - p < (ptrdiff_t)n))
+        return 0;
+    if (n < 8)
+        return memcmp(p, text, n) == 0;
+    for (unsigned i = 0; i + 8 < n; i += 8)
+        if (TW_UNLIKELY(tw_load8(p + i) != tw_load8(text + i)))
+            return 0;
+    return tw_load8(p + n - 8) == tw_load8(text + n - 8); /* may overlap */
+}
+
+/* Whether n bytes, 1 to 16, stand at p as they do in front of it at q, with one more behind them. */
+static inline int tw_same(const uint8_t *p, const uint8_t *q, unsigned n, const uint8_t *end) {
+    if (TW_UNLIKELY(end - p < 17))
+        return 0;
+    if (n < 8)
+        return (tw_load8(p) ^ tw_load8(q)) << (64 - 8 * n) == 0;
+    return tw_load8(p) == tw_load8(q) && tw_load8(p + n - 8) == tw_load8(q + n - 8);
+}
+
+/* A bare whole number of up to 16 digits and no sign; returns their count, or 0 where that is not
+ * what stands at p, or less than 17 bytes are left. */
+static inline __attribute__((always_inline)) unsigned tw_bare_digits(const uint8_t *p,
+                                                                   const uint8_t *end,
+                                                                   int64_t *out) {
+    if (TW_UNLIKELY(end - p < 17))
+        return 0;
+    uint64_t t = tw_load8(p) ^ TW_EIGHT('0'), odd = tw_not_digits(t);
+    unsigned n;
+    uint64_t v;
+    if (odd) {
+        n = (unsigned)__builtin_ctzll(odd) >> 3;
+        if (TW_UNLIKELY(n == 0))
+            return 0;
+        v = tw_eight_digits(t << (64 - 8 * n));
+    } else {
+        uint64_t u = tw_load8(p + 8) ^ TW_EIGHT('0'), more = tw_not_digits(u);
+        n = more ? (unsigned)__builtin_ctzll(more) >> 3 : 8;
+        v = tw_eight_digits(t) * (uint64_t)tw_pow10[n];
+        if (n)
+            v += tw_eight_digits(u << (64 - 8 * n));
+        n += 8;
+    }
+    /* JSON has no leading zeros; and the number ends here. */
+    if (TW_UNLIKELY((n > 1 && !(t & 0xFF)) || (p[n] != ',' && p[n] != '}')))
+        return 0;
+    *out = (int64_t)v;
+    return n;
+}
+#endif
+
 /* Read a key of any shape and look it up. */
 static int tw_member_slow(const uint8_t **at, const uint8_t *end, const tw_name *names,
                           int count, tw_err *err) {
@@ -83,39 +137,45 @@ static inline int tw_member(const uint8_t **at, const uint8_t *end, const tw_nam
     return tw_member_slow(at, end, names, count, err);
 }
 
-/* The loop over the members of an object: p stands on its brace. CASES handles the keys by their
- * number in `names`, setting p behind the value. */
-#define TW_OBJECT(names, CASES)                                                                    \
+/* The loop over the members of an object: p stands on its brace, or `from` behind a member up to which
+ * it was read already. CASES handles the keys by their number in `names`, setting p behind the
+ * value. */
+#define TW_OBJECT_FROM(from, names, CASES)                                                      \
     {                                                                                              \
         const uint8_t *next_;                                                                      \
-        int hint_ = 0;                                                                             \
-        if (TW_UNLIKELY(p >= end || *p != '{'))                                                    \
-            return tw_wrong_type(p, end, err);                                                     \
-        p = tw_ws(p + 1, end);                                                                     \
-        if (TW_UNLIKELY(p < end && *p == '}'))                                                     \
-            p++;                                                                                   \
-        else                                                                                       \
-            for (;;) {                                                                             \
-                int key_ = tw_member(&p, end, names, TW_COUNT(names), &hint_, err);                \
-                if (TW_UNLIKELY(key_ == TW_NAME_BROKEN))                                           \
-                    return NULL;                                                                   \
-                if (TW_UNLIKELY(p < end && *p == 'n'))                                             \
-                    p = tw_null(p, end, err);                                                      \
-                else                                                                               \
-                    switch (key_) {                                                                \
-                        CASES                                                                      \
-                    default: p = tw_skip(p, end, err); break;                                      \
-                    }                                                                              \
-                if (TW_UNLIKELY(!p))                                                               \
-                    return NULL;                                                                   \
-                int more_ = tw_next(p, end, '}', &next_, err);                                     \
-                if (TW_UNLIKELY(more_ < 0))                                                        \
-                    return NULL;                                                                   \
-                p = next_;                                                                         \
-                if (!more_)                                                                        \
-                    break;                                                                         \
-            }                                                                                      \
+        int hint_ = 0, more_;                                                                      \
+        if (from) {                                                                                \
+            more_ = tw_next(from, end, '}', &next_, err);                                          \
+            if (TW_UNLIKELY(more_ < 0))                                                            \
+                return NULL;                                                                       \
+            p = next_;                                                                             \
+        } else {                                                                                   \
+            if (TW_UNLIKELY(p >= end || *p != '{'))                                                \
+                return tw_wrong_type(p, end, err);                                                 \
+            p = tw_ws(p + 1, end);                                                                 \
+            more_ = !(p < end && *p == '}');                                                       \
+            p += !more_;                                                                           \
+        }                                                                                          \
+        while (more_) {                                                                            \
+            int key_ = tw_member(&p, end, names, TW_COUNT(names), &hint_, err);                 \
+            if (TW_UNLIKELY(key_ == TW_NAME_BROKEN))                                                 \
+                return NULL;                                                                       \
+            if (TW_UNLIKELY(p < end && *p == 'n'))                                                 \
+                p = tw_null(p, end, err);                                                          \
+            else                                                                                   \
+                switch (key_) {                                                                    \
+                    CASES                                                                          \
+                default: p = tw_skip(p, end, err); break;                                          \
+                }                                                                                  \
+            if (TW_UNLIKELY(!p))                                                                   \
+                return NULL;                                                                       \
+            more_ = tw_next(p, end, '}', &next_, err);                                             \
+            if (TW_UNLIKELY(more_ < 0))                                                            \
+                return NULL;                                                                       \
+            p = next_;                                                                             \
+        }                                                                                          \
     }
+#define TW_OBJECT(names, CASES) TW_OBJECT_FROM((const uint8_t *)NULL, names, CASES)
 #define TW_COUNT(names) ((int)(sizeof names / sizeof names[0]))
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -130,8 +190,8 @@ static inline const uint8_t *tw_loose_int(const uint8_t *p, const uint8_t *end, 
     return tw_int(p, end, out, err);
 }
 
-/* A number whose exact text comes under another key: what does not fit (rounded by a double, with
- * an exponent) is left out. */
+/* A number that a row can do without: its exact text comes under another key, or nobody acts on
+ * it. What is none, or does not fit (rounded by a double, with an exponent), is left out. */
 static inline const uint8_t *tw_weak_int(const uint8_t *p, const uint8_t *end, int64_t *out,
                                          tw_err *err) {
     int64_t value = *out;

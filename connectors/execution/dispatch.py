@@ -26,7 +26,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TypeAlias, TypedDict
 
-from .._speedups.records import RecordMaker
+from .._speedups.fills import DirectFills, order_filled
 from ..model.enums import OrderStatus, OrderType
 from ..model.order_events import (
     OrderAccepted,
@@ -35,7 +35,6 @@ from ..model.order_events import (
     OrderDenied,
     OrderEvent,
     OrderExpired,
-    OrderFilled,
     OrderModifyRejected,
     OrderPendingCancel,
     OrderPendingUpdate,
@@ -55,7 +54,6 @@ _log = logging.getLogger("connectors.execution.dispatch")
 
 Report: TypeAlias = OrderStatusReport | FillReport
 _ZERO = Decimal(0)
-_filled = RecordMaker(OrderFilled)  # by position: fills are what a bot waits for
 
 
 class Outcome(Enum):
@@ -160,20 +158,25 @@ class OrderDispatch:
 
     Attributes
     ----------
+    direct : DirectFills or None
+        The compiled way of fills about which there is nothing to decide; what it refuses goes to
+        `fill`. None where the rules have their own `fill_key`.
     stale_rows, contradictions, callback_errors :
         Counters that only grow. A contradiction is a row or refusal that cannot be true
         together with what was said before, such as life in an order that was refused.
     """
 
+    _missing_is_direct = True  # fills that rows have announced may go the direct way
+
     def __init__(
         self,
         registry: OrderRegistry,
         *,
-        on_event: Callable[[OrderEvent], None],
+        on_event: Callable[[OrderEvent], object],
         wall_ns: Callable[[], int],
-        on_report: Callable[[Report], None] | None = None,
-        on_late_fill: Callable[[FillReport, TrackedOrder], None] | None = None,
-        on_error: Callable[[object, Exception], None] | None = None,
+        on_report: Callable[[Report], object] | None = None,
+        on_late_fill: Callable[[FillReport, TrackedOrder], object] | None = None,
+        on_error: Callable[[object, Exception], object] | None = None,
         rules: DispatchRules | None = None,
         fills: SeenFills | None = None,
     ) -> None:
@@ -187,6 +190,7 @@ class OrderDispatch:
         self._wall_ns = wall_ns
         self._fill_key = self.rules.fill_key
         self._missing: dict[str, TrackedOrder] = {}
+        self.direct = self._make_direct() if self._fill_key is _trade_id else None
         self.stale_rows = 0
         self.contradictions = 0
         self.callback_errors = 0
@@ -247,6 +251,19 @@ class OrderDispatch:
         key = self._fill_key(report)
         if key not in self.fills:
             self.fills.mark(key)
+
+    def _make_direct(self) -> DirectFills:
+        by_key, by_venue_id = self.registry.tables
+        return DirectFills(
+            by_key,
+            by_venue_id,
+            self._missing,
+            self.fills,
+            on_event=self._on_event,
+            on_error=self._report_error,
+            end=self._end_filled,
+            while_missing=self._missing_is_direct,
+        )
 
     # -- what the client knows about its commands ---------------------------------------
 
@@ -623,7 +640,7 @@ class OrderDispatch:
         filled = order.filled_size + report.last_size
         leaves = order.size - filled
         is_complete = order.final is None and filled >= self._complete_at(order)
-        event: OrderFilled = _filled(
+        event = order_filled(
             order.instrument_id,
             order.client_order_id,
             report.venue_order_id,
@@ -672,6 +689,9 @@ class OrderDispatch:
             and order.filled_size >= self._complete_at(order)
         ):
             self._end(order, OrderState.FILLED)
+
+    def _end_filled(self, order: TrackedOrder) -> None:
+        self._end(order, OrderState.FILLED)
 
     def _end(self, order: TrackedOrder, final: OrderState) -> bool:
         """Claim the end of an order; False if it is over already."""

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from .._speedups.fills import OrderCore
 from ..errors import ClientError
 from ..model.enums import OrderType, Side
 from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
@@ -36,7 +37,7 @@ class Shape(NamedTuple):
     trigger_price: Decimal | None
 
 
-class TrackedOrder:
+class TrackedOrder(OrderCore):
     """One order of ours: what it is, and all that is known about what became of it.
 
     Only the dispatch changes it. `size`, `price` and `trigger_price` are the venue's as far
@@ -77,30 +78,21 @@ class TrackedOrder:
 
     __slots__ = (
         "client_key",
-        "client_order_id",
         "doubt",
         "expires_at",
-        "filled_size",
-        "final",
         "former_venue_order_ids",
-        "instrument_id",
-        "is_accepted",
         "is_pending_cancel",
         "is_submitted",
         "is_triggered",
-        "missing_since_ns",
-        "order_type",
         "price",
-        "reported_filled",
-        "requested",
         "sequence",
-        "side",
-        "size",
         "tag",
         "trigger_price",
         "ts_submitted",
-        "venue_order_id",
     )
+
+    requested: Shape | None
+    final: OrderState | None
 
     def __init__(
         self,
@@ -241,6 +233,11 @@ class OrderRegistry:
 
     def __contains__(self, client_order_id: object) -> bool:
         return client_order_id in self._by_client
+
+    @property
+    def tables(self) -> tuple[dict[Hashable, TrackedOrder], dict[VenueOrderId, TrackedOrder]]:
+        """The orders by client key and by venue order id, for compiled code that only looks."""
+        return self._by_key, self._by_venue
 
     @property
     def live(self) -> int:

@@ -102,6 +102,8 @@ class LegDispatch(OrderDispatch):
     `CANCEL_REPLACE_RULES`.
     """
 
+    _missing_is_direct = False  # one of them may bring the end that waited for it
+
     def __init__(
         self, *args: Any, hold_fills: bool = True, max_held: int = 1000, **kwargs: Any
     ) -> None:

@@ -63,7 +63,7 @@ class Teller:
         self._venue = venue
         self._clock = clock
         self._log = logging.getLogger(f"connectors.{venue.lower()}")
-        self.on_event = on_event
+        self.on_event: OnEvent = on_event if on_event is not None else _nobody
         self.on_status = on_status
         self.callback_errors = 0
 
@@ -71,8 +71,7 @@ class Teller:
 
     def event(self, event: Event) -> None:
         """Hand an event over; what the callback raises is raised, for the dispatch to catch."""
-        if self.on_event is not None:
-            self.on_event(event)
+        self.on_event(event)
 
     def report(self, report: Event) -> None:
         """Hand something over that is not the dispatch's; nothing is raised."""
@@ -170,3 +169,7 @@ class Teller:
     def task_died(self, name: str, error: BaseException) -> None:
         """Tell that something in the background ended by an error."""
         self.problem(f"task {name} died: {type(error).__name__}")
+
+
+def _nobody(event: Event) -> None:
+    """Nobody wants events."""

@@ -82,8 +82,8 @@ class ClientCore(Connectable):
         self.registry = OrderRegistry()
         self.dispatch = LegDispatch(
             self.registry,
-            on_event=self._teller.event,
-            on_report=self._teller.event,
+            on_event=self._teller.on_event,
+            on_report=self._teller.on_event,
             on_late_fill=self._late_fill,
             on_error=self._teller.callback_failed,
             wall_ns=clock.wall_ns,

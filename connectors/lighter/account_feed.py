@@ -92,8 +92,6 @@ class AccountFeed:
 
     Attributes
     ----------
-    newest_trade_ns : int
-        Time of the newest trade seen, venue's clock; 0 before the first.
     gap_ns : int or None
         Since when trades may have been missed; None: since never.
     bad_rows, unknown_words :
@@ -121,11 +119,19 @@ class AccountFeed:
         self._balances = balances
         self._clock = clock
         self._orphans: deque[OrderLike | TradeLike] = deque(maxlen=MAX_ORPHANS)
-        self.newest_trade_ns = 0
+        direct = dispatch.direct
+        self._direct = None if direct is None else reporter.direct(direct)
+        self._newest_trade_ns = 0
         self.gap_ns: int | None = None
         self._since_ns = 0
         self.bad_rows = 0
         self.unknown_words = 0
+
+    @property
+    def newest_trade_ns(self) -> int:
+        """Time of the newest trade seen, venue's clock; 0 before the first."""
+        direct = 0 if self._direct is None else self._direct.newest_ns
+        return max(self._newest_trade_ns, direct)
 
     def begin(self) -> None:
         """A `connect` begins: for the first there is nothing that could have been missed."""
@@ -145,13 +151,17 @@ class AccountFeed:
 
     def take_rows(self, stream: str, frame: AccountFrame) -> None:
         """Take the rows of a busy stream; those that do not decode are told by the decoder."""
-        self.bad_rows += len(frame.problems)
-        rows: list[Any] = frame.rows
-        if stream == "account_all_orders":
-            self.orders(rows, is_snapshot=frame.is_snapshot)
-        elif stream == "account_all_trades":
+        if frame.problem_count:
+            self.bad_rows += frame.problem_count
+        rows: Any
+        if stream == "account_all_trades":
             if not frame.is_snapshot:  # a snapshot is history
-                self.trades(rows)
+                rows = frame.rows if self._direct is None else self._direct.take(frame)
+                if rows:
+                    self.trades(rows)
+        elif stream == "account_all_orders":
+            rows = frame.rows
+            self.orders(rows, is_snapshot=frame.is_snapshot)
         elif stream == "account_all_positions":
             self._take_positions(frame)
 
@@ -204,8 +214,8 @@ class AccountFeed:
             own = [place[id(report)] for report in oldest_first(fill.report for fill in own)]
         for fill in own:
             self._dispatch.fill(fill.report, client_key=fill.client_key)
-            if fill.report.ts_event > self.newest_trade_ns:
-                self.newest_trade_ns = fill.report.ts_event
+            if fill.report.ts_event > self._newest_trade_ns:
+                self._newest_trade_ns = fill.report.ts_event
 
     def _fills(self, row: TradeLike) -> list[OwnFill]:
         try:

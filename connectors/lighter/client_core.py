@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from .._speedups.lighter import AccountFrame
 from ..errors import ClientError, ConfigError, ConnectorError
 from ..execution.connecting import Connectable
 from ..execution.dispatch import DispatchRules, OrderDispatch
@@ -82,8 +81,8 @@ class ClientCore(Connectable):
         self.registry = OrderRegistry()
         self.dispatch = OrderDispatch(
             self.registry,
-            on_event=self._teller.event,
-            on_report=self._teller.event,
+            on_event=self._teller.on_event,
+            on_report=self._teller.on_event,
             on_error=self._teller.callback_failed,
             wall_ns=clock.wall_ns,
             rules=DispatchRules(),
@@ -110,6 +109,7 @@ class ClientCore(Connectable):
             balances=self._balances,
             clock=clock,
         )
+        self.on_rows = self._feed.take_rows  # of a busy stream, for `PrivateStream`
         self._outcomes = Outcomes(
             self.dispatch,
             probe_delay_s=config.probe_delay_s,
@@ -184,11 +184,10 @@ class ClientCore(Connectable):
 
     # -- what comes in (StreamOwner, FeedOwner) ----------------------------------------
 
-    def on_rows(self, stream: str, frame: AccountFrame) -> None:
-        """Take rows of a busy stream; see `account_feed`."""
-        self._feed.take_rows(stream, frame)
+    def on_snapshot(self, stream: str) -> None:
+        """A busy stream has begun, perhaps anew."""
         recovery = self._recovery
-        if frame.is_snapshot and recovery is not None:
+        if recovery is not None:
             if stream == "account_all_trades":
                 recovery.trades_subscribed()
             recovery.arm()  # for the orders that are absent from it

@@ -74,6 +74,9 @@ class StreamOwner(LinkOwner, Protocol):
     def on_rows(self, stream: str, frame: AccountFrame) -> None:
         """Rows of orders, trades or positions."""
 
+    def on_snapshot(self, stream: str) -> None:
+        """The rows before this call were the first of a subscription."""
+
     def on_stream(self, frame: Frame) -> None:
         """Data of another stream; DecodeError if nothing of it could be used."""
 
@@ -88,19 +91,20 @@ class _Account(AccountHandler):
     """Hands on what the decoder reads itself: rows of the busy streams, and answers."""
 
     def __init__(self, stream: PrivateStream) -> None:
-        self._stream = stream
+        self._on_rows = stream.on_rows
+        self._on_frame = stream.on_frame
 
     def on_orders(self, frame: AccountFrame) -> None:
-        self._stream.on_rows(frame)
+        self._on_rows(frame)
 
     def on_trades(self, frame: AccountFrame) -> None:
-        self._stream.on_rows(frame)
+        self._on_rows(frame)
 
     def on_positions(self, frame: AccountFrame) -> None:
-        self._stream.on_rows(frame)
+        self._on_rows(frame)
 
     def on_ack(self, ack: Ack) -> None:
-        self._stream.on_frame(ack_frame(ack))
+        self._on_frame(ack_frame(ack))
 
 
 class PrivateStream(GatedStream):
@@ -108,6 +112,8 @@ class PrivateStream(GatedStream):
 
     Attributes
     ----------
+    account : AccountHandler
+        Where the decoder hands its rows and answers.
     unknown_frames, foreign_channels :
         Counters: frames of a type we do not know, account frames that name another account
         (they are taken by their type).
@@ -143,12 +149,13 @@ class PrivateStream(GatedStream):
         self.unknown_frames = 0
         self.foreign_channels = 0
         self._limiter = _limiter(config)
+        self.account = _Account(self)
         self.session = Session(
             f"lighter/private/{account_index}",
             Endpoint(url=config.endpoints.stream, proxy=config.proxy),
             LighterDecoder(
                 SymbolTable(),
-                account=_Account(self),
+                account=self.account,
                 on_control=self._on_cold,
                 on_venue_event=self._on_cold,
                 on_problem=self._on_bad,
@@ -288,10 +295,12 @@ class PrivateStream(GatedStream):
 
     def on_rows(self, frame: AccountFrame) -> None:
         """Take rows of a busy stream."""
-        stream = frame.type.partition("/")[2]
+        stream = frame.stream
         if frame.account_index != self._account_index and stream in GATE_STREAMS:
             self.foreign_channels += 1
         self._owner.on_rows(stream, frame)
+        if frame.is_snapshot:
+            self._owner.on_snapshot(stream)
         if self._missing or frame.is_snapshot:
             self._confirm(frame.channel)
             self._spoke(stream)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from .._speedups.fills import DirectFills
+from .._speedups.lighter import AccountFills
 from .._speedups.records import RecordMaker
 from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
@@ -28,7 +30,8 @@ log = logging.getLogger("connectors.lighter")
 
 # The integers of a trade's fees are rates in this unit of the traded value. The docs do not say
 # so; the values fit the published rates and nothing else.
-FEE_UNIT = Decimal(1_000_000)
+FEE_DECIMALS = 6
+FEE_UNIT = Decimal(10**FEE_DECIMALS)
 FEE_CURRENCY = "USDC"
 NS_PER_MS = 1_000_000
 _fill_report = RecordMaker(FillReport)  # by position: fills are what a bot waits for
@@ -151,6 +154,19 @@ class Reporter:
             sequence=row.sequence,
             is_triggered=is_triggered and not is_final,
             due_post_only=meaning.due_post_only,
+        )
+
+    def direct(self, fills: DirectFills) -> AccountFills:
+        """Return the compiled way of a frame's trades, with the same meaning as `fills`."""
+        return AccountFills(
+            fills,
+            self._account_index,
+            instrument_of=self._instrument_of,
+            wall_ns=self._wall_ns,
+            maker=LiquiditySide.MAKER,
+            taker=LiquiditySide.TAKER,
+            currency=FEE_CURRENCY,
+            fee_decimals=FEE_DECIMALS,
         )
 
     def fills(self, row: TradeLike) -> list[OwnFill]:

@@ -179,13 +179,16 @@ def identifier(row: Row, *names: str) -> str:
 
 
 def times_ns(row: Row, *names: str) -> int:
-    """Return the first time of these members in ns, 0 if there is none.
+    """Return the first time of these members that can be read in ns, 0 if there is none.
 
     The venue's units differ between endpoints (and have been seen wrong in some): they are
     told apart by magnitude.
     """
     for name in names:
-        value = whole(row, name, 0)
+        try:
+            value = whole(row, name, 0)
+        except DecodeError:
+            continue
         if value > 0:
             return to_ns(value)
     return 0

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from .._speedups.words import LiquiditySide
+
 __all__ = [
     "ContingencyType",
     "InstrumentKind",
@@ -172,14 +174,6 @@ _OPEN = frozenset(
         OrderStatus.PARTIALLY_FILLED,
     }
 )
-
-
-class LiquiditySide(StrEnum):
-    """Whether a fill made or took the liquidity."""
-
-    MAKER = "MAKER"
-    TAKER = "TAKER"
-    UNKNOWN = "UNKNOWN"
 
 
 class ContingencyType(StrEnum):

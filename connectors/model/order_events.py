@@ -18,8 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .enums import LiquiditySide, OrderType, PositionSide, Side
-from .ids import ClientOrderId, InstrumentId, TradeId, VenueOrderId
+from .._speedups.fills import OrderEvent, OrderFilled
+from .enums import LiquiditySide
+from .ids import TradeId
 
 __all__ = [
     "OrderAccepted",
@@ -38,17 +39,6 @@ __all__ = [
     "OrderTriggered",
     "OrderUpdated",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderEvent:
-    """Base of the events of one order."""
-
-    instrument_id: InstrumentId
-    client_order_id: ClientOrderId
-    venue_order_id: VenueOrderId | None = None
-    ts_event: int
-    ts_init: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,28 +112,6 @@ class OrderCancelRejected(OrderEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTriggered(OrderEvent):
     """The order's trigger price was reached; it works as a limit order now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFilled(OrderEvent):
-    """A part of the order, or its rest, traded.
-
-    `commission` is negative for a rebate and None while the venue has not said it: an
-    `OrderFillCorrected` brings it then. `venue_order_id` is that of the fill.
-    """
-
-    trade_id: TradeId
-    side: Side
-    order_type: OrderType
-    last_size: Decimal
-    last_price: Decimal
-    filled_size: Decimal
-    leaves_size: Decimal
-    liquidity: LiquiditySide = LiquiditySide.UNKNOWN
-    commission: Decimal | None = None
-    commission_currency: str | None = None
-    position_side: PositionSide | None = None
-    realized_pnl: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

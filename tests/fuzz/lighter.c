@@ -86,8 +86,15 @@ static const uint8_t *parse(unsigned which, const uint8_t *p, const uint8_t *end
         return p;
     }
     case 5: {
-        tw_lg_trade t;
-        if ((p = tw_lg_trade_row(p, end, &t, err)) != NULL) {
+        tw_lg_trade t, general;
+        tw_err other = {0, NULL, 0};
+        memset(&t, 0, sizeof t); /* for the bytes between the members */
+        memset(&general, 0, sizeof general);
+        const uint8_t *after = tw_lg_trade_read(p, end, &general, 0, &other);
+        p = tw_lg_trade_row(p, end, &t, err);
+        FUZZ_CHECK(p == after && err->code == other.code, "the usual order is no other grammar");
+        if (p) {
+            FUZZ_CHECK(memcmp(&t, &general, sizeof t) == 0, "nor another meaning");
             const int64_t *numbers = &t.trade_id;
             for (int i = 0; i < 15; i++)
                 mix(&digest, numbers[i]);

@@ -45,15 +45,18 @@ def ns(time: int) -> int:
     return time * unit if time * unit < 2**63 else 0
 
 
+def weak(row: dict[str, Any], name: str, default: int = 0) -> int:
+    """A whole number that a row can do without: one that cannot be read is not there."""
+    try:
+        return whole(row, name, default)
+    except Bad:
+        return default
+
+
 def identity(row: dict[str, Any], text: str, number: str) -> int:
     """Ids: the text wins over the number, which may be rounded and is then left out."""
     found = whole(row, text, -1)
-    if found >= 0:
-        return found
-    try:
-        return whole(row, number, -1)
-    except Bad:
-        return -1
+    return found if found >= 0 else weak(row, number, -1)
 
 
 def decode(data: bytes) -> list[tuple[Any, ...]]:
@@ -174,12 +177,6 @@ def _ticker(frame: dict[str, Any], market: str) -> list[tuple[Any, ...]]:
     return [("quote", MARKETS[market][0], bid, bid_size, ask, ask_size, seq, time, off)]
 
 
-def _first_time(row: dict[str, Any], *names: str) -> int:
-    """The first time that is one; each must be readable all the same."""
-    times = [ns(whole(row, name)) for name in names]
-    return next((time for time in times if time), 0)
-
-
 def _trade_row(row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise Bad("row")
@@ -190,7 +187,7 @@ def _trade_row(row: Any) -> dict[str, Any]:
         "bid": identity(row, "bid_id_str", "bid_id"),
         "ask_client": identity(row, "ask_client_id_str", "ask_client_id"),
         "bid_client": identity(row, "bid_client_id_str", "bid_client_id"),
-        "time": _first_time(row, "transaction_time", "timestamp"),
+        "time": ns(weak(row, "transaction_time")) or ns(weak(row, "timestamp")),
         "price": required(row, "price"),
         "size": required(row, "size"),
         "type": row.get("type") or "",
@@ -199,7 +196,7 @@ def _trade_row(row: Any) -> dict[str, Any]:
         "maker_fee": whole(row, "maker_fee") + whole(row, "integrator_maker_fee"),
     }
     exact(row, "usd_amount")
-    for name in ("ask_account_id", "bid_account_id", "block_height"):
+    for name in ("ask_account_id", "bid_account_id"):
         whole(row, name, -1)
     for name in ("type", "tx_hash"):
         if row.get(name) is not None and not isinstance(row[name], str):
@@ -225,11 +222,16 @@ def _trades(frame: dict[str, Any], market: str, stage: str) -> list[tuple[Any, .
         return [("unknown", market), *[("row problem",)] * problems]
     rows.sort(key=lambda row: row["id"])
     seen: set[int] = set()
+    unfit = False
     for row in rows:
         if row["id"] in seen:
             continue
         seen.add(row["id"])
-        off = off_grid(MARKETS[market][1:], price=(row["price"],), size=(row["size"],))
+        try:
+            off = off_grid(MARKETS[market][1:], price=(row["price"],), size=(row["size"],))
+        except Bad:  # too large for any grid: the other trades are told
+            unfit = True
+            continue
         market_trade = row["type"] in ("trade", "liquidation")
         events.append(
             ("trade", MARKETS[market][0], row["price"], row["size"], row["maker_ask"], row["id"],
@@ -239,7 +241,12 @@ def _trades(frame: dict[str, Any], market: str, stage: str) -> list[tuple[Any, .
             events.append(
                 ("liquidation", MARKETS[market][0], row["price"], row["size"], row["maker_ask"])
             )
-    return [*events, *[("row problem",)] * problems]
+    return [*events, *_problems(problems, unfit=unfit)]
+
+
+def _problems(rows: int, *, unfit: bool) -> list[tuple[Any, ...]]:
+    """Return how the rig tells that rows did not decode, or did and fit no grid."""
+    return [("problem",)] if unfit else [("row problem",)] * rows
 
 
 def _listed(value: Any) -> list[Any]:
@@ -270,7 +277,7 @@ def _candles(
     if rows is not None and not isinstance(rows, list):
         raise Bad("candles")
     events: list[tuple[Any, ...]] = []
-    problems = 0
+    problems, unfit = 0, False
     name, _, size_decimals = MARKETS[market]
     for row in rows or ():
         try:
@@ -279,7 +286,7 @@ def _candles(
             time = whole(row, "t", -1)
             prices = [float_value(row, key) for key in "ohlc"]
             volume, quote = float_value(row, "v"), float_value(row, "V")
-            if time < 0 or None in prices:
+            if time < 0 or None in prices or ns(time) > 2**63 - 1 - INTERVALS[resolution] * 10**9:
                 raise Bad("row")
         except Bad:
             problems += 1
@@ -288,12 +295,16 @@ def _candles(
         if (volume or 0) >= Decimal(2**62).scaleb(-size_decimals):
             raise Unsure
         lots = (volume or Decimal(0)).quantize(step, ROUND_HALF_UP)
-        off = off_grid(MARKETS[market][1:], price=tuple(prices), size=())
+        try:
+            off = off_grid(MARKETS[market][1:], price=tuple(prices), size=())
+        except Bad:
+            unfit = True
+            continue
         events.append(
             ("bar", name, INTERVALS[resolution], what != "candle", ns(time), *prices, lots, quote,
              off)
         )  # fmt: skip
-    return [*events, *[("row problem",)] * problems]
+    return [*events, *_problems(problems, unfit=unfit)]
 
 
 STATS = (
@@ -332,6 +343,8 @@ def _stats(frame: dict[str, Any], what: str, market: str) -> list[tuple[Any, ...
         name = MARKETS[key][0]
         if numbers["mark_price"] is not None:
             ahead = funding if funding == 0 or funding > now else now - now % HOUR + HOUR
+            if ahead >= 2**63:
+                ahead = 0
             events.append(
                 ("mark", name, numbers["mark_price"], numbers["index_price"],
                  numbers["current_funding_rate"], ahead, now)
@@ -391,11 +404,10 @@ def _order(row: Any, market: int) -> tuple[Any, ...]:
     if order <= 0:
         order = identity(row, "", "order_index")
     client = identity(row, "client_order_id", "client_order_index")
-    identity(row, "parent_order_id", "parent_order_index")
-    for name in ("owner_account_index", "base_size", "base_price", "order_expiry", "trigger_time",
-                 "block_height", "to_trigger_order_id_0", "to_trigger_order_id_1",
-                 "to_cancel_order_id_0"):  # fmt: skip
-        whole(row, name)
+    whole(row, "owner_account_index")
+    whole(row, "order_expiry")
+    changed = ns(whole(row, "transaction_time")) or ns(whole(row, "updated_at"))
+    shown = ns(weak(row, "timestamp"))
     numbers = [
         exact(row, name) or ZERO
         for name in ("initial_base_amount", "remaining_base_amount", "filled_base_amount",
@@ -410,7 +422,7 @@ def _order(row: Any, market: int) -> tuple[Any, ...]:
         _flag(row, "reduce_only"), *numbers, row["status"], STATUSES.get(row["status"], -1),
         _word(row, "type"), _word(row, "time_in_force"), _word(row, "trigger_status"),
         max(whole(row, "nonce", -1), 0), whole(row, "transaction_time"), whole(row, "updated_at"),
-        _first_time(row, "created_at", "timestamp", "transaction_time", "updated_at"),
+        changed or shown, ns(weak(row, "created_at")) or shown or changed,
     )  # fmt: skip
 
 

@@ -130,7 +130,8 @@ class Rig(AccountHandler):
         self._rows(frame, lambda r: (
             r.order_index, r.client_index, r.market_index, r.is_ask, r.reduce_only, r.size,
             r.remaining_size, r.filled_size, r.filled_quote, r.price, r.trigger_price, r.status,
-            r.status_code, r.type, r.time_in_force, r.trigger_status, *r.sequence, r.ts_created,
+            r.status_code, r.type, r.time_in_force, r.trigger_status, *r.sequence, r.ts_event,
+            r.ts_created,
         ))  # fmt: skip
 
     def on_trades(self, frame: Any) -> None:

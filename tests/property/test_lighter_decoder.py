@@ -150,6 +150,79 @@ def test_x_36_lists_that_are_null_or_missing_are_empty_but_positions_must_be_the
     assert RIG.seen == [("problem",)]
 
 
+@pytest.mark.parametrize("kind", ["update/ticker", "pong", "update/novelty", "update/trade"])
+@pytest.mark.parametrize("channel", ["trade:0", "ticker:0", "trade:7"])
+def test_what_was_wrong_with_a_frame_is_not_told_of_the_next(kind, channel):
+    """Rows that were read may turn out to be none: type and channel come at any place."""
+    frame = {**FRAMES["trade"], "trades": [{"trade_id": 1}], "type": kind, "channel": channel}
+    same(text_of(frame))
+    same(text_of(FRAMES["trade"]))
+    assert [event[0] for event in RIG.seen] == ["trade", "trade"]
+
+
+def test_markets_whose_numbers_are_written_with_escapes():
+    for name in ("market_stats", "account_all_trades"):
+        text = text_of(FRAMES[name]).decode()
+        same(text.replace('"0":', r'"\u0030":').encode())
+    value = FRAMES["market_stats"]["market_stats"]
+    for key in ("\\u0030", "\\u0039\\u0039"):
+        frame = f'{{"channel":"market_stats:all","market_stats":{{"{key}":%s}},' % json.dumps(value)
+        same((frame + '"type":"update/market_stats"}').encode())
+    assert RIG.seen == [("unknown", "99")]
+
+
+def test_zeros_at_the_end_of_a_number_take_no_room_from_a_larger_one():
+    ticker = FRAMES["ticker"]
+    ask = {"price": "0.000000000000000000", "size": "0.000001"}  # the size needs a finer grid
+    same(text_of({**ticker, "ticker": {**ticker["ticker"], "a": ask}}))
+    assert RIG.seen[0][0] == "quote"
+
+
+def test_a_number_that_is_an_empty_text_is_absent():
+    book = FRAMES["order_book"]
+    for name in ("nonce", "begin_nonce"):
+        for stage in ("subscribed", "update"):
+            changed = {**book["order_book"], name: ""}
+            same(text_of({**book, "order_book": changed, "type": f"{stage}/order_book"}))
+
+
+def test_times_whose_bar_or_funding_would_lie_behind_the_last_one_of_all():
+    bar = json.loads(json.dumps(FRAMES["candle"]))
+    bar["candles"][0]["t"] = 2**63 - 1
+    same(text_of(bar))
+    assert RIG.seen[-1] == ("row problem",)
+    same(text_of({**FRAMES["market_stats"], "timestamp": 2**63 - 1}))
+
+
+@pytest.mark.parametrize("odd", ["0.00", "x", 1.5, [1], True, 10**30])
+def test_a_member_nobody_acts_on_costs_no_row(odd):
+    """Only the row of an order whose age cannot be told is refused."""
+    orders = json.loads(json.dumps(FRAMES["account_all_orders"]))
+    ((order,),) = orders["orders"].values()
+    order["timestamp"] = odd  # the other times are sound
+    same(text_of(orders))
+    assert RIG.seen[0][3] == 0
+    idle = ("created_at", "block_height", "base_size", "base_price", "trigger_time",
+            "parent_order_id", "to_trigger_order_id_0", "to_cancel_order_id_0")  # fmt: skip
+    order.update(dict.fromkeys(idle, odd))
+    same(text_of(orders))
+    (_, _, ((*_, ts_event, ts_created),), problems), *_ = RIG.seen
+    assert (ts_event, problems) == (ts_created, 0)
+    for age in ("nonce", "transaction_time", "updated_at"):
+        kept, order[age] = order[age], odd
+        same(text_of(orders))
+        assert RIG.seen == [("rows", "account_all_orders", (), 1), ("row problem",)]
+        order[age] = kept
+    trades = json.loads(json.dumps(FRAMES["account_all_trades"]))
+    ((trade,),) = trades["trades"].values()
+    trade["transaction_time"] = trade["block_height"] = odd
+    same(text_of(trades))
+    assert RIG.seen[0][2][0][-2] == trade["timestamp"] * 10**6
+    trade["timestamp"] = odd
+    same(text_of(trades))
+    assert (RIG.seen[0][2][0][-2], RIG.seen[0][3]) == (0, 0)
+
+
 @pytest.mark.parametrize("change", [{"position": "-1.5000"}, {"sign": 0}, {"sign": "x"}])
 def test_l_35_a_bad_position_takes_no_other_with_it(change):
     frame = json.loads(json.dumps(FRAMES["account_all_positions"]))

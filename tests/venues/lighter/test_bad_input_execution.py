@@ -341,7 +341,7 @@ def test_callback_that_raises(run: Any) -> None:
                 seen.append(event)
                 raise RuntimeError("a bug of the caller")
 
-            rig.client._teller.on_event = broken
+            rig.take = broken
             order = buy("0.1336", "2352.73")
             rig.client.submit_order(order)
             (sent,) = await rig.sent(1)

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from connectors._cli import demo_trading
+from connectors._cli.demo_ledger import Ledger
 from connectors._cli.demo_trading import TradingDemo
 from connectors._cli.screen import open_screen
 from connectors._cli.simulator import SimulatorAdmin, SimulatorProcess
@@ -27,20 +28,20 @@ async def play(monkeypatch, spoil=None):
     """
     monkeypatch.setattr(demo_trading, "STEADY_S", 1.5)
     monkeypatch.setattr(demo_trading, "WAIT_S", 8.0)
+    if spoil is not None:
+        tell = Ledger.on_event
+
+        def told(self, event):
+            for each in spoil(event):
+                tell(self, each)
+
+        monkeypatch.setattr(Ledger, "on_event", told)
     async with (
         SimulatorProcess("lighter", "--seed", "3", "--rate", "100") as simulator,
         SimulatorAdmin(simulator.http_url) as admin,
     ):
         with open_screen(plain=True, out=io.StringIO()) as screen:
             demo = TradingDemo(admin, simulator.ready, screen)
-            if spoil is not None:
-                tell = demo.ledger.on_event
-
-                def told(event):
-                    for each in spoil(event):
-                        tell(each)
-
-                demo.venue._teller.on_event = told
             async with demo.venue, demo.data:
                 await demo.play()
             return {check.claim: check.evidence for check in demo.checks if not check.held}, demo

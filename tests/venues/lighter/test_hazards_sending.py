@@ -61,7 +61,7 @@ def test_cancel_from_within_submitted_follows_its_list(run: Any) -> None:
                 if isinstance(event, OrderSubmitted):
                     rig.client.cancel_order(event.client_order_id)
 
-            rig.client._teller.on_event = on_event
+            rig.take = on_event
             rig.client.submit_order_list([buy(), buy(price="2000.00")])
             await rig.sent(3)
             assert kinds(rig) == [

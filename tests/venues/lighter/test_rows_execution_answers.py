@@ -356,7 +356,7 @@ def test_order_sent_from_within_the_refusal(run: Any) -> None:
                     again.append(buy())
                     rig.client.submit_order(again[0])
 
-            rig.client._teller.on_event = on_event
+            rig.take = on_event
             rig.client.submit_order(buy())
             sends = await rig.sent(2)
             await until(lambda: sends[1].code == 200)

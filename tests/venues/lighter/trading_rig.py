@@ -116,10 +116,11 @@ class Rig:
     def __init__(self, sim: Simulator, config: Config, instruments: tuple[Instrument, ...]) -> None:
         self.sim = sim
         self.events: list[Any] = []
+        self.take: Callable[[Any], object] = self.events.append
         self.status: list[Any] = []
         self.client = ExecutionClient(
             config,
-            on_event=self.events.append,
+            on_event=lambda event: self.take(event),
             on_status=self.status.append,
             instruments=instruments,
         )

@@ -157,6 +157,10 @@ static inline int tw_lg_key(const uint8_t **at, const uint8_t *end, const tw_lg_
                 return i;
             }
         }
+    } else if (*hint < count && end - p > names[*hint].n &&
+               memcmp(p, names[*hint].text, names[*hint].n) == 0 && p[names[*hint].n] > ' ') {
+        *at = p + names[*hint].n; /* the last key of a frame */
+        return (*hint)++;
     }
     return tw_lg_key_slow(at, end, names, count, err);
 }
@@ -207,6 +211,11 @@ static inline int tw_lg_key(const uint8_t **at, const uint8_t *end, const tw_lg_
 /* A whole number; `""` and null are as good as absent. */
 static inline const uint8_t *tw_lg_int(const uint8_t *p, const uint8_t *end, int64_t *out,
                                        tw_err *err) {
+#if TW_SWAR
+    unsigned n = tw_lg_digits(p, end, out); /* times in us have sixteen */
+    if (TW_LIKELY(n))
+        return p + n;
+#endif
     if (TW_UNLIKELY(end - p >= 2 && p[0] == '"' && p[1] == '"'))
         return p + 2;
     if (TW_UNLIKELY(p < end && *p == 'n'))
@@ -494,6 +503,7 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
         case LG_K_LAST_UPDATED: p = tw_lg_int(p, end, &f->last_updated, err); break;
         case LG_K_NONCE: p = tw_lg_int(p, end, &f->nonce, err); break;
         case LG_K_HEIGHT: p = tw_lg_weak_int(p, end, &f->height, err); break;
+        case LG_K_OFFSET: p = tw_skip_int(p, end, err); break;
         case LG_K_BOOK: case LG_K_TICKER: case LG_K_TRADES: case LG_K_LIQUIDATIONS:
         case LG_K_CANDLES: case LG_K_STATS: case LG_K_SPOT_STATS: case LG_K_ORDERS:
         case LG_K_POSITIONS:
@@ -503,6 +513,8 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
                 f->again |= f->taken;
                 f->taken = 1;
                 f->p = p;
+                if (key == LG_K_BOOK || key == LG_K_TICKER)
+                    f->hint = LG_K_TIMESTAMP;
                 return LG_STEP_DATA;
             }
             p = tw_skip(p, end, err);

@@ -25,9 +25,8 @@ from connectors._speedups._csrc cimport (
 )
 from connectors._speedups.dedup cimport BoundedDedup
 from connectors._speedups.events cimport Fixed
-from connectors._speedups.ticks cimport fixed_decimal, fixed_from
+from connectors._speedups.ticks cimport fixed_decimal
 
-from connectors._speedups.errors import PrecisionError
 from connectors._speedups.words import LiquiditySide
 
 __all__ = ["DirectFills", "OrderCore", "OrderEvent", "OrderFilled", "SeenFills", "order_filled"]
@@ -274,18 +273,30 @@ cdef inline bint _known(object value, tw_fixed *number) except -1:
 
 
 cdef bint _look(object value, tw_fixed *number) except -1:
+    cdef Fixed found
+    number.exponent = DOES_NOT_FIT
+    if type(value) is not Decimal or not _read(value, &found):
+        return False
+    number.mantissa = found.mantissa
+    number.exponent = found.exponent
+    return True
+
+
+cdef bint _read(object value, Fixed *number) except -1:
+    """Read text, Decimal or int in plain notation; False where it is something else or too long."""
     cdef Py_ssize_t n = 0
     cdef int code = 0
     cdef tw_fixed found
     cdef const uint8_t *text
-    number.exponent = DOES_NOT_FIT
-    if type(value) is not Decimal:
-        return False
-    shown = str(value)
-    text = <const uint8_t *>PyUnicode_AsUTF8AndSize(shown, &n)
+    if type(value) is not str:
+        if type(value) is not Decimal and type(value) is not int:
+            raise TypeError(f"a number is text, Decimal or int, got {type(value).__name__}")
+        value = str(value)
+    text = <const uint8_t *>PyUnicode_AsUTF8AndSize(value, &n)
     if tw_decimal_slow(text, text + n, &found, &code) != text + n:
         return False
-    number[0] = found
+    number.mantissa = found.mantissa
+    number.exponent = found.exponent
     return True
 
 
@@ -422,12 +433,8 @@ cdef class DirectFills:
         fill.ts_init = ts_init
         fill.commission.mantissa = 0
         fill.commission.exponent = -1
-        try:
-            fixed_from(size, &fill.size.mantissa, &fill.size.exponent)
-            fixed_from(price, &fill.price.mantissa, &fill.price.exponent)
-            if commission is not None:
-                fixed_from(commission, &fill.commission.mantissa, &fill.commission.exponent)
-        except PrecisionError:
+        if (not _read(size, &fill.size) or not _read(price, &fill.price)
+                or (commission is not None and not _read(commission, &fill.commission))):
             return False
         return self.take(self.find(client_key, venue_order_id), &fill, liquidity, commission_currency)
 

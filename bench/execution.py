@@ -59,9 +59,10 @@ def run(plan: Plan) -> list[Group]:
         time_cases(
             "fill to OrderFilled",
             [
-                fills("new, of an order of ours", same=False),
+                direct("new, of an order of ours"),
+                fills("the same, by the long way", same=False),
                 fills("seen before", same=True),
-                Case("OrderFilled(...) alone", _plain, FILLS, note="the dataclass's own __init__"),
+                Case("OrderFilled(...) alone", _plain, FILLS, note="made of Decimals"),
             ],
             plan,
             note="a trade in our words, found, deduplicated, applied and handed to a callback",
@@ -94,6 +95,32 @@ def fills(name: str, *, same: bool) -> Case:
         take = account.dispatch.fill
         for report in reports:
             take(report, client_key=1)
+
+    prepare()
+    batch()
+    if account.events != FILLS + 1:
+        raise AssertionError(f"{account.events} events for {FILLS} fills")
+    return Case(name, batch, FILLS, prepare)
+
+
+def direct(name: str) -> Case:
+    """Offer trades with numbers as text, as a venue's client that reads JSON has them."""
+    account = Account(1)
+    account.dispatch.status(row(1))
+    numbers = itertools.count(1)
+    ids: list[int] = []
+    offer: Any = account.dispatch.direct.offer if account.dispatch.direct else None
+
+    def prepare() -> None:
+        ids[:] = [next(numbers) for _ in range(FILLS)]
+
+    def batch() -> None:
+        maker = LiquiditySide.MAKER
+        for trade_id in ids:
+            offer(
+                1, 1, trade_id, "0.0050", "2361.31", liquidity=maker, commission="0.0050",
+                commission_currency="USDC", ts_event=1, ts_init=2,
+            )  # fmt: skip
 
     prepare()
     batch()

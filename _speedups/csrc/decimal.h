@@ -260,14 +260,14 @@ static inline int tw_to_scale(tw_fixed x, const tw_scale *s, int off, int64_t *o
 }
 
 /* The sum of two exact decimals, neither absent, with the decimals of the one that has more. Returns
- * 0, and leaves *out alone, where 64 bits or 18 decimals do not hold it. */
+ * 0, and leaves *out alone, where 64 bits do not hold it, or one of the two with as many decimals. */
 static inline int tw_fixed_add(tw_fixed a, tw_fixed b, tw_fixed *out) {
     int64_t sum;
     if (TW_UNLIKELY(a.exponent != b.exponent)) {
         tw_fixed *coarse = a.exponent < b.exponent ? &a : &b;
         int32_t most = a.exponent < b.exponent ? b.exponent : a.exponent;
-        if (most > 18 || __builtin_mul_overflow(coarse->mantissa,
-                                                tw_pow10[most - coarse->exponent], &coarse->mantissa))
+        if (__builtin_mul_overflow(coarse->mantissa, tw_pow10[most - coarse->exponent],
+                                   &coarse->mantissa))
             return 0;
         coarse->exponent = most;
     }

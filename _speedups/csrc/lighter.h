@@ -204,6 +204,7 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
         case LG_K_LAST_UPDATED: p = tw_loose_int(p, end, &f->last_updated, err); break;
         case LG_K_NONCE: p = tw_loose_int(p, end, &f->nonce, err); break;
         case LG_K_HEIGHT: p = tw_weak_int(p, end, &f->height, err); break;
+        case LG_K_OFFSET: p = tw_skip_int(p, end, err); break;
         case LG_K_BOOK: case LG_K_TICKER: case LG_K_TRADES: case LG_K_LIQUIDATIONS:
         case LG_K_CANDLES: case LG_K_STATS: case LG_K_SPOT_STATS: case LG_K_ORDERS:
         case LG_K_POSITIONS:
@@ -213,6 +214,8 @@ static inline tw_lg_step_result tw_lg_step(tw_lg_frame *f, const uint8_t *end, t
                 f->again |= f->taken;
                 f->taken = 1;
                 f->p = p;
+                if (key == LG_K_BOOK || key == LG_K_TICKER)
+                    f->hint = LG_K_TIMESTAMP;
                 return LG_STEP_DATA;
             }
             p = tw_skip(p, end, err);

@@ -133,6 +133,10 @@ static inline int tw_member(const uint8_t **at, const uint8_t *end, const tw_nam
                 return i;
             }
         }
+    } else if (*hint < count && end - p > names[*hint].n &&
+               memcmp(p, names[*hint].text, names[*hint].n) == 0 && p[names[*hint].n] > ' ') {
+        *at = p + names[*hint].n; /* the last key of a frame */
+        return (*hint)++;
     }
     return tw_member_slow(at, end, names, count, err);
 }
@@ -183,6 +187,11 @@ static inline int tw_member(const uint8_t **at, const uint8_t *end, const tw_nam
 /* A whole number; `""` and null are as good as absent. */
 static inline const uint8_t *tw_loose_int(const uint8_t *p, const uint8_t *end, int64_t *out,
                                           tw_err *err) {
+#if TW_SWAR
+    unsigned n = tw_bare_digits(p, end, out); /* times in us have sixteen */
+    if (TW_LIKELY(n))
+        return p + n;
+#endif
     if (TW_UNLIKELY(end - p >= 2 && p[0] == '"' && p[1] == '"'))
         return p + 2;
     if (TW_UNLIKELY(p < end && *p == 'n'))

@@ -105,8 +105,55 @@ static int parse(const uint8_t *p, size_t n, unsigned __int128 *v, int *negative
     return 0;
 }
 
+/* Sums and shares of two decimals that the bytes stand for. */
+static void sums(const uint8_t *data, size_t size) {
+    static const __int128 ten = 10;
+    tw_fixed x[2], out = {7, -7};
+    __int128 exact[2], product, power = 1;
+    if (size < 18)
+        return;
+    for (int i = 0; i < 2; i++) {
+        memcpy(&x[i].mantissa, data + 9 * i, 8);
+        if (data[9 * i + 8] & 0x80) /* small ones too, so that something fits */
+            x[i].mantissa %= 1000000;
+        x[i].exponent = data[9 * i + 8] % 19;
+    }
+    int32_t most = x[0].exponent > x[1].exponent ? x[0].exponent : x[1].exponent;
+    int fits = 1;
+    for (int i = 0; i < 2; i++) {
+        exact[i] = x[i].mantissa;
+        for (int32_t k = x[i].exponent; k < most; k++)
+            exact[i] *= ten;
+        fits &= exact[i] <= INT64_MAX && exact[i] >= INT64_MIN;
+    }
+    __int128 sum = exact[0] + exact[1];
+    fits &= sum <= INT64_MAX && sum >= INT64_MIN;
+    FUZZ_CHECK(tw_fixed_add(x[0], x[1], &out) == fits, "whether a sum fits");
+    FUZZ_CHECK(fits ? out.mantissa == sum && out.exponent == most
+                    : out.mantissa == 7 && out.exponent == -7, "the sum");
+    int32_t decimals = data[17] % 9;
+    tw_fixed share = {7, -7};
+    product = (__int128)x[0].mantissa * x[1].mantissa;
+    if (tw_fixed_share(x[0], x[1].mantissa, decimals, &share)) {
+        FUZZ_CHECK(share.exponent >= x[0].exponent && share.exponent <= 18, "decimals of a share");
+        FUZZ_CHECK(share.exponent == x[0].exponent || share.mantissa % 10, "no zeros at its end");
+        for (int32_t k = share.exponent; k < x[0].exponent + decimals; k++)
+            power *= ten;
+        FUZZ_CHECK(share.mantissa * power == product, "the share");
+        return;
+    }
+    FUZZ_CHECK(share.mantissa == 7 && share.exponent == -7, "what does not fit changes nothing");
+    if (product > INT64_MAX || product < INT64_MIN)
+        return;
+    int32_t needed = x[0].exponent + decimals;
+    for (; needed > x[0].exponent && product % 10 == 0; needed--)
+        product /= 10;
+    FUZZ_CHECK(needed > 18, "a share that fits is refused");
+}
+
 static void reference(const uint8_t *data, size_t size, outcome found) {
     (void)found;
+    sums(data, size);
     unsigned __int128 v;
     int negative, decimals;
     int64_t out = 0;

@@ -205,6 +205,15 @@ def test_an_order_whose_size_does_not_fit_has_no_direct_way(value: str) -> None:
     assert order.filled_size == 1
 
 
+def test_a_float_is_no_number_of_a_fill() -> None:
+    direct = DirectFills({}, {}, {}, SeenFills(), on_event=print, on_error=print, end=print)
+    for size, price in ((1.5, "1"), ("1", 1.5), (True, "1")):
+        with pytest.raises(TypeError, match="text, Decimal or int"):
+            direct.offer(
+                1, 7, 9, size, price, liquidity=LiquiditySide.TAKER, ts_event=1, ts_init=2
+            )  # type: ignore[arg-type]
+
+
 def test_l_33_a_number_is_the_same_trade_as_its_text() -> None:
     seen = SeenFills(capacity=10)
     for key in ("19209006902", 7, "0", "t7", ("7", "buy"), b"7", "9" * 30, 10**30):

@@ -42,18 +42,26 @@ __all__ = [
 
 include "hyperliquid_signer_c.pxi"
 
-MAX_POOL = 65_536
-cdef size_t _MAX_POOL = MAX_POOL
 # Longer actions than this (some twenty orders) take memory from the heap.
 cdef enum:
     _LENT = 4096
 
-# Of this process: no two draws share one, whichever signer they are for.
-cdef uint64_t _draws = 0
+ctypedef sk_secret _Secret
+ctypedef sk_nonce _Nonce
 
-if tw_watch_forks() != 0:
-    raise MemoryError("cannot register the fork handler")
 
+cdef int _draw_nonces(
+    sk_nonce *nonces, const sk_secret *secret, tw_entropy *entropy, size_t n, uint64_t counter
+) noexcept nogil:
+    """Draw nonces for the pool; not 0, with errno, if the system gives no randomness."""
+    cdef size_t i
+    for i in range(n):
+        if sk_nonce_draw(&nonces[i], secret, entropy, counter + i, library()):
+            return -1
+    return 0
+
+
+include "signer_life.pxi"
 include "hyperliquid_signer_input.pxi"
 
 
@@ -186,7 +194,7 @@ cdef dict _signature(const sk_signature *signature):
     return {"r": _hex256(signature.r), "s": _hex256(signature.s), "v": 27 + signature.recovery}
 
 
-cdef class SignerCore:
+cdef class SignerCore(_SignerLife):
     """Holds one private key and signs with it.
 
     Signatures are deterministic (RFC 6979): bit for bit those of the official SDK. Those that take a
@@ -215,42 +223,12 @@ cdef class SignerCore:
     use, and `precompute` raises `ForkError`.
     """
 
-    cdef sk_secret *_secret
-    cdef sk_nonce *_pool
-    cdef size_t _pool_size, _pool_capacity, _pool_promised
-    cdef uint64_t _generation  # of the process that made this signer
-    cdef int _pid
-    cdef bint _closed
-    cdef Py_ssize_t _busy  # calls that are using the key without the GIL
-    cdef uint64_t _signed_count, _hits, _misses
     cdef str _address
-
-    def __cinit__(self, *args, **kwargs):
-        self._closed = True  # until there is a key
 
     def __init__(self, private_key, *, pool_capacity=0):
         cdef uint8_t key[32]
         cdef uint8_t point[64]
-        cdef uint64_t capacity
-        if self._secret != NULL:
-            raise SigningError("a signer keeps the key it was made with: make another one")
-        if PyBool_Check(pool_capacity) or not PyIndex_Check(pool_capacity):
-            raise TypeError("pool_capacity must be an integer")
-        pool_capacity = PyNumber_Index(pool_capacity)
-        if not 0 <= pool_capacity <= MAX_POOL:
-            raise ValueError(f"pool_capacity must be from 0 to {MAX_POOL}")
-        capacity = pool_capacity
-        self._generation = tw_generation
-        self._pid = getpid()
-        self._secret = <sk_secret *>calloc(1, sizeof(sk_secret))
-        if self._secret == NULL:
-            raise MemoryError
-        if capacity:
-            self._pool = <sk_nonce *>calloc(<size_t>capacity, sizeof(sk_nonce))
-            if self._pool == NULL:
-                self._wipe()
-                raise MemoryError
-        self._pool_capacity = <size_t>capacity
+        self._begin(pool_capacity)
         try:
             _read_key(private_key, key)
             if sk_secret_load(self._secret, key) != 0 or sk_generator_mul(library(), point, key) != 0:
@@ -263,139 +241,6 @@ cdef class SignerCore:
         tw_keccak256(point, point, 64)
         self._address = _checksummed(point + 12)
         self._closed = False
-
-    def __dealloc__(self):
-        self._wipe()
-
-    cdef void _wipe(self) noexcept:
-        if self._pool != NULL:
-            tw_wipe(self._pool, self._pool_capacity * sizeof(sk_nonce))
-            free(self._pool)
-            self._pool = NULL
-        self._pool_size = 0
-        if self._secret != NULL:
-            tw_wipe(self._secret, sizeof(sk_secret))
-            free(self._secret)
-            self._secret = NULL
-
-    cdef inline int _require_open(self) except -1:
-        if self._closed:
-            raise SignerClosed("the signer is closed: its key is gone")
-        return 0
-
-    # --- the pool; everything under the GIL -------------------------------------------------
-
-    cdef inline bint _pool_is_ours(self) noexcept:
-        """Whether the pool was filled by this process; if not, wipe it."""
-        if self._generation == tw_generation and self._pid == getpid():
-            return True
-        if self._pool_size:
-            tw_wipe(self._pool, self._pool_size * sizeof(sk_nonce))
-            self._pool_size = 0
-        return False
-
-    cdef inline size_t _take(self, sk_nonce *out, size_t wanted) noexcept:
-        """Move up to `wanted` nonces out of the pool, wiping their places; return how many."""
-        cdef size_t taken = 0
-        if not self._pool_capacity:
-            return 0
-        if self._pool_is_ours():
-            taken = min(wanted, self._pool_size)
-        if taken:
-            self._pool_size -= taken
-            memcpy(out, self._pool + self._pool_size, taken * sizeof(sk_nonce))
-            tw_wipe(self._pool + self._pool_size, taken * sizeof(sk_nonce))
-        self._hits += taken
-        self._misses += wanted - taken
-        return taken
-
-    cdef int _leave(self) except -1:
-        """End a stretch without the GIL; wipe what a `close` meanwhile had to leave."""
-        self._busy -= 1
-        if self._closed and self._busy == 0:
-            self._wipe()
-        return 0
-
-    cdef size_t _room_for(self, size_t wanted) except? 0:
-        """Return for how many of `wanted` nonces there is room."""
-        self._require_open()
-        if not self._pool_is_ours():
-            raise ForkError(
-                "this signer was made in another process: its pool cannot be used after a fork, "
-                "make a new signer here"
-            )
-        return min(wanted, self._pool_capacity - self._pool_size - self._pool_promised)
-
-    def precompute(self, count=None):
-        """Make nonces for later signatures and return how many were made.
-
-        About 21 µs for each, which is what it later saves; call it while there is nothing to do, or
-        from another thread. Releases the GIL.
-
-        Parameters
-        ----------
-        count : int, optional
-            How many at most; the pool never holds more than its capacity. Default: fill it.
-
-        Raises
-        ------
-        ForkError
-            If the signer was made in another process, before a fork.
-        SigningError
-            If the signer was made without a pool.
-        SignerClosed
-            If the signer is closed.
-        OSError
-            If the system gives no randomness.
-        """
-        global _draws
-        cdef sk_nonce made[TW_TOGETHER]
-        cdef tw_entropy entropy
-        cdef uint64_t counter
-        cdef size_t i, wanted, chunk, total = 0
-        cdef int failed
-        self._require_open()
-        if not self._pool_capacity:
-            raise SigningError("this signer was made without a pool: pass pool_capacity")
-        if count is None:
-            count = MAX_POOL
-        if PyBool_Check(count) or not PyIndex_Check(count):
-            raise TypeError("count must be an integer")
-        count = PyNumber_Index(count)
-        if count < 0:
-            raise ValueError("count must not be negative")
-        wanted = min(count, MAX_POOL)
-        tw_entropy_drop(&entropy)
-        try:
-            while wanted:
-                chunk = self._room_for(min(wanted, <size_t>TW_TOGETHER))
-                if chunk == 0:
-                    break
-                wanted -= chunk
-                counter = _draws
-                _draws += chunk
-                self._pool_promised += chunk
-                self._busy += 1
-                failed = 0
-                with nogil:
-                    for i in range(chunk):
-                        failed = sk_nonce_draw(
-                            &made[i], self._secret, &entropy, counter + i, library()
-                        )
-                        if failed:
-                            break
-                self._pool_promised -= chunk
-                if not failed and not self._closed and self._pool_is_ours():
-                    memcpy(self._pool + self._pool_size, made, chunk * sizeof(sk_nonce))
-                    self._pool_size += chunk
-                    total += chunk
-                tw_wipe(made, sizeof(made))
-                self._leave()
-                if failed:
-                    raise OSError(errno, "the system gives no randomness")
-        finally:
-            tw_entropy_drop(&entropy)
-        return total
 
     # --- signing ------------------------------------------------------------------------------
 
@@ -546,66 +391,15 @@ cdef class SignerCore:
             raise InvalidTransaction("digest must be 32 bytes or 64 hexadecimal digits", code="Digest")
         return self._sign(data)
 
-    # --- life -----------------------------------------------------------------------------------
-
-    def close(self):
-        """Wipe the key and the pool; nothing can be signed afterwards. May be called again.
-
-        A batch that another thread is signing right now is finished first, and the key wiped then.
-        """
-        self._closed = True
-        # After a fork the threads that were busy exist in the parent only.
-        if self._busy == 0 or self._generation != tw_generation:
-            self._wipe()
-
-    @property
-    def closed(self):
-        """Whether `close` was called."""
-        return self._closed
+    # --- what it is ---------------------------------------------------------------------------
 
     @property
     def address(self):
         """The account's address, with the checksum of EIP-55 in its capitals."""
         return self._address
 
-    @property
-    def signed(self):
-        """Signatures made."""
-        return self._signed_count
-
-    @property
-    def pool_hits(self):
-        """Signatures that took a nonce from the pool."""
-        return self._hits
-
-    @property
-    def pool_misses(self):
-        """Signatures that found the pool of this signer empty and were made the ordinary way."""
-        return self._misses
-
-    @property
-    def pool_size(self):
-        """Nonces ready now."""
-        self._pool_is_ours()
-        return self._pool_size
-
-    @property
-    def pool_capacity(self):
-        """How many nonces the pool can hold."""
-        return self._pool_capacity
-
-    def __enter__(self):
-        self._require_open()
-        return self
-
-    def __exit__(self, *exc_info):
-        self.close()
-
     def __repr__(self):
         return f"{type(self).__name__}(address={self._address!r}{', closed' if self._closed else ''})"
-
-    def __reduce__(self):
-        raise TypeError("a signer holds a private key: it can be neither copied nor pickled")
 
 
 cdef int _write_entry(hl_out *out, object entry, size_t index) except -1:

@@ -37,9 +37,6 @@ __all__ = ["MAX_POOL", "SignedTx", "SignerCore", "error_texts", "tx_hash", "veri
 
 include "lighter_signer_c.pxi"
 
-MAX_POOL = 65_536
-cdef size_t _MAX_POOL = MAX_POOL
-
 # Field names as interned str, by type: a dict with literal keys is then searched by identity.
 cdef list _BODY = [None] * LTX_TYPE_LIMIT
 cdef list _ACCOUNT = [None] * LTX_TYPE_LIMIT
@@ -53,11 +50,18 @@ for _number in range(LTX_TYPE_LIMIT):
         )
 
 cdef uint64_t _LIMB_END = 0xFFFFFFFF00000001  # p
-# Of this process: no two draws share one, whichever signer they are for.
-cdef uint64_t _draws = 0
+ctypedef ltx_secret _Secret
+ctypedef lt_nonce _Nonce
 
-if tw_watch_forks() != 0:
-    raise MemoryError("cannot register the fork handler")
+
+cdef int _draw_nonces(
+    lt_nonce *nonces, const ltx_secret *secret, tw_entropy *entropy, size_t n, uint64_t counter
+) noexcept nogil:
+    """Draw nonces for the pool; not 0, with errno, if the system gives no randomness."""
+    return ltx_nonces_for(nonces, secret, entropy, NULL, n, counter)
+
+
+include "signer_life.pxi"
 
 
 def error_texts():
@@ -155,7 +159,7 @@ cdef SignedTx _signed(const ltx_tx *t, const uint64_t *message, const uint8_t *s
     return out
 
 
-cdef class SignerCore:
+cdef class SignerCore(_SignerLife):
     """Holds one private key and signs with it.
 
     Parameters
@@ -189,21 +193,10 @@ cdef class SignerCore:
     wiped there at the first use, and `precompute` raises `ForkError`.
     """
 
-    cdef ltx_secret *_secret
-    cdef lt_nonce *_pool
-    cdef size_t _pool_size, _pool_capacity, _pool_promised
-    cdef uint64_t _generation  # of the process that made this signer
-    cdef int _pid
-    cdef bint _closed
-    cdef Py_ssize_t _busy  # calls that are using the key without the GIL
     cdef int64_t _account, _api_key
     cdef uint64_t _chain_id
-    cdef uint64_t _signed_count, _hits, _misses
     cdef str _public_key
     cdef object _clock_ms
-
-    def __cinit__(self, *args, **kwargs):
-        self._closed = True  # until there is a key
 
     def __init__(
         self,
@@ -217,29 +210,14 @@ cdef class SignerCore:
     ):
         cdef uint8_t key[40]
         cdef uint8_t public[40]
-        cdef int64_t capacity = _plain_integer(pool_capacity, "pool_capacity")
-        if self._secret != NULL:
-            raise SigningError("a signer keeps the key it was made with: make another one")
-        if not 0 <= capacity <= <int64_t>_MAX_POOL:
-            raise ValueError(f"pool_capacity must be from 0 to {MAX_POOL}")
-        self._account = _plain_integer(account_index, "account_index")
-        self._api_key = _plain_integer(api_key_index, "api_key_index")
-        self._chain_id = _chain(chain_id)
-        if clock_ms is not None and not callable(clock_ms):
-            raise TypeError("clock_ms must be callable")
-        self._clock_ms = clock_ms
-        self._generation = tw_generation
-        self._pid = getpid()
-        self._secret = <ltx_secret *>calloc(1, sizeof(ltx_secret))
-        if self._secret == NULL:
-            raise MemoryError
-        if capacity:
-            self._pool = <lt_nonce *>calloc(<size_t>capacity, sizeof(lt_nonce))
-            if self._pool == NULL:
-                self._wipe()
-                raise MemoryError
-        self._pool_capacity = <size_t>capacity
+        self._begin(pool_capacity)
         try:
+            self._account = _plain_integer(account_index, "account_index")
+            self._api_key = _plain_integer(api_key_index, "api_key_index")
+            self._chain_id = _chain(chain_id)
+            if clock_ms is not None and not callable(clock_ms):
+                raise TypeError("clock_ms must be callable")
+            self._clock_ms = clock_ms
             _read_key(private_key, key)
             if ltx_secret_load(self._secret, key) != 0:
                 raise InvalidKey("private key is 0 mod n: it signs nothing")
@@ -252,133 +230,10 @@ cdef class SignerCore:
         self._public_key = _hex(public, 40)
         self._closed = False
 
-    def __dealloc__(self):
-        self._wipe()
-
-    cdef void _wipe(self) noexcept:
-        if self._pool != NULL:
-            tw_wipe(self._pool, self._pool_capacity * sizeof(lt_nonce))
-            free(self._pool)
-            self._pool = NULL
-        self._pool_size = 0
-        if self._secret != NULL:
-            tw_wipe(self._secret, sizeof(ltx_secret))
-            free(self._secret)
-            self._secret = NULL
-
-    cdef inline int _require_open(self) except -1:
-        if self._closed:
-            raise SignerClosed("the signer is closed: its key is gone")
-        return 0
-
-    # --- the pool; everything under the GIL -------------------------------------------------
-
-    cdef inline bint _pool_is_ours(self) noexcept:
-        """Whether the pool was filled by this process; if not, wipe it."""
-        if self._generation == tw_generation and self._pid == getpid():
-            return True
-        if self._pool_size:
-            tw_wipe(self._pool, self._pool_size * sizeof(lt_nonce))
-            self._pool_size = 0
-        return False
-
-    cdef inline size_t _take(self, lt_nonce *out, size_t wanted) noexcept:
-        """Move up to `wanted` nonces out of the pool, wiping their places; return how many."""
-        cdef size_t taken = 0
-        if not self._pool_capacity:
-            return 0
-        if self._pool_is_ours():
-            taken = min(wanted, self._pool_size)
-        if taken:
-            self._pool_size -= taken
-            memcpy(out, self._pool + self._pool_size, taken * sizeof(lt_nonce))
-            tw_wipe(self._pool + self._pool_size, taken * sizeof(lt_nonce))
-        self._hits += taken
-        self._misses += wanted - taken
-        return taken
-
-    cdef int _leave(self) except -1:
-        """End a stretch without the GIL; wipe what a `close` meanwhile had to leave."""
-        self._busy -= 1
-        if self._closed and self._busy == 0:
-            self._wipe()
-        return 0
-
-    cdef size_t _room_for(self, size_t wanted) except? 0:
-        """Return for how many of `wanted` nonces there is room."""
-        self._require_open()
-        if not self._pool_is_ours():
-            raise ForkError(
-                "this signer was made in another process: its pool cannot be used after a fork, "
-                "make a new signer here"
-            )
-        return min(wanted, self._pool_capacity - self._pool_size - self._pool_promised)
-
-    def precompute(self, count=None):
-        """Make nonces for later signatures and return how many were made.
-
-        Costs about as much time for each as it later saves; call it while there is nothing to do,
-        or from another thread. Releases the GIL.
-
-        Parameters
-        ----------
-        count : int, optional
-            How many at most; the pool never holds more than its capacity. Default: fill it.
-
-        Raises
-        ------
-        ForkError
-            If the signer was made in another process, before a fork.
-        SigningError
-            If the signer was made without a pool.
-        SignerClosed
-            If the signer is closed.
-        """
-        global _draws
-        cdef lt_nonce made[TW_TOGETHER]
-        cdef tw_entropy entropy
-        cdef uint64_t counter
-        cdef size_t wanted, chunk, total = 0
-        cdef int failed
-        cdef int64_t asked = INT64_MAX if count is None else _plain_integer(count, "count")
-        self._require_open()
-        if not self._pool_capacity:
-            raise SigningError("this signer was made without a pool: pass pool_capacity")
-        if asked < 0:
-            raise ValueError("count must not be negative")
-        wanted = <size_t>asked
-        tw_entropy_drop(&entropy)
-        try:
-            while wanted:
-                chunk = self._room_for(min(wanted, <size_t>TW_TOGETHER))
-                if chunk == 0:
-                    break
-                wanted -= chunk
-                counter = _draws
-                _draws += chunk
-                self._pool_promised += chunk
-                self._busy += 1
-                with nogil:
-                    failed = ltx_nonces_for(made, self._secret, &entropy, NULL, chunk, counter)
-                self._pool_promised -= chunk
-                if not failed and not self._closed and self._pool_is_ours():
-                    memcpy(self._pool + self._pool_size, made, chunk * sizeof(lt_nonce))
-                    self._pool_size += chunk
-                    total += chunk
-                tw_wipe(made, sizeof(made))
-                self._leave()
-                if failed:
-                    raise OSError(errno, "the system gives no randomness")
-        finally:
-            tw_entropy_drop(&entropy)
-        return total
-
     # --- signing --------------------------------------------------------------------------------
 
     cdef int _fresh_nonce(self, lt_nonce *nonce, const uint64_t *message) except -1:
-        global _draws
-        cdef uint64_t counter = _draws
-        _draws += 1
+        cdef uint64_t counter = _next_draws(1)
         if ltx_nonce_for(nonce, self._secret, &self._secret.entropy, message, counter) != 0:
             raise OSError(errno, "the system gives no randomness")
         return 0
@@ -440,7 +295,6 @@ cdef class SignerCore:
         InvalidTransaction
             As in `sign`; `index` and the text say which entry it was.
         """
-        global _draws
         cdef size_t n, i, ready_count
         cdef ltx_tx *transactions = NULL
         cdef signature_array signatures = NULL
@@ -472,8 +326,7 @@ cdef class SignerCore:
                 if ready == NULL:
                     raise MemoryError
             ready_count = self._take(ready, n)
-            counter = _draws
-            _draws += n
+            counter = _next_draws(n)
             self._busy += 1
             with nogil:
                 failed = ltx_sign_all(
@@ -536,22 +389,7 @@ cdef class SignerCore:
         self._signed_count += 1
         return f"{text.decode()}:{_hex(signature, 80)}"
 
-    # --- life -----------------------------------------------------------------------------------
-
-    def close(self):
-        """Wipe the key and the pool; nothing can be signed afterwards. May be called again.
-
-        A batch that another thread is signing right now is finished first, and the key wiped then.
-        """
-        self._closed = True
-        # After a fork the threads that were busy exist in the parent only.
-        if self._busy == 0 or self._generation != tw_generation:
-            self._wipe()
-
-    @property
-    def closed(self):
-        """Whether `close` was called."""
-        return self._closed
+    # --- what it is ---------------------------------------------------------------------------
 
     @property
     def public_key(self):
@@ -576,48 +414,12 @@ cdef class SignerCore:
             return self._clock_ms()
         return time.time_ns() // 1_000_000
 
-    @property
-    def signed(self):
-        """Signatures made, tokens included."""
-        return self._signed_count
-
-    @property
-    def pool_hits(self):
-        """Signatures that took a nonce from the pool."""
-        return self._hits
-
-    @property
-    def pool_misses(self):
-        """Signatures that found the pool of this signer empty and were made the ordinary way."""
-        return self._misses
-
-    @property
-    def pool_size(self):
-        """Nonces ready now."""
-        self._pool_is_ours()
-        return self._pool_size
-
-    @property
-    def pool_capacity(self):
-        """How many nonces the pool can hold."""
-        return self._pool_capacity
-
-    def __enter__(self):
-        self._require_open()
-        return self
-
-    def __exit__(self, *exc_info):
-        self.close()
-
     def __repr__(self):
         return (
             f"{type(self).__name__}(account_index={self._account}, api_key_index={self._api_key}, "
             f"chain_id={self._chain_id}, public_key={self._public_key!r}"
             f"{', closed' if self._closed else ''})"
         )
-
-    def __reduce__(self):
-        raise TypeError("a signer holds a private key: it can be neither copied nor pickled")
 
 
 cdef int _checked_entry(ltx_tx *t, object entry, size_t index, SignerCore signer) except -1:

@@ -5,21 +5,15 @@ With the private key at hand, a signature gives its k up to the sign.
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import shutil
-import subprocess
-import sys
 import textwrap
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
+from unit import signers
 
 from connectors import hyperliquid
-from connectors.errors import SignerClosed
 from oracle import hyperliquid_signing as oracle
 
 SIGNATURES = int(os.environ.get("CONNECTORS_HYPERLIQUID_SIGNATURES", "4000"))
@@ -52,16 +46,7 @@ RFC6979 = min(k := oracle.rfc6979(SECRET, DIGEST), oracle.N - k)
 
 
 def script(code: str, **environment: str) -> Any:
-    """Run code in a process of its own and return what it prints, from JSON."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PRELUDE + textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | environment,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return signers.script(PRELUDE, code, **environment)
 
 
 def test_k_is_uniform_and_never_the_same() -> None:
@@ -166,11 +151,7 @@ def test_threads_share_a_signer() -> None:
                     results.extend([signer.sign_l1_action(NOOP, 1) for _ in range(20)])
                 signer.precompute(30)
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        signers.in_threads(6, work)
         stats = signer.stats
     assert stats.signed == stats.pool_hits + stats.pool_misses == len(results) == 1200
     assert stats.pool_size <= 100
@@ -183,85 +164,31 @@ def test_threads_share_a_signer() -> None:
 
 def test_threads_fill_a_pool_to_its_end_and_no_further() -> None:
     with hyperliquid.Signer(RAW, pool_capacity=500) as signer:
-        made: list[int] = []
-        threads = [
-            threading.Thread(target=lambda: made.append(signer.precompute())) for _ in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sum(made) == signer.stats.pool_size <= 500
-        signer.precompute()
-        assert signer.stats.pool_size == 500
+        signers.filled_by_threads(signer, 500)
 
 
 def test_closing_while_others_sign() -> None:
     """Whoever was signing gets good signatures; whoever comes later is told."""
     for _ in range(10):
         signer = hyperliquid.Signer(RAW, pool_capacity=2000)
-        results: list[dict[str, Any]] = []
-        told: list[SignerClosed] = []
-        started = threading.Barrier(4)
-
-        def work(job: str, signer=signer, results=results, told=told, started=started) -> None:
-            started.wait(10)
-            try:
-                while True:
-                    if job == "batch":
-                        results.extend(signer.sign_batch([(NOOP, 1)] * 50))
-                    elif job == "one":
-                        results.append(signer.sign_l1_action(NOOP, 1))
-                    else:
-                        signer.precompute(200)
-            except SignerClosed as error:
-                told.append(error)
-
-        threads = [threading.Thread(target=work, args=(job,)) for job in ("batch", "one", "fill")]
-        for thread in threads:
-            thread.start()
-        started.wait(10)
-        while len(results) < 60:
-            pass
-        signer.close()
-        for thread in threads:
-            thread.join(10)
-        assert len(told) == 3
+        results = signers.closed_while_others_sign(
+            signer,
+            lambda signer=signer: signer.sign_l1_action(NOOP, 1),
+            lambda signer=signer: signer.sign_batch([(NOOP, 1)] * 50),
+        )
         for each in results[-60:]:
             assert hyperliquid.recover_address(DIGEST, each) == signer.address
 
 
 # --- bad randomness -------------------------------------------------------------------------------
 
-SHIM = """
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-int getentropy(void *to, unsigned long size) {
-    if (getenv("NO_ENTROPY")) {
-        errno = EIO;
-        return -1;
-    }
-    memset(to, 0, size);
-    return 0;
-}
-"""
-
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A library that replaces the system's randomness by zeros, or by an error."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if not compiler or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler and LD_PRELOAD")
     if "asan" in os.environ.get("LD_PRELOAD", ""):
         pytest.skip("AddressSanitizer has to be loaded first, and has a getentropy of its own")
-    folder: Path = tmp_path_factory.mktemp("shim")
-    (folder / "shim.c").write_text(SHIM)
-    library = folder / "shim.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-o", library, folder / "shim.c"], check=True, timeout=60
-    )
+    library = signers.shim_in(tmp_path_factory.mktemp("shim"))
     return f"{library} {os.environ.get('LD_PRELOAD', '')}".strip()
 
 

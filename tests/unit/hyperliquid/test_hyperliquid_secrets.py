@@ -6,21 +6,18 @@ once the signer is closed; nor do the nonces that were made ahead.
 
 from __future__ import annotations
 
-import base64
 import copy
 import io
 import logging
 import pickle
 import pprint
 import random
-import subprocess
-import sys
 import textwrap
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from unit import canary
 
 from connectors import hyperliquid
 from connectors.errors import SignerClosed
@@ -33,22 +30,7 @@ NOOP = {"type": "noop"}
 USER = "0x" + "12" * 20
 
 
-def forms() -> set[str]:
-    """The key as text: in any notation, any order, whole or in words, plain or for Montgomery."""
-    found: set[str] = set()
-    for data in (RAW, RAW[::-1], MONTGOMERY, MONTGOMERY[::-1]):
-        found |= {data.hex(), data.hex(" "), data.hex(":"), repr(data)[2:-1], str(list(data))}
-        found |= {data.decode("latin-1"), str(int.from_bytes(data, "little"))}
-        found |= {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
-        found |= {base64.b32encode(data).decode(), base64.b85encode(data).decode()}
-        for word in range(0, 32, 8):
-            part = data[word : word + 8]
-            found |= {part.hex(), str(int.from_bytes(part, "little"))}
-        found.add(data.hex()[::-1])
-    return {form.lower() for form in found}
-
-
-FORMS = forms()
+FORMS = canary.forms((RAW, MONTGOMERY))
 
 
 def assert_clean(text: str, where: str) -> None:
@@ -96,17 +78,7 @@ def test_a_signer_is_not_copied(signer: hyperliquid.Signer) -> None:
 
 
 def shown(error: BaseException) -> str:
-    """An exception as a crash reporter sees it: with the variables of every frame but ours."""
-    report = traceback.TracebackException.from_exception(error, capture_locals=True)
-    pending, texts = [report], [repr(error), str(error), repr(error.args), repr(vars(error))]
-    while pending:
-        each = pending.pop()
-        for frame in each.stack:
-            if frame.filename != __file__:  # the caller has the key, there is no way around it
-                texts += [repr(frame.locals), frame.line or ""]
-        texts += list(each.format_exception_only())
-        pending += [link for link in (each.__cause__, each.__context__) if link is not None]
-    return "\n".join(texts)
+    return canary.shown(error, __file__)
 
 
 FAILURES: list[Callable[[hyperliquid.Signer, Path], object]] = [
@@ -144,14 +116,7 @@ def test_errors(signer: hyperliquid.Signer, tmp_path: Path, number: int) -> None
     with pytest.raises((ValueError, TypeError, SignerClosed)) as caught:
         FAILURES[number](signer, path)
     assert_clean(shown(caught.value), f"failure {number}")
-    assert_clean(pickled(caught.value), "its pickle")
-
-
-def pickled(error: BaseException) -> str:
-    try:
-        return pickle.dumps(error).decode("latin-1")
-    except (TypeError, AttributeError):
-        return ""
+    assert_clean(canary.pickled(caught.value), "its pickle")
 
 
 def test_a_good_file_with_bad_arguments(tmp_path: Path) -> None:
@@ -208,23 +173,6 @@ CHILD = textwrap.dedent(
 )
 
 
-def memory_of(pid: int) -> Iterator[bytes]:
-    """Everything a process can write to."""
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            bounds, rights, *_ = line.split()
-            if "w" not in rights or "[v" in line:
-                continue
-            start, end = (int(part, 16) for part in bounds.split("-"))
-            if end - start > 1 << 32:  # a sanitizer's shadow: reserved, hardly used
-                continue
-            memory.seek(start)
-            try:
-                yield memory.read(end - start)
-            except OSError:
-                continue
-
-
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs /proc")
 def test_memory_after_close(tmp_path: Path) -> None:
     """Another process looks: the key is in memory while the signer is open, and not afterwards."""
@@ -245,36 +193,11 @@ def test_memory_after_close(tmp_path: Path) -> None:
         "1/k": pow(k, -1, oracle.N).to_bytes(32, "little"),
         "1/k, montgomery": (pow(k, -1, oracle.N) * 2**256 % oracle.N).to_bytes(32, "little"),
     }
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    try:
-
-        def found() -> set[str]:
-            return {
-                name
-                for part in memory_of(child.pid)
-                for name, data in wanted.items()
-                if data in part
-            }
-
-        assert child.stdout.readline() == "open\n"
-        try:
-            while_open = found()
-        except PermissionError:
-            pytest.skip("this system does not let a process look at its child's memory")
+    with canary.under_watch(CHILD, str(path)) as child:
+        assert child.line() == "open\n"
+        while_open = child.found(wanted)
         assert {"montgomery", "bytes"} <= while_open
         assert not while_open & {"digits", "digits in capitals"}
-        child.stdin.write("\n")
-        child.stdin.flush()
-        assert child.stdout.readline() == "closed\n"
-        assert found() == set()
-    finally:
-        child.stdin.close()
-        child.wait(timeout=40)
-        child.stdout.close()
+        child.go_on()
+        assert child.line() == "closed\n"
+        assert child.found(wanted) == set()

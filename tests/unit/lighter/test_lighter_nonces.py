@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
 import random
-import shutil
 import struct
-import subprocess
-import sys
 import textwrap
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from unit import signers
 
 from connectors import lighter
 from connectors._speedups import lighter_signer
-from connectors.errors import SignerClosed
 from oracle import lighter_crypto, lighter_random, lighter_tx
 
 SIGNATURES = int(os.environ.get("CONNECTORS_LIGHTER_SIGNATURES", "20000"))
@@ -50,16 +45,7 @@ def nonce_of(signature: bytes) -> int:
 
 
 def script(code: str, **environment: str) -> Any:
-    """Run code in a process of its own and return what it prints, from JSON."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PRELUDE + textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env=os.environ | environment,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return signers.script(PRELUDE, code, **environment)
 
 
 # --- distribution -------------------------------------------------------------------------------
@@ -256,11 +242,7 @@ def test_threads_share_a_signer() -> None:
                     results.extend([signer.sign(14, ORDER) for _ in range(20)])
                 signer.precompute(30)
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        signers.in_threads(6, work)
         stats = signer.stats
         assert stats.signed == stats.pool_hits + stats.pool_misses == len(results) == 2400
         assert stats.pool_size <= 100
@@ -271,95 +253,29 @@ def test_threads_share_a_signer() -> None:
 
 def test_threads_fill_a_pool_to_its_end_and_no_further() -> None:
     with lighter.Signer(RAW, 1, 2, 304, pool_capacity=500) as signer:
-        made: list[int] = []
-        threads = [
-            threading.Thread(target=lambda: made.append(signer.precompute())) for _ in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sum(made) == signer.stats.pool_size <= 500
-        signer.precompute()
-        assert signer.stats.pool_size == 500
+        signers.filled_by_threads(signer, 500)
 
 
 def test_closing_while_others_sign() -> None:
     """Whoever was signing gets good signatures; whoever comes later is told."""
     for _ in range(20):
         signer = lighter.Signer(RAW, 1, 2, 304, pool_capacity=2000)
-        results: list[lighter.SignedTx] = []
-        told: list[SignerClosed] = []
-        started = threading.Barrier(4)
-
-        def work(job: str, signer=signer, results=results, told=told, started=started) -> None:
-            started.wait(10)
-            try:
-                while True:
-                    if job == "batch":
-                        results.extend(signer.sign_batch([(14, ORDER)] * 50))
-                    elif job == "one":
-                        results.append(signer.sign(14, ORDER))
-                    else:
-                        signer.precompute(200)
-            except SignerClosed as error:
-                told.append(error)
-
-        threads = [threading.Thread(target=work, args=(job,)) for job in ("batch", "one", "fill")]
-        for thread in threads:
-            thread.start()
-        started.wait(10)
-        while len(results) < 60:
-            pass
-        signer.close()
-        for thread in threads:
-            thread.join(10)
-        assert len(told) == 3
+        results = signers.closed_while_others_sign(
+            signer,
+            lambda signer=signer: signer.sign(14, ORDER),
+            lambda signer=signer: signer.sign_batch([(14, ORDER)] * 50),
+        )
         for each in results[-60:]:
             assert lighter.verify(signer.public_key, each.tx_hash, each.signature)
 
 
 # --- bad randomness -----------------------------------------------------------------------------
 
-SHIM = """
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-int getentropy(void *to, size_t size) {
-    if (getenv("NO_ENTROPY")) {
-        errno = EIO;
-        return -1;
-    }
-    memset(to, 0, size);
-    return 0;
-}
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    if (clock != CLOCK_REALTIME || !getenv("NO_TIME"))
-        return (int)syscall(SYS_clock_gettime, clock, now);
-    now->tv_sec = 7;
-    now->tv_nsec = 9;
-    return 0;
-}
-pid_t getpid(void) { return getenv("NO_TIME") ? 4242 : (pid_t)syscall(SYS_getpid); }
-"""
-
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A library that replaces the system's randomness by zeros, or by an error."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if not compiler or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler and LD_PRELOAD")
-    folder = tmp_path_factory.mktemp("shim")
-    (folder / "shim.c").write_text(SHIM)
-    library = folder / "shim.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-o", library, folder / "shim.c"], check=True, timeout=60
-    )
+    library = signers.shim_in(tmp_path_factory.mktemp("shim"))
     return f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()
 
 

@@ -6,7 +6,6 @@ once the signer is closed.
 
 from __future__ import annotations
 
-import base64
 import copy
 import io
 import json
@@ -14,14 +13,12 @@ import logging
 import pickle
 import pprint
 import random
-import subprocess
-import sys
 import textwrap
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from unit import canary
 
 from connectors import lighter
 from connectors.errors import InvalidKey, SignerClosed
@@ -32,25 +29,9 @@ KEY = RAW.hex()
 ORDER, _ = lighter_random.transaction(random.Random(1), 14, account=1, api_key=2)
 
 
-def forms(raw: bytes) -> set[str]:
-    """The key as text: in any notation, any order, whole or in words, given or reduced."""
-    found: set[str] = set()
-    reduced = lighter_crypto.scalar(raw).to_bytes(40, "little")
-    for data in (raw, raw[::-1], reduced, reduced[::-1]):
-        found |= {data.hex(), data.hex(" "), data.hex(":"), repr(data)[2:-1], str(list(data))}
-        found |= {data.decode("latin-1"), str(int.from_bytes(data, "little"))}
-        found |= {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
-        found |= {base64.b32encode(data).decode(), base64.b85encode(data).decode()}
-        for word in range(0, 40, 8):
-            part = data[word : word + 8]
-            found |= {part.hex(), str(int.from_bytes(part, "little"))}
-        found.add(data.hex()[::-1])
-    montgomery = lighter_crypto.scalar(raw) * 2**320 % lighter_crypto.N
-    found.add(montgomery.to_bytes(40, "little").hex())
-    return {form.lower() for form in found}
-
-
-FORMS = forms(RAW)
+SCALAR = lighter_crypto.scalar(RAW)
+MONTGOMERY = (SCALAR * 2**320 % lighter_crypto.N).to_bytes(40, "little")
+FORMS = canary.forms((RAW, SCALAR.to_bytes(40, "little"), MONTGOMERY))
 
 
 def assert_clean(text: str, where: str) -> None:
@@ -103,17 +84,7 @@ def test_a_signer_is_not_copied(signer: lighter.Signer) -> None:
 
 
 def shown(error: BaseException) -> str:
-    """An exception as a crash reporter sees it: with the variables of every frame but ours."""
-    report = traceback.TracebackException.from_exception(error, capture_locals=True)
-    pending, texts = [report], [repr(error), str(error), repr(error.args), repr(vars(error))]
-    while pending:
-        each = pending.pop()
-        for frame in each.stack:
-            if frame.filename != __file__:  # the caller has the key, there is no way around it
-                texts += [repr(frame.locals), frame.line or ""]
-        texts += list(each.format_exception_only())
-        pending += [link for link in (each.__cause__, each.__context__) if link is not None]
-    return "\n".join(texts)
+    return canary.shown(error, __file__)
 
 
 FAILURES: list[Callable[[lighter.Signer, Path], object]] = [
@@ -155,14 +126,7 @@ def test_errors(signer: lighter.Signer, tmp_path: Path, number: int) -> None:
     with pytest.raises((ValueError, TypeError, SignerClosed)) as caught:
         FAILURES[number](signer, path)
     assert_clean(shown(caught.value), f"failure {number}")
-    assert_clean(pickled(caught.value), "its pickle")
-
-
-def pickled(error: BaseException) -> str:
-    try:
-        return pickle.dumps(error).decode("latin-1")
-    except (TypeError, AttributeError):
-        return ""
+    assert_clean(canary.pickled(caught.value), "its pickle")
 
 
 def test_a_good_file_with_bad_arguments(tmp_path: Path) -> None:
@@ -237,21 +201,6 @@ CHILD = textwrap.dedent(
 )
 
 
-def memory_of(pid: int) -> Iterator[bytes]:
-    """Everything a process can write to."""
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            bounds, rights, *_ = line.split()
-            start, end = (int(part, 16) for part in bounds.split("-"))
-            if "w" not in rights or "[v" in line or end - start > 1 << 30:
-                continue  # the largest are the shadow of AddressSanitizer
-            memory.seek(start)
-            try:
-                yield memory.read(end - start)
-            except OSError:
-                continue
-
-
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs /proc")
 def test_memory_after_close(tmp_path: Path) -> None:
     """Another process looks: the key is there while the signer is open, and not afterwards.
@@ -260,51 +209,24 @@ def test_memory_after_close(tmp_path: Path) -> None:
     """
     path = tmp_path / "key"
     path.write_text(KEY)
-    scalar = lighter_crypto.scalar(RAW)
-    montgomery = scalar * 2**320 % lighter_crypto.N
     wanted = {
         "digits": KEY.encode(),
         "digits in capitals": KEY.upper().encode(),
         "bytes": RAW,
-        "scalar": scalar.to_bytes(40, "little"),
-        "half of it": scalar.to_bytes(40, "little")[8:32],
-        "montgomery": montgomery.to_bytes(40, "little"),
+        "scalar": SCALAR.to_bytes(40, "little"),
+        "half of it": SCALAR.to_bytes(40, "little")[8:32],
+        "montgomery": MONTGOMERY,
     }
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path), repr(ORDER)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    try:
-
-        def found() -> set[str]:
-            return {
-                name
-                for part in memory_of(child.pid)
-                for name, data in wanted.items()
-                if data in part
-            }
-
-        signatures = [bytes.fromhex(text) for text in child.stdout.readline().split()]
+    with canary.under_watch(CHILD, str(path), repr(ORDER)) as child:
+        signatures = [bytes.fromhex(text) for text in child.line().split()]
         assert len(signatures) == 321 + 542
         for number, signature in list(enumerate(signatures))[::24]:
             s, e = (int.from_bytes(half, "little") for half in (signature[:40], signature[40:]))
-            k = (s + e * scalar) % lighter_crypto.N
+            k = (s + e * SCALAR) % lighter_crypto.N
             wanted[f"nonce {number}"] = k.to_bytes(40, "little")
-        try:
-            while_open = found()
-        except PermissionError:
-            pytest.skip("this system does not let a process look at its child's memory")
+        while_open = child.found(wanted)
         assert while_open <= {"bytes", "scalar", "half of it", "montgomery"}
         assert "montgomery" in while_open
-        child.stdin.write("\n")
-        child.stdin.flush()
-        assert child.stdout.readline() == "closed\n"
-        assert found() == set()
-    finally:
-        child.stdin.close()
-        child.wait(timeout=40)
-        child.stdout.close()
+        child.go_on()
+        assert child.line() == "closed\n"
+        assert child.found(wanted) == set()

@@ -48,8 +48,9 @@ def pytest_configure() -> None:
         from hypothesis import HealthCheck, settings
     except ImportError:  # not every run of a part of the tests has it installed
         return
+    # What hypothesis settles by itself stays: in CI the examples are the same each time.
     slow = [HealthCheck.too_slow]
-    settings.register_profile("patient", deadline=None, suppress_health_check=slow)
+    settings.register_profile("patient", settings(), deadline=None, suppress_health_check=slow)
     settings.load_profile("patient")
 
 

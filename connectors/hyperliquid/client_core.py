@@ -282,9 +282,8 @@ class ClientCore(Connectable):
 
     def fills_missing(self, since_ms: int) -> None:
         """Read the fills that did not come."""
-        log.warning("venue=HYPERLIQUID a fill does not continue the one before: reading fills")
-        if self._recovery is not None:
-            self._recovery.fetch_fills(since_ms)
+        if self._recovery is not None and self._recovery.fetch_fills(since_ms):
+            log.warning("venue=HYPERLIQUID a fill does not continue the one before: reading fills")
 
     def venue_event(self, name: str, payload: bytes) -> None:
         """Hand on what has no place in the vocabulary."""

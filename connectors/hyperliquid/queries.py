@@ -188,7 +188,7 @@ class Queries:
                 or self._dispatch.knows_fill(report)
             ):
                 continue
-            if self._reporter.find(own.client_key, report.venue_order_id) is not None:
+            if own.order is not None:
                 self._dispatch.fill(report, client_key=own.client_key)
             else:
                 self._dispatch.remember_fill(report)

@@ -251,12 +251,17 @@ class Recovery(LookupRunner):
 
     # -- fills that a fill has shown to be missing -----------------------------------------
 
-    def fetch_fills(self, since_ms: int) -> None:
-        """Read the fills since a time (venue's) soon, once for all who ask meanwhile."""
+    def fetch_fills(self, since_ms: int) -> bool:
+        """Read the fills since a time (venue's), once for all who ask meanwhile.
+
+        False if that is under way, and will be done once more.
+        """
         earliest = self._missing_since_ms
         self._missing_since_ms = since_ms if earliest is None else min(earliest, since_ms)
-        if self._fetching is None or self._fetching.done():
-            self._fetching = self._tasks.spawn(self._fetch_fills(), "missing-fills")
+        if self._fetching is not None and not self._fetching.done():
+            return False
+        self._fetching = self._tasks.spawn(self._fetch_fills(), "missing-fills")
+        return True
 
     async def _fetch_fills(self) -> None:
         while (since_ms := self._missing_since_ms) is not None:

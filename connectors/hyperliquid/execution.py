@@ -138,12 +138,6 @@ class ExecutionClient(Trading, AccountActions, Asking):
         if master and master != account:
             raise ConfigError(f"the agent {address} signs for {master}, not for {account}")
 
-    def _wipe(self) -> None:
-        if self._owns_signer and self._signer is not None:
-            close = getattr(self._signer, "close", None)
-            if close is not None:
-                close()
-
     async def _teardown(self, why: str) -> None:
         self._connected = False
         stream, self._stream = self._stream, None
@@ -165,7 +159,3 @@ class ExecutionClient(Trading, AccountActions, Asking):
                 await stream.close()
             if rest is not None:
                 await rest.close()
-
-    def __repr__(self) -> str:
-        state = "connected" if self.is_connected else "not connected"
-        return f"<ExecutionClient HYPERLIQUID {self.account_id} {state}>"

@@ -266,7 +266,6 @@ def test_a_nonce_far_from_the_venues_clock(run: Any) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        {"body": "429 Too Many Requests"},
         {"body": {"status": "ok"}, "as_type": "action"},
         {"body": {"status": "ok", "response": {"type": "default"}}, "as_type": "action"},
         {"body": {"status": "ok", "response": {"type": "order", "data": {"statuses": [17]}}},
@@ -275,7 +274,7 @@ def test_a_nonce_far_from_the_venues_clock(run: Any) -> None:
         {"body": "500 Internal Server Error"},
         {"lose": True},
     ],
-    ids=["429", "no response", "no statuses", "strange status", "list", "500", "none"],
+    ids=["no response", "no statuses", "strange status", "list", "500", "none"],
 )  # fmt: skip
 @pytest.mark.parametrize("executed", [True, False])
 def test_replies_that_prove_nothing(run: Any, answer: dict[str, Any], executed: bool) -> None:

@@ -284,6 +284,11 @@ class ClientCore(TradingClient):
         line = order.tag
         return line.commands.get(kind) if isinstance(line, Line) else None
 
+    def is_waiting(self, order: TrackedOrder) -> bool:
+        """Return whether the venue has taken an order that lives without giving it an id."""
+        line = order.tag
+        return isinstance(line, Line) and line.is_waiting and not order.is_accepted
+
     def _unknown_coin(self, coin: str) -> None:
         """Read the definitions again, once for all rows that name new coins meanwhile."""
         tasks, rest = self._tasks, self._rest

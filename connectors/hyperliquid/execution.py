@@ -79,7 +79,9 @@ class ExecutionClient(Trading, AccountActions, Asking):
         self._feed.forget_positions()
         tasks = self._tasks = OwnedTasks("hyperliquid/execution", on_death=self._teller.task_died)
         rest = self._rest = HyperliquidRest(config)
-        check_clock((await rest.exchange_status()).get("time", 0), self._clock)
+        venue_ms = (await rest.exchange_status()).get("time")
+        if isinstance(venue_ms, int):
+            check_clock(venue_ms, self._clock)
         await self._load_markets(rest)
         if config.check_signer:
             await self._check_signer(rest, signer.address.lower())

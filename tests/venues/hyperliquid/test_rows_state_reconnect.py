@@ -372,3 +372,38 @@ def test_an_accept_by_the_stream_alone(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted")
 
     run(scenario())
+
+
+def test_children_whose_parent_went_while_away(run: Any) -> None:
+    async def scenario() -> None:
+        from connectors.model import Side, stop_market_order
+        from connectors.model.enums import ContingencyType
+
+        async with trading() as rig:
+            parent = buy("1", "2900")
+            child = stop_market_order(
+                "ETH-PERP", Side.SELL, trigger_price="2500", size="1", reduce_only=True
+            )
+            rig.client.submit_order_group([parent, child], ContingencyType.OTO)
+            await rig.event(OrderAccepted, parent)
+            assert rig.kinds(child) == ["Submitted"]
+            await _away(rig)
+            rig.sim.faults.cancel_order(rig.client.user, rig.venue_order(parent).oid)
+            _home(rig)
+            await rig.told(parent, "Submitted", "Accepted", "Canceled")
+            await rig.told(child, "Submitted", "Accepted", "Canceled")
+
+    run(scenario())
+
+
+def test_a_settled_modification_is_not_looked_up(run: Any) -> None:
+    async def scenario() -> None:
+        async with trading(modify_unresolved_ms=600_000) as rig:
+            order = await rig.open_order()
+            for number in range(1, 30):
+                rig.client.modify_order(order.client_order_id, price=str(2900 + number))
+                await rig.event(OrderUpdated, order, number)
+                await until(lambda: not rig.client._schedule, "the look-up to be wanted no more")
+            assert rig.sim.record.hits["orderStatus"] == 0
+
+    run(scenario())

@@ -69,7 +69,7 @@ def test_local_denials(run: Any, order: Any, words: str) -> None:
             assert rig.actions("order") == []
             assert order.client_order_id not in rig.client.registry
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_duplicate_cloids_and_ids(run: Any) -> None:
@@ -84,7 +84,7 @@ def test_duplicate_cloids_and_ids(run: Any) -> None:
             await rig.settle()
             assert len(rig.actions("order")) == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_commands_without_a_connection_or_a_key(run: Any) -> None:
@@ -105,7 +105,7 @@ def test_commands_without_a_connection_or_a_key(run: Any) -> None:
         with pytest.raises(ConfigError, match="private_key"):
             public.submit_order(buy())
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_unknown_orders_and_instruments(run: Any) -> None:
@@ -126,7 +126,7 @@ def test_unknown_orders_and_instruments(run: Any) -> None:
             await rig.settle()
             assert rig.actions() == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_groups_that_are_none(run: Any) -> None:
@@ -147,7 +147,7 @@ def test_groups_that_are_none(run: Any) -> None:
             await rig.settle()
             assert rig.actions() == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 # -- keys, agents, accounts ------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_a_key_the_venue_does_not_know(run: Any) -> None:
                 finally:
                     await client.close()
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_an_agent_trades_for_its_master(run: Any) -> None:
@@ -199,7 +199,7 @@ def test_an_agent_trades_for_its_master(run: Any) -> None:
             with pytest.raises(ConfigError, match="signs for"):
                 await ExecutionClient(Config.sim(rig.sim.http_url, credentials=wrong)).connect()
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_an_agent_that_is_pruned_while_it_trades(run: Any) -> None:
@@ -224,7 +224,7 @@ def test_an_agent_that_is_pruned_while_it_trades(run: Any) -> None:
             finally:
                 await other.client.close()
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 # -- nonces ----------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_a_nonce_that_somebody_else_has_used(run: Any) -> None:
             assert any("one key per process" in getattr(e, "message", "") for e in rig.status)
             await rig.open_order(buy())
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_nonce_far_from_the_venues_clock(run: Any) -> None:
@@ -257,7 +257,7 @@ def test_a_nonce_far_from_the_venues_clock(run: Any) -> None:
             with pytest.raises(ClientError, match="clock"):
                 await rig.client.connect()
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 # -- replies ---------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_replies_that_prove_nothing(run: Any, answer: dict[str, Any], executed: 
             assert rig.sim.record.hits["orderStatus"] >= 1
             assert len(rig.actions("order")) == int(executed), "never sent again"
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_too_many_pending_posts(run: Any) -> None:
@@ -307,7 +307,7 @@ def test_too_many_pending_posts(run: Any) -> None:
             rig.sim.faults.error(f"too many pending post requests id={number}")
             await rig.told(order, "Submitted", "Accepted")  # by asking, long before the time-out
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_answers_to_nothing(run: Any) -> None:
@@ -327,7 +327,7 @@ def test_answers_to_nothing(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted")
             await until(lambda: any("never said" in getattr(e, "message", "") for e in rig.status))
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_settings_wait_for_their_answer(run: Any) -> None:
@@ -345,7 +345,7 @@ def test_settings_wait_for_their_answer(run: Any) -> None:
             await rig.client.abort_scheduled_cancel_all()
             assert rig.account.cancel_at_ms is None
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 # -- modifications ---------------------------------------------------------------------------
@@ -375,7 +375,7 @@ def test_every_sequence_of_a_modification(run: Any, policy: str, split: bool) ->
                 await rig.event(OrderCanceled, order)
             assert rig.late == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 @pytest.mark.parametrize("dropped", STEPS)
@@ -392,7 +392,7 @@ def test_a_part_of_a_modification_that_never_comes(run: Any, dropped: str) -> No
                 rig.client.cancel_order(order.client_order_id)
                 await rig.event(OrderCanceled, order)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 @pytest.mark.parametrize("mode", ["survives", "gone"])
@@ -407,7 +407,7 @@ def test_a_modification_that_fails_after_its_cancel(run: Any, mode: str, reply_f
             await rig.told(order, "Submitted", "Accepted", "ModifyRejected", *end)
             assert (rig.venue_order(order).oid == int(rig.tracked(order).venue_order_id)) or end
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_cancel_and_a_modification_at_once(run: Any) -> None:
@@ -425,7 +425,7 @@ def test_a_cancel_and_a_modification_at_once(run: Any) -> None:
             await rig.settle()
             assert rig.account.live == {}
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_leg_that_is_too_big_is_brought_down(run: Any) -> None:
@@ -451,7 +451,7 @@ def test_a_leg_that_is_too_big_is_brought_down(run: Any) -> None:
             assert tracked.state is OrderState.FILLED
             await until(lambda: rig.account.live == {}, "the stray leg to go")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 # -- frames ----------------------------------------------------------------------------------
@@ -484,7 +484,7 @@ def test_frames_of_a_hostile_venue(run: Any) -> None:
             rig.house("sell", "2901", "1", take=True)
             await rig.told(order, "Submitted", "Accepted", "Updated", "Filled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 @pytest.mark.parametrize("action", ["duplicate", "shuffle", "extra_keys", "bad_entry"])
@@ -502,7 +502,7 @@ def test_frames_bent_on_their_way(run: Any, action: str) -> None:
             rig.sim.faults.release_all()
             await rig.told(order, "Submitted", "Accepted", "Updated", "Filled", "Canceled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_fills_of_another_account_are_not_ours(run: Any) -> None:
@@ -513,7 +513,7 @@ def test_fills_of_another_account_are_not_ours(run: Any) -> None:
             rig.push("userFills", {"user": "0x" + "12" * 20, "fills": [row]})
             await rig.told(order, "Submitted", "Accepted")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_position_that_does_not_parse_flattens_nothing(run: Any) -> None:
@@ -537,7 +537,7 @@ def test_a_position_that_does_not_parse_flattens_nothing(run: Any) -> None:
             assert len(rig.of(PositionStatusReport)) == reports
             assert len(rig.client._positions) == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_callback_that_raises(run: Any) -> None:
@@ -557,7 +557,7 @@ def test_a_callback_that_raises(run: Any) -> None:
             assert len([event for event in seen if isinstance(event, OrderFilled)]) == 1
             assert rig.client.callback_errors == len(seen)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_coin_that_is_not_known_yet(run: Any) -> None:
@@ -578,7 +578,7 @@ def test_a_coin_that_is_not_known_yet(run: Any) -> None:
             )
             await until(lambda: rig.sim.record.hits["meta"] > loads)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 # -- disconnects -----------------------------------------------------------------------------
@@ -623,7 +623,7 @@ def test_disconnect_at_every_step(run: Any, how: str) -> None:
             assert filled == Decimal("0.5")
             assert rig.kinds(order).count("Accepted") == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_orders_over_http(run: Any) -> None:
@@ -643,7 +643,7 @@ def test_orders_over_http(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted", "Updated", "Canceled")
             assert not any('"post"' in frame.text for frame in rig.sim.record.frames)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_storm_of_everything_ends_as_the_venue_has_it(run: Any) -> None:
@@ -685,4 +685,4 @@ def test_a_storm_of_everything_ends_as_the_venue_has_it(run: Any) -> None:
 
             await until(agreed, "both sides to agree")
 
-    run(scenario())
+    run(scenario(), 60.0)

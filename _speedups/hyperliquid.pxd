@@ -21,11 +21,13 @@ cdef class OrderRow:
 cdef class FillRow:
     """One fill of userFills or user."""
     cdef readonly InstrumentBase instrument             # None: the coin is not in the table
-    cdef readonly str coin, cloid, dir, fee_token, hash # `cloid` in lower case, None without one
+    cdef readonly str coin, cloid, dir, fee_token       # `cloid` in lower case, None without one
     cdef readonly int64_t oid, tid, time_ms
     cdef readonly int64_t twap_id                       # -1: of no TWAP
     cdef readonly bint is_buy, crossed, is_liquidation
     cdef Fixed _px, _sz, _start_position, _closed_pnl, _fee, _builder_fee
+    cdef char _hash[80]
+    cdef int32_t _hash_length
 
 
 cdef class UserFrame:

@@ -19,9 +19,10 @@
 
 cimport cython
 from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from connectors._speedups._csrc cimport (
     TW_LIKELY,
@@ -105,6 +106,8 @@ cdef extern from "hyperliquid.h" nogil:
     enum:
         TW_HL_BUY
         TW_HL_STATUSES
+        TW_HL_DIRS
+        TW_HL_TOKENS
 
     ctypedef struct tw_hl_frame:
         tw_hl_kind kind
@@ -210,6 +213,9 @@ cdef extern from "hyperliquid.h" nogil:
         int others
 
     const tw_literal tw_hl_statuses[31]
+    const tw_literal tw_hl_dirs[8]
+    const tw_literal tw_hl_tokens[4]
+    int tw_find_literal(const tw_span *s, const tw_literal *words, int count)
 
     const uint8_t *tw_hl_usual(const uint8_t *p, const uint8_t *end, tw_hl_frame *f)
     const uint8_t *tw_hl_scan(const uint8_t *p, const uint8_t *end, tw_hl_frame *f, tw_err *err)
@@ -232,6 +238,8 @@ cdef extern from "hyperliquid.h" nogil:
 # ---- rows ----------------------------------------------------------------------------------------
 
 cdef tuple STATUSES = words_of(tw_hl_statuses, TW_HL_STATUSES)
+cdef tuple DIRS = words_of(tw_hl_dirs, TW_HL_DIRS)
+cdef tuple TOKENS = words_of(tw_hl_tokens, TW_HL_TOKENS)
 cdef int64_t HOUR_NS = 3_600_000_000_000
 
 
@@ -307,6 +315,10 @@ cdef class FillRow:
     @property
     def sz(self):
         return number_of(self._sz)
+
+    @property
+    def hash(self):
+        return self._hash[:self._hash_length].decode("utf-8", "replace")
 
     @property
     def start_position(self):
@@ -436,7 +448,39 @@ cdef class AssetContext:
 
 
 cdef inline object _cloid(const tw_span *s):
-    return None if s.text == NULL or s.length == 0 else text_of(s).lower()
+    cdef Py_ssize_t i
+    cdef int odd = s.escaped
+    if s.text == NULL or s.length == 0:
+        return None
+    for i in range(s.length):
+        odd |= (<uint8_t>(s.text[i] - c'A') < 26) | (s.text[i] >= 0x80)
+    if TW_UNLIKELY(odd):
+        return text_of(s).lower()
+    return PyUnicode_DecodeASCII(<const char *>s.text, s.length, NULL)
+
+
+cdef inline str _one_of(tuple words, const tw_literal *table, int count, const tw_span *s):
+    """A word that is mostly one of a few, of which all rows share the text."""
+    cdef int number
+    if s.text == NULL:
+        return ""
+    number = tw_find_literal(s, table, count)
+    return <str>words[number] if number >= 0 else text_of(s)
+
+
+cdef int _keep_hash(FillRow row, const tw_span *s) except -1:
+    """A hash has 66 characters; of a longer text the first 80 are kept."""
+    cdef bytes text
+    cdef const char *at = <const char *>s.text
+    cdef Py_ssize_t n = s.length if s.text != NULL else 0
+    if TW_UNLIKELY(n and s.escaped):
+        text = text_of(s).encode()
+        at = text
+        n = len(text)
+    row._hash_length = <int32_t>min(n, <Py_ssize_t>sizeof(row._hash))
+    if n:
+        memcpy(row._hash, at, row._hash_length)
+    return 0
 
 
 cdef OrderRow _order_row(const tw_hl_order *o, SymbolTable symbols):
@@ -470,9 +514,9 @@ cdef FillRow _fill_row(const tw_hl_fill *f, SymbolTable symbols):
     else:
         row.coin = text_of(&f.coin)
     row.cloid = _cloid(&f.cloid)
-    row.dir = text_of(&f.dir)
-    row.fee_token = text_of(&f.fee_token)
-    row.hash = text_of(&f.hash)
+    row.dir = _one_of(DIRS, tw_hl_dirs, TW_HL_DIRS, &f.dir)
+    row.fee_token = _one_of(TOKENS, tw_hl_tokens, TW_HL_TOKENS, &f.fee_token)
+    _keep_hash(row, &f.hash)
     row.oid = f.oid
     row.tid = f.tid
     row.time_ms = f.time

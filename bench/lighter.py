@@ -12,13 +12,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-import orjson
-
+from bench.frame_cases import TYPED, loop, others, router_to
 from bench.measure import Case, Claim, Group, Plan, time_cases
 from bench.ours import ignore
 from connectors import lighter
-from connectors._speedups.events import EventKind, Router
 from connectors._speedups.lighter import AccountFrame, AccountHandler, LighterDecoder
 from connectors._speedups.symbols import SymbolTable
 from connectors.execution.identity import TrackedOrder
@@ -34,7 +31,6 @@ ACCOUNT, CLIENT_INDEX, ORDER_INDEX = 12345, 7_001_011_966, 562_947_905_631_053
 KEY = "0b8e0f63c24d8baacd9d29ad4e9a4b73c4a8d2bb8b16dc4fa9d7c2e1d3a8b1f0e8d3a4c5b6e7f001"
 BOOK, TICKER, TRADE = "order_book, 6+6 levels", "ticker", "trade"
 FILLS = "account_all_trades, 5 fills"
-TYPED = "msgspec typed, text"
 CLAIMS = {BOOK: [Claim(TYPED, at_least=3.5)], FILLS: [Claim(TYPED, at_least=1.5)]}
 DETAILS = {
     "order_book_details": [
@@ -139,20 +135,6 @@ def frames(kind: str) -> list[bytes]:
     return found
 
 
-def struct(sample: Any, number: Any, name: str = "Frame") -> Any:
-    """Return the msgspec type of a value like this one; `number` is that of decimal texts."""
-    if isinstance(sample, list):
-        return list[struct(sample[0], number, name + "Item")] if sample else list[Any]
-    if isinstance(sample, dict):
-        if sample and all(key.isdigit() for key in sample):
-            return dict[str, struct(next(iter(sample.values())), number, name)]
-        members = [(key, struct(value, number, name + key)) for key, value in sample.items()]
-        return msgspec.defstruct(name, members, gc=False)
-    if isinstance(sample, str) and "." in sample:
-        return number
-    return type(sample)
-
-
 def eth() -> Instrument:
     """Return the instrument that all frames are about."""
     return parse_instruments(DETAILS)[0]
@@ -162,11 +144,7 @@ def decoder_to(callback: Callable[[Any], object], account: AccountHandler) -> Li
     """Return a decoder that calls `callback` with each event."""
     symbols = SymbolTable()
     number = symbols.add(eth(), alias=wire_name(eth()))
-    router = Router()
-    for kind in EventKind:
-        if kind is not EventKind.KIND_COUNT:
-            router.route(kind, number, callback)
-    return LighterDecoder(symbols, router, account=account)
+    return LighterDecoder(symbols, router_to(number, callback), account=account)
 
 
 class Rows(AccountHandler):
@@ -224,7 +202,6 @@ def run(plan: Plan) -> list[Group]:
 
 def cases(kind: str) -> list[Case]:
     inputs = frames(kind)
-    sample = orjson.loads(inputs[0])
     check(kind, inputs)
     if kind == FILLS:
         applied = Applied(ignore)
@@ -238,16 +215,12 @@ def cases(kind: str) -> list[Case]:
         rows = decoder_to(ignore, Rows()).feed_bytes
         found = [
             Case("tickwire, to OrderFilled", batch, len(inputs), note="decoded and dispatched"),
-            Case("tickwire, rows", _loop(rows, inputs), len(inputs), note="decoded only"),
+            Case("tickwire, rows", loop(rows, inputs), len(inputs), note="decoded only"),
         ]
     else:
         decode = decoder_to(ignore, AccountHandler()).feed_bytes
-        found = [Case("tickwire", _loop(decode, inputs), len(inputs), note="integers, exact")]
-    for name, number in ((TYPED, str), ("msgspec typed, Decimal", Decimal)):
-        typed = msgspec.json.Decoder(struct(sample, number)).decode
-        found.append(Case(name, _hand_over(typed, inputs), len(inputs)))
-    found.append(Case("orjson", _hand_over(orjson.loads, inputs), len(inputs), note="a dict"))
-    return found
+        found = [Case("tickwire", loop(decode, inputs), len(inputs), note="integers, exact")]
+    return [*found, *others(inputs)]
 
 
 def check(kind: str, inputs: list[bytes]) -> None:
@@ -259,19 +232,3 @@ def check(kind: str, inputs: list[bytes]) -> None:
     wanted = len(inputs) * (5 if kind == FILLS else 1)
     if len(seen) != wanted or (kind == FILLS and not isinstance(seen[0], OrderFilled)):
         raise AssertionError(f"{kind}: {len(seen)} events instead of {wanted}")
-
-
-def _loop(call: Callable[[bytes], object], inputs: list[bytes]) -> Callable[[], None]:
-    def batch() -> None:
-        for frame in inputs:
-            call(frame)
-
-    return batch
-
-
-def _hand_over(decode: Callable[[bytes], object], inputs: list[bytes]) -> Callable[[], None]:
-    def batch() -> None:
-        for frame in inputs:
-            ignore(decode(frame))
-
-    return batch

@@ -61,7 +61,7 @@ typedef struct {
     uint8_t text[TW_SHORT_TEXT];
 } tw_hl_frame;
 
-/* {"channel":"l2Book","data": at p; returns the place of the data, NULL where it looks otherwise. */
+/* {"channel":"l2Book","data": at p; returns the place of the data, NULL where it is unusual. */
 static inline const uint8_t *tw_hl_usual(const uint8_t *p, const uint8_t *end, tw_hl_frame *f) {
     const uint8_t *name = p + 12, *stop;
     if (TW_UNLIKELY(end - p < 48 || memcmp(p, "{\"channel\":\"", 12) != 0))
@@ -112,6 +112,48 @@ static inline int32_t tw_hl_find(const tw_symbols *symbols, const tw_span *coin)
 static inline int64_t tw_hl_ns(int64_t ms) {
     return ms <= 0 || __builtin_mul_overflow(ms, 1000000, &ms) ? 0 : ms;
 }
+
+#if TW_SWAR
+/* The usual order of keys, read straight through. Each step gives up with NULL at the least
+ * surprise, and the value is read again from its beginning, key by key. The caller has seen to it
+ * that enough bytes can be read. */
+#define TW_HL_EXPECT(text)                                                                         \
+    if (TW_UNLIKELY(memcmp(q, text, sizeof text - 1) != 0))                                        \
+        return NULL;                                                                               \
+    q += sizeof text - 1;
+#define TW_HL_DECIMAL(target) /* behind the opening quote, up to the closing one */                \
+    {                                                                                              \
+        uint64_t v_;                                                                               \
+        unsigned n_ = tw_quick_decimal(q, '"', &v_, &(target).exponent);                           \
+        if (TW_UNLIKELY(!n_))                                                                      \
+            return NULL;                                                                           \
+        (target).mantissa = (int64_t)v_;                                                           \
+        q += n_;                                                                                   \
+    }
+#define TW_HL_INT(target)                                                                          \
+    {                                                                                              \
+        unsigned n_ = tw_quick_int(q, &(target));                                                  \
+        if (TW_UNLIKELY(!n_))                                                                      \
+            return NULL;                                                                           \
+        q += n_;                                                                                   \
+    }
+#define TW_HL_COIN_MAX 15
+
+/* {"coin":"BTC at p; returns the place of the closing quote. */
+static inline const uint8_t *tw_hl_usual_coin(const uint8_t *p, tw_span *coin) {
+    const uint8_t *q = p;
+    TW_HL_EXPECT("{\"coin\":\"")
+    coin->text = q;
+    while (*q != '"' && q <= coin->text + TW_HL_COIN_MAX) {
+        if (TW_UNLIKELY(*q == '\\' || *q < 0x20))
+            return NULL;
+        q++;
+    }
+    coin->length = q - coin->text;
+    coin->escaped = 0;
+    return TW_LIKELY(*q == '"') ? q : NULL;
+}
+#endif
 
 /* ---- books ----------------------------------------------------------------------------------- */
 
@@ -308,12 +350,53 @@ static inline const uint8_t *tw_hl_bests(const uint8_t *p, const uint8_t *end, t
     return more ? NULL : next;
 }
 
+#if TW_SWAR
+/* {"px":"84143.0","sz":"10.25923","n":36} at p, where 64 bytes can be read. */
+static inline const uint8_t *tw_hl_usual_best(const uint8_t *p, tw_fixed *price, tw_fixed *size) {
+    const uint8_t *q = p, *digits;
+    TW_HL_EXPECT("{\"px\":\"")
+    TW_HL_DECIMAL(*price)
+    TW_HL_EXPECT("\",\"sz\":\"")
+    TW_HL_DECIMAL(*size)
+    TW_HL_EXPECT("\",\"n\":")
+    for (digits = q; (uint8_t)(*q - '0') < 10 && q < digits + 8; q++)
+        ;
+    return *q == '}' && q > digits && (*digits != '0' || q == digits + 1) ? q + 1 : NULL;
+}
+
+/* The whole as it mostly comes. */
+static inline const uint8_t *tw_hl_usual_bbo(const uint8_t *p, const uint8_t *end, tw_hl_bbo *b) {
+    const uint8_t *q;
+    if (TW_UNLIKELY(end - p < 64 || !(q = tw_hl_usual_coin(p, &b->coin))))
+        return NULL;
+    TW_HL_EXPECT("\",\"time\":")
+    TW_HL_INT(b->time)
+    TW_HL_EXPECT(",\"bbo\":[")
+    uint8_t room[160];
+    const uint8_t *from = q;
+    if (end - q < 128) { /* the end of the message: read from a copy, behind which nothing fits */
+        memset(room, 0, sizeof room);
+        memcpy(room, q, (size_t)(end - q));
+        from = room;
+    }
+    const uint8_t *r = tw_hl_usual_best(from, &b->bid, &b->bid_size);
+    if (TW_UNLIKELY(!r || *r != ',' || !(r = tw_hl_usual_best(r + 1, &b->ask, &b->ask_size))))
+        return NULL;
+    return r[0] == ']' && r[1] == '}' ? q + (r - from) + 2 : NULL;
+}
+#endif
+
 static const tw_name tw_hl_bbo_names[] = {TW_NAME("coin"), TW_NAME("time"), TW_NAME("bbo")};
 
 static inline const uint8_t *tw_hl_bbo_data(const uint8_t *p, const uint8_t *end, tw_hl_bbo *b,
                                             tw_err *err) {
     const uint8_t *start = p;
     int seen = 0;
+#if TW_SWAR
+    const uint8_t *usual = tw_hl_usual_bbo(p, end, b);
+    if (TW_LIKELY(usual))
+        return usual;
+#endif
     b->time = -1;
     b->coin.text = NULL;
     TW_OBJECT(tw_hl_bbo_names,
@@ -356,6 +439,63 @@ typedef struct {
     int side; /* of who took */
 } tw_hl_trade;
 
+#if TW_SWAR
+/* Whether n bytes at p, 16 and more, are plain text, and a quote follows. */
+static inline int tw_hl_plain(const uint8_t *p, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i + 16 < n; i += 16)
+        if (TW_UNLIKELY(!tw_plain_wide(p + i)))
+            return 0;
+    return tw_plain_wide(p + n - 16) && p[n] == '"'; /* may overlap */
+}
+
+#define TW_HL_HASH 66    /* 0x and 64 digits */
+#define TW_HL_ADDRESS 42 /* 0x and 40 digits */
+
+/* The whole as it mostly comes; the time has been seen before the hash and behind it. */
+static inline const uint8_t *tw_hl_usual_trade(const uint8_t *p, const uint8_t *end,
+                                               tw_hl_trade *t) {
+    const uint8_t *q;
+    int timed = 0;
+    if (TW_UNLIKELY(end - p < 144 || !(q = tw_hl_usual_coin(p, &t->coin))))
+        return NULL;
+    TW_HL_EXPECT("\",\"side\":\"")
+    t->side = *q == 'B' ? TW_HL_BUY : *q == 'A' ? TW_HL_SELL : 0;
+    q++;
+    TW_HL_EXPECT("\",\"px\":\"")
+    TW_HL_DECIMAL(t->price)
+    TW_HL_EXPECT("\",\"sz\":\"")
+    TW_HL_DECIMAL(t->size)
+    q++;
+    if (TW_LIKELY(memcmp(q, ",\"time\":", 8) == 0)) {
+        q += 8;
+        TW_HL_INT(t->time)
+        timed = 1;
+    }
+    TW_HL_EXPECT(",\"hash\":\"")
+    if (TW_UNLIKELY(end - q < TW_HL_HASH + 64 || !tw_hl_plain(q, TW_HL_HASH)))
+        return NULL;
+    q += TW_HL_HASH + 1;
+    if (TW_UNLIKELY(!timed)) {
+        TW_HL_EXPECT(",\"time\":")
+        TW_HL_INT(t->time)
+    }
+    TW_HL_EXPECT(",\"tid\":")
+    TW_HL_INT(t->tid)
+    if (TW_UNLIKELY(end - q < 11 + 2 * TW_HL_ADDRESS + 6))
+        return NULL;
+    TW_HL_EXPECT(",\"users\":[\"")
+    if (TW_UNLIKELY(!tw_hl_plain(q, TW_HL_ADDRESS)))
+        return NULL;
+    q += TW_HL_ADDRESS;
+    TW_HL_EXPECT("\",\"")
+    if (TW_UNLIKELY(!tw_hl_plain(q, TW_HL_ADDRESS)))
+        return NULL;
+    q += TW_HL_ADDRESS;
+    TW_HL_EXPECT("\"]}")
+    return t->side && t->price.mantissa > 0 && t->size.mantissa > 0 ? q : NULL;
+}
+#endif
+
 static const tw_name tw_hl_trade_names[] = {
     TW_NAME("coin"), TW_NAME("side"), TW_NAME("px"), TW_NAME("sz"), TW_NAME("time"),
     TW_NAME("hash"), TW_NAME("tid"), TW_NAME("users"),
@@ -364,6 +504,11 @@ static const tw_name tw_hl_trade_names[] = {
 static inline const uint8_t *tw_hl_trade_row(const uint8_t *p, const uint8_t *end, tw_hl_trade *t,
                                              tw_err *err) {
     const uint8_t *start = p;
+#if TW_SWAR
+    const uint8_t *usual = tw_hl_usual_trade(p, end, t);
+    if (TW_LIKELY(usual))
+        return usual;
+#endif
     t->coin.text = NULL;
     t->time = t->tid = -1;
     t->price.exponent = t->size.exponent = -1;
@@ -636,6 +781,18 @@ static inline const uint8_t *tw_hl_order_row(const uint8_t *p, const uint8_t *en
         return tw_fail(err, TW_MISSING, start);
     return p;
 }
+
+/* What a fill did to the position, and what its fee is in: the usual words. */
+static const tw_literal tw_hl_dirs[] = {
+    TW_LITERAL("Open Long"), TW_LITERAL("Open Short"), TW_LITERAL("Close Long"),
+    TW_LITERAL("Close Short"), TW_LITERAL("Buy"), TW_LITERAL("Sell"), TW_LITERAL("Long > Short"),
+    TW_LITERAL("Short > Long"),
+};
+#define TW_HL_DIRS 8
+static const tw_literal tw_hl_tokens[] = {
+    TW_LITERAL("USDC"), TW_LITERAL("HYPE"), TW_LITERAL("USDH"), TW_LITERAL("USDE"),
+};
+#define TW_HL_TOKENS 4
 
 typedef struct {
     tw_span coin, dir, hash, fee_token, cloid;

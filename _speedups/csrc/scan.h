@@ -52,11 +52,45 @@ static inline const uint8_t *tw_byte(const uint8_t *p, const uint8_t *end, uint8
     return tw_expected(p, end, err);
 }
 
+#if TW_SWAR
+/* Whether eight bytes hold nothing that ends a string or needs a look: no quote, no backslash, no
+ * control character. */
+static inline int tw_plain_word(uint64_t w) {
+    return !(tw_find(w, '"') | tw_find(w, '\\') | ((w - TW_EIGHT(0x20)) & ~w & TW_EIGHT(0x80)));
+}
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#define TW_WIDE 1
+/* The same of sixteen bytes at p. */
+static inline int tw_plain_wide(const uint8_t *p) {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+    return !_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), control));
+}
+#else
+static inline int tw_plain_wide(const uint8_t *p) {
+    return tw_plain_word(tw_load8(p)) && tw_plain_word(tw_load8(p + 8));
+}
+#endif
+#endif
+#ifndef TW_WIDE
+#define TW_WIDE 0
+#endif
+
 /* From behind an opening quote to behind the closing one; escapes are checked, not decoded. */
 static inline const uint8_t *tw_string_end(const uint8_t *p, const uint8_t *end, int *escaped,
                                            tw_err *err) {
     *escaped = 0;
     for (;;) {
+#if TW_WIDE
+        /* What is longer than a word is a hash, an address, a long text. */
+        if (TW_LIKELY(end - p >= 8) && tw_plain_word(tw_load8(p)))
+            for (p += 8; end - p >= 16 && tw_plain_wide(p); p += 16)
+                ;
+#endif
 #if TW_SWAR
         while (end - p >= 8) {
             uint64_t w = tw_load8(p);
@@ -376,15 +410,25 @@ static inline int tw_next(const uint8_t *p, const uint8_t *end, uint8_t close,
 }
 
 #if TW_SWAR
-/* A bare integer of 8 to 15 digits that does not begin with 0; 16 bytes from p on must be readable.
+/* A bare integer of 8 to 17 digits that does not begin with 0; 18 bytes from p on must be readable.
  * Returns its length, or 0 where that is not what stands there. */
 static inline __attribute__((always_inline)) unsigned tw_quick_int(const uint8_t *p, int64_t *out) {
     uint64_t t = tw_load8(p) ^ TW_EIGHT('0'), u = tw_load8(p + 8) ^ TW_EIGHT('0');
     uint64_t odd = tw_not_digits(u);
-    if (TW_UNLIKELY(tw_not_digits(t) || !odd || !(t & 0xFF)))
+    if (TW_UNLIKELY(tw_not_digits(t) || !(t & 0xFF)))
         return 0;
-    unsigned bits = (unsigned)__builtin_ctzll(odd) & 56;
     uint64_t v = tw_eight_digits(t);
+    if (TW_UNLIKELY(!odd)) { /* 16 digits, or 17 */
+        v = v * 100000000 + tw_eight_digits(u);
+        unsigned last = (unsigned)p[16] - '0';
+        if (last > 9) {
+            *out = (int64_t)v;
+            return 16;
+        }
+        *out = (int64_t)(v * 10 + last);
+        return (uint8_t)(p[17] - '0') < 10 ? 0 : 17;
+    }
+    unsigned bits = (unsigned)__builtin_ctzll(odd) & 56;
     if (bits)
         v = v * (uint64_t)tw_pow10[bits >> 3] + tw_eight_digits(u << (64 - bits));
     *out = (int64_t)v;
@@ -396,7 +440,7 @@ static inline __attribute__((always_inline)) unsigned tw_quick_int(const uint8_t
 static inline const uint8_t *tw_int(const uint8_t *p, const uint8_t *end, int64_t *out,
                                     tw_err *err) {
 #if TW_SWAR
-    if (TW_LIKELY(end - p >= 17)) { /* ids and times have 13 digits and more */
+    if (TW_LIKELY(end - p >= 18)) { /* ids and times have 13 digits and more */
         unsigned n = tw_quick_int(p, out);
         if (TW_LIKELY(n && (p[n] == ',' || p[n] == '}')))
             return p + n;

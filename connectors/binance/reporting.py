@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from ..data.reporting import connection_change
 from ..errors import ConnectorError, VenueError
 from ..model import (
     ConnectionState,
@@ -19,6 +18,7 @@ from ..model import (
     SubscriptionStatus,
     VenueEvent,
 )
+from ..net.reporting import connection_change
 from ..net.session_events import SessionEvent
 from .config import VENUE
 from .slots import Outcome, StreamOutcome

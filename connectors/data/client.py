@@ -33,12 +33,12 @@ from ..model import (
     SubscriptionStatus,
     VenueEvent,
 )
+from ..net.reporting import connection_change
 from ..net.session_events import Closed, Connected, Lost, SessionEvent
 from ..net.tasks import OwnedTasks
 from .channel_stream import ChannelStream
 from .control import ChannelOutcome
 from .desk import InstrumentDesk
-from .reporting import connection_change
 
 __all__ = ["ChannelClient"]
 

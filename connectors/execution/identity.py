@@ -23,6 +23,7 @@ from .lifecycle import Doubt, OrderState
 __all__ = ["DuplicateOrder", "OrderRegistry", "Shape", "TrackedOrder"]
 
 _ZERO = Decimal(0)
+MAX_FORMER = 100  # venue order ids of an order that are kept after it got another one
 
 
 class DuplicateOrder(ClientError):
@@ -52,7 +53,7 @@ class TrackedOrder(OrderCore):
     venue_order_id : str or None
         The venue's present id.
     former_venue_order_ids : list of str
-        Ids it had before, oldest first.
+        Ids it had before, oldest first; the last hundred of them.
     filled_size : Decimal
         Sum of the fills that were emitted.
     reported_filled : Decimal
@@ -301,9 +302,12 @@ class OrderRegistry:
         return order if order is not None else self.by_venue_id(venue_order_id)
 
     def bind(self, order: TrackedOrder, venue_order_id: VenueOrderId) -> None:
-        """Note the venue's id of an order; ids it had before still find it."""
+        """Note the venue's id of an order; the last hundred it had before still find it."""
+        former = order.former_venue_order_ids
         if order.venue_order_id is not None and order.venue_order_id != venue_order_id:
-            order.former_venue_order_ids.append(order.venue_order_id)
+            former.append(order.venue_order_id)
+            if len(former) > MAX_FORMER:  # an order can be replaced all day long
+                self._drop_venue_id(order, former.pop(0))
         order.venue_order_id = venue_order_id
         self._by_venue[venue_order_id] = order
 
@@ -329,5 +333,8 @@ class OrderRegistry:
         if order.client_key is not None and self._by_key.get(order.client_key) is order:
             del self._by_key[order.client_key]
         for venue_order_id in (order.venue_order_id, *order.former_venue_order_ids):
-            if venue_order_id is not None and self._by_venue.get(venue_order_id) is order:
-                del self._by_venue[venue_order_id]
+            self._drop_venue_id(order, venue_order_id)
+
+    def _drop_venue_id(self, order: TrackedOrder, venue_order_id: VenueOrderId | None) -> None:
+        if venue_order_id is not None and self._by_venue.get(venue_order_id) is order:
+            del self._by_venue[venue_order_id]

@@ -81,7 +81,7 @@ class _Legs:
     early: OrderStatusReport | None = None
     size: Decimal | None = None
     owed: int = 0
-    retired: deque[str] = field(default_factory=lambda: deque(maxlen=8))
+    retired: deque[str] = field(default_factory=lambda: deque(maxlen=32))
 
     def disarm(self) -> None:
         self.marker = self.target = self.sent_size = None
@@ -250,6 +250,16 @@ class LegDispatch(OrderDispatch):
         if not report.status.is_open:
             return self.status(row)
         return Outcome.TRACKED if self.promote_from_query(row) else Outcome.SKIP
+
+    def shows_more(self, row: OrderRow) -> bool:
+        """Tell whether a row speaks of fills that did not come, as far as that can be known."""
+        report = row.report
+        order = self.registry.find(client_key=row.client_key, venue_order_id=report.venue_order_id)
+        if order is None or order.final is not None or not report.filled_size:
+            return False
+        if order.venue_order_id != report.venue_order_id:
+            return True
+        return report.filled_size > order.filled_size - self._base(order)
 
     def stop_missing(self, order: TrackedOrder) -> None:
         """Expect no more fills of an order than have come; an end that waited for them is one."""

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ..data.reporting import connection_change
 from ..model.accounts import AccountState
 from ..model.order_events import OrderEvent
 from ..model.reports import FillReport, OrderStatusReport, PositionStatusReport
@@ -23,6 +22,7 @@ from ..model.status_events import (
     SubscriptionStatus,
 )
 from ..net.clock import Clock
+from ..net.reporting import connection_change
 from ..net.session_events import Connected, SessionEvent
 
 __all__ = ["Event", "OnEvent", "OnStatus", "Teller"]

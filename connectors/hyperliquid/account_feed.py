@@ -138,7 +138,7 @@ class AccountFeed:
         for row in oldest_first(rows):
             if is_history and not self._emit_history:
                 own = self._reporter.fill(row)
-                if self._reporter.find(own.client_key, row.order_id) is None:
+                if own.order is None:
                     self._dispatch.remember_fill(own.report)
                     self._note_time(row)
                     continue
@@ -146,23 +146,24 @@ class AccountFeed:
 
     def _take_fill(self, row: FillLike, *, is_live: bool) -> None:
         own = self._reporter.fill(row)
-        report = own.report
-        if is_live:
-            self._check_position(row, is_new=not self._dispatch.knows_fill(report))
-        self._dispatch.fill(report, client_key=own.client_key)
-        self._note_time(row)
-        order = self._reporter.find(own.client_key, row.order_id)
-        if order is not None:
-            self._owner.order_seen(order)
+        seen = self._dispatch.fills
+        before = seen.duplicates
+        self._dispatch.fill(own.report, client_key=own.client_key)
+        if is_live and seen.duplicates == before:
+            self._check_position(row)
+        if row.time_ms > self.newest_fill_ms:
+            self.newest_fill_ms = row.time_ms
+        if own.order is not None:
+            self._owner.order_seen(own.order)
 
     def _note_time(self, row: FillLike) -> None:
         if row.time_ms > self.newest_fill_ms:
             self.newest_fill_ms = row.time_ms
 
-    def _check_position(self, row: FillLike, *, is_new: bool) -> None:
-        """Compare the position before a fill with that after the last one (8.2)."""
+    def _check_position(self, row: FillLike) -> None:
+        """Compare the position before a new fill with that after the last one (8.2)."""
         start = row.start_position
-        if not is_new or start is None or "/" in row.coin or row.coin.startswith("@"):
+        if start is None or "/" in row.coin or row.coin.startswith("@"):
             return  # tokens also come and go without a trade
         after = start + row.sz if row.is_buy else start - row.sz
         last = self._held.get(row.coin)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from ..execution.reconcile import gather_mass_status
 from ..model.accounts import AccountState
 from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
-from ..model.reports import FillReport, MassStatus, OrderStatusReport, PositionStatusReport
-from ..net.clock import to_ns
+from ..model.reports import OrderStatusReport, PositionStatusReport
 from .client_core import ClientCore
-from .config import VENUE
 from .orders import cloid_of
 from .reports import shown
 
@@ -64,24 +61,11 @@ class Asking(ClientCore):
         end_ns: int | None = None,
     ) -> list[OrderStatusReport]:
         """Return the state of orders, live and ended, of one instrument or all."""
-        reports = await self._queries().order_reports(
+        reports = await super().generate_order_status_reports(
             instrument_id, open_only=open_only, start_ns=start_ns, end_ns=end_ns
         )
         self.settled()
         return reports
-
-    async def generate_fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: VenueOrderId | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]:
-        """Return trades that were not handed out yet, oldest first."""
-        return await self._queries().fill_reports(
-            instrument_id, venue_order_id=venue_order_id, start_ns=start_ns, end_ns=end_ns
-        )
 
     async def generate_position_status_reports(
         self, instrument_id: InstrumentId | None = None
@@ -89,17 +73,3 @@ class Asking(ClientCore):
         """Return the open positions, asked for now."""
         await self._queries().account()
         return self._positions.reports(instrument_id)
-
-    async def generate_mass_status(self, *, lookback_s: float | None = None) -> MassStatus:
-        """Return orders, fills and positions; a part that cannot be read is empty."""
-        start_ns = None
-        if lookback_s is not None:
-            start_ns = self._clock.wall_ns() - to_ns(lookback_s)
-        return await gather_mass_status(
-            VENUE,
-            self.account_id,
-            orders=lambda: self.generate_order_status_reports(start_ns=start_ns),
-            fills=lambda: self.generate_fill_reports(start_ns=start_ns),
-            positions=self.generate_position_status_reports,
-            wall_ns=self._clock.wall_ns,
-        )

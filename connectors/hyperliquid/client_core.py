@@ -10,18 +10,16 @@ from typing import Any
 
 from .._speedups.hyperliquid import UserFrame
 from ..errors import ClientError, ConfigError, ConnectorError
-from ..execution.connecting import Connectable
-from ..execution.identity import OrderRegistry, TrackedOrder
+from ..execution.client import TradingClient
+from ..execution.identity import TrackedOrder
 from ..execution.legs import CANCEL_REPLACE_RULES, LegDispatch
 from ..execution.lookups import LookupSchedule, Why
 from ..execution.markets import Markets
-from ..execution.quotes import BestPrices
 from ..execution.reconcile import Reconciler
 from ..execution.sending import Command, Kind
-from ..execution.telling import OnEvent, OnStatus, Teller
-from ..model.accounts import AccountState
+from ..execution.telling import OnEvent, OnStatus
 from ..model.instruments import Instrument
-from ..model.reports import FillReport, PositionStatusReport
+from ..model.reports import FillReport
 from ..model.status_events import VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
@@ -51,7 +49,7 @@ NS_PER_MS = 1_000_000
 _RULES = replace(CANCEL_REPLACE_RULES, fill_key=fill_key)
 
 
-class ClientCore(Connectable):
+class ClientCore(TradingClient):
     """State of one account's client; the other halves of `ExecutionClient` build on it."""
 
     def __init__(
@@ -65,13 +63,17 @@ class ClientCore(Connectable):
         attempts: AttemptBudget | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        super().__init__()
         self.config = config
-        self._teller = Teller(VENUE, on_event=on_event, on_status=on_status, clock=clock)
         self._attempts = attempts
-        self._clock = clock
         self._signer = signer if signer is not None else _make_signer(config)
-        self._owns_signer = signer is None
+        super().__init__(
+            VENUE,
+            on_event=on_event,
+            on_status=on_status,
+            clock=clock,
+            signer=self._signer,
+            owns_signer=signer is None,
+        )
         self._user = _user(config, self._signer)
         self._dexes = ("", *config.dexes)
         self._rules = Rules(
@@ -79,7 +81,6 @@ class ClientCore(Connectable):
         )
         self.markets: Markets[str] = Markets(clock, lambda instrument: instrument.symbol)
         self.markets.add(instruments)
-        self.registry = OrderRegistry()
         self.dispatch = LegDispatch(
             self.registry,
             on_event=self._teller.on_event,
@@ -122,7 +123,6 @@ class ClientCore(Connectable):
         self._recovery: Recovery | None = None
         self._tasks: OwnedTasks | None = None
         self._refreshing: asyncio.Task[None] | None = None
-        self._prices = BestPrices()
 
     # -- looking -----------------------------------------------------------------------
 
@@ -131,11 +131,6 @@ class ClientCore(Connectable):
         """Whether `connect` has succeeded and the private connection is up."""
         stream = self._stream
         return self._connected and stream is not None and stream.session.is_connected
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether orders can be signed at all."""
-        return self._signer is not None
 
     @property
     def user(self) -> str | None:
@@ -154,11 +149,6 @@ class ClientCore(Connectable):
         """Counters of our own signer; None without one, or with one that keeps none."""
         stats = getattr(self._signer, "stats", None)
         return stats if isinstance(stats, SignerStats) else None
-
-    @property
-    def callback_errors(self) -> int:
-        """How often a callback of the caller raised."""
-        return self._teller.callback_errors
 
     # -- what the parts need -----------------------------------------------------------
 
@@ -249,20 +239,7 @@ class ClientCore(Connectable):
             log.info("venue=HYPERLIQUID connected again: reading what was missed")
         self._teller.session("private", event, tell_reconnected=False)
 
-    def on_refused(self, channel: str, code: int | None, message: str) -> None:
-        """A stream will not come."""
-        self._teller.refused(channel, code, message)
-
-    def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
-        """Tell of what no order or call stands for."""
-        log.warning("venue=HYPERLIQUID %s", message)
-        self._teller.problem(message, code, error, where="private")
-
     # -- of the feed and of recovery -----------------------------------------------------
-
-    def deliver(self, report: PositionStatusReport | AccountState) -> None:
-        """Hand a report to the caller."""
-        self._teller.report(report)
 
     def _late_fill(self, report: FillReport, order: TrackedOrder) -> None:
         """Hand out a fill of an order that is over, as a report: there is no event for it."""
@@ -282,9 +259,8 @@ class ClientCore(Connectable):
 
     def fills_missing(self, since_ms: int) -> None:
         """Read the fills that did not come."""
-        log.warning("venue=HYPERLIQUID a fill does not continue the one before: reading fills")
-        if self._recovery is not None:
-            self._recovery.fetch_fills(since_ms)
+        if self._recovery is not None and self._recovery.fetch_fills(since_ms):
+            log.warning("venue=HYPERLIQUID a fill does not continue the one before: reading fills")
 
     def venue_event(self, name: str, payload: bytes) -> None:
         """Hand on what has no place in the vocabulary."""
@@ -307,6 +283,11 @@ class ClientCore(Connectable):
         """Return the newest command of a kind to an order that lives."""
         line = order.tag
         return line.commands.get(kind) if isinstance(line, Line) else None
+
+    def is_waiting(self, order: TrackedOrder) -> bool:
+        """Return whether the venue has taken an order that lives without giving it an id."""
+        line = order.tag
+        return isinstance(line, Line) and line.is_waiting and not order.is_accepted
 
     def _unknown_coin(self, coin: str) -> None:
         """Read the definitions again, once for all rows that name new coins meanwhile."""

@@ -79,7 +79,9 @@ class ExecutionClient(Trading, AccountActions, Asking):
         self._feed.forget_positions()
         tasks = self._tasks = OwnedTasks("hyperliquid/execution", on_death=self._teller.task_died)
         rest = self._rest = HyperliquidRest(config)
-        check_clock((await rest.exchange_status()).get("time", 0), self._clock)
+        venue_ms = (await rest.exchange_status()).get("time")
+        if isinstance(venue_ms, int):
+            check_clock(venue_ms, self._clock)
         await self._load_markets(rest)
         if config.check_signer:
             await self._check_signer(rest, signer.address.lower())
@@ -138,12 +140,6 @@ class ExecutionClient(Trading, AccountActions, Asking):
         if master and master != account:
             raise ConfigError(f"the agent {address} signs for {master}, not for {account}")
 
-    def _wipe(self) -> None:
-        if self._owns_signer and self._signer is not None:
-            close = getattr(self._signer, "close", None)
-            if close is not None:
-                close()
-
     async def _teardown(self, why: str) -> None:
         self._connected = False
         stream, self._stream = self._stream, None
@@ -165,7 +161,3 @@ class ExecutionClient(Trading, AccountActions, Asking):
                 await stream.close()
             if rest is not None:
                 await rest.close()
-
-    def __repr__(self) -> str:
-        state = "connected" if self.is_connected else "not connected"
-        return f"<ExecutionClient HYPERLIQUID {self.account_id} {state}>"

@@ -56,12 +56,15 @@ class Line:
         As it went out first; modifications start from it.
     has_cloid : bool
         Whether the venue knows it by our cloid.
+    is_waiting : bool
+        The venue took it, and it waits for its parent or its trigger; it has no id yet.
     commands : dict of Kind to Command
         The newest of each kind.
     """
 
     plan: OrderPlan
     has_cloid: bool = True
+    is_waiting: bool = False
     commands: dict[Kind, Command] = field(default_factory=dict)
 
 
@@ -128,7 +131,9 @@ class Outcomes:
     def _created(self, command: Command, order: TrackedOrder, taken: Taken) -> None:
         order.doubt &= ~Doubt.CREATE
         if taken.venue_order_id is None:
-            return  # it waits for its parent, or its trigger, and has no id yet
+            if isinstance(order.tag, Line):
+                order.tag.is_waiting = True
+            return
         if self._accepts_replies:
             self._dispatch.status(self._row(order, taken.venue_order_id, taken))
             self._note_missing(order)
@@ -136,6 +141,15 @@ class Outcomes:
             self._ask(command, Why.CREATE_UNSEEN)
 
     def _replaced(self, order: TrackedOrder, taken: Taken) -> None:
+        self._tell_leg(order, taken)
+        self._settled(order)
+
+    def _settled(self, order: TrackedOrder) -> None:
+        """Want no look-up of a modification that is settled."""
+        if self.recovery is not None and self._dispatch.marker(order) is None:
+            self.recovery.done(order, Why.MODIFY_UNSEEN)
+
+    def _tell_leg(self, order: TrackedOrder, taken: Taken) -> None:
         if taken.venue_order_id is None:
             return  # the stream tells, or the look-up that is wanted already
         now = self._wall_ns()
@@ -171,6 +185,7 @@ class Outcomes:
                 self._dispatch.replace_refused(
                     order, refusal.text, code=refusal.code, row_may_follow=True
                 )
+            self._settled(order)
         else:
             self._refuse(command, refusal.text, refusal.code, due_post_only=refusal.due_post_only)
         is_odd = refusal.code in _GONE or command.kind is Kind.CREATE

@@ -29,22 +29,19 @@ from .._speedups.symbols import SymbolTable
 from ..errors import ClientError, DecodeError, TransportError, VenueError
 from ..execution.private import GatedStream, LinkOwner
 from ..net.attempts import AttemptBudget
-from ..net.backoff import BackoffPolicy, Jitter
 from ..net.endpoint import Endpoint
-from ..net.policy import Heartbeat, SessionPolicy
 from ..net.session import Session
 from .config import VENUE, Config
 from .limits import MESSAGE, IpLimits
+from .wire import quoted, session_policy, subscribe_frame
 
-__all__ = ["GATES", "PrivateStream", "StreamOwner", "UserRows", "session_policy"]
+__all__ = ["GATES", "PrivateStream", "StreamOwner", "UserRows"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
 GATES = {"orderUpdates": "order updates", "userFills": "fills", "userEvents": "user events"}
-PING = '{"method":"ping"}'
 SEND_WAIT_S = 60.0  # messages of a minute come back within it
 ASK_AGAIN_S = 1.0
-IDLE_S = 60.0
 TOO_FAST = "cannot send more than"
 TOO_MANY = ("cannot track more than", "cannot subscribe to more than")
 CONFIRMED = ("already subscribed:",)
@@ -159,9 +156,10 @@ class PrivateStream(GatedStream):
         for name, subscription in self._subscriptions.items():
             if name in self._confirmed:
                 continue
-            frame = orjson.dumps({"method": "subscribe", "subscription": subscription})
             try:
-                await self.session.send_wait(frame, key=MESSAGE, epoch=epoch, timeout_s=SEND_WAIT_S)
+                await self.session.send_wait(
+                    subscribe_frame(subscription), key=MESSAGE, epoch=epoch, timeout_s=SEND_WAIT_S
+                )
             except (ClientError, TransportError) as error:
                 if self._is_current(epoch) and not self._closing:
                     log.warning("venue=HYPERLIQUID subscribing failed: %s", error)
@@ -220,9 +218,9 @@ class PrivateStream(GatedStream):
         if self._owner.on_post_error(text, self.session.epoch):
             return
         if lower.startswith(CONFIRMED):
-            self._confirm(_quoted(text))
+            self._confirm(quoted(text))
         elif lower.startswith(REFUSED):
-            subscription = _quoted(text)
+            subscription = quoted(text)
             name = _name(subscription) if isinstance(subscription, Mapping) else ""
             self._refuse(name, text)
         elif lower.startswith(TOO_FAST):
@@ -259,33 +257,3 @@ def _name(subscription: Mapping[str, Any]) -> str:
     kind = str(subscription.get("type"))
     dex = subscription.get("dex")
     return f"{kind}/{dex}" if dex else kind
-
-
-def _quoted(text: str) -> object:
-    """Return the subscription that an error quotes, None if it cannot be read."""
-    try:
-        return orjson.loads(text[text.index("{") :])
-    except ValueError:
-        return None
-
-
-def session_policy(config: Config) -> SessionPolicy:
-    """Return how a connection is kept (sections 4.1 and 12.3)."""
-    return SessionPolicy(
-        attempt_timeout_s=config.ws_timeout_s,
-        backoff=BackoffPolicy(
-            initial_s=config.reconnect_min_s,
-            maximum_s=config.reconnect_max_s,
-            factor=2.0,
-            jitter=Jitter.FULL,
-            immediate_first=False,
-        ),
-        stable_after_s=10.0,
-        silence_timeout_s=IDLE_S + config.pong_timeout_s,
-        heartbeat=Heartbeat(
-            interval_s=config.ping_interval_s,
-            message=PING,
-            reply_timeout_s=min(config.pong_timeout_s, config.ping_interval_s),
-            key=MESSAGE,
-        ),
-    )

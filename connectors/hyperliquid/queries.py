@@ -30,6 +30,7 @@ log = logging.getLogger("connectors.hyperliquid")
 T = TypeVar("T")
 NS_PER_MS = 1_000_000
 MARGIN_MS = 5_000  # venue's and our clock differ
+RECENT_MS = 600_000
 
 
 class Queries:
@@ -114,13 +115,16 @@ class Queries:
         raw = await self._rest.order_status(self._user, oid)
         return [] if raw is None else self._orders([reported_order(raw)])
 
-    async def fills_of(self, order: TrackedOrder) -> list[FillReport]:
-        """Return the fills of an order, of all of its legs."""
-        start_ms = (order.ts_submitted or self._clock.wall_ns()) // NS_PER_MS - MARGIN_MS
-        if not order.ts_submitted:
-            rows = _read(fill_row, await self._rest.user_fills(self._user))
-        else:
+    async def fills_of(self, order: TrackedOrder, *, recent: bool = False) -> list[FillReport]:
+        """Return the fills of an order, of all of its legs; or (`recent`) of the last minutes."""
+        now_ms = self._clock.wall_ns() // NS_PER_MS
+        if recent:
+            rows = await self.fills_since(now_ms - RECENT_MS)
+        elif order.ts_submitted:
+            start_ms = order.ts_submitted // NS_PER_MS - MARGIN_MS
             rows = await self.fills_since(max(start_ms, 0))
+        else:
+            rows = _read(fill_row, await self._rest.user_fills(self._user))
         legs = {order.venue_order_id, *order.former_venue_order_ids}
         return [
             self._reporter.fill(row).report
@@ -188,7 +192,7 @@ class Queries:
                 or self._dispatch.knows_fill(report)
             ):
                 continue
-            if self._reporter.find(own.client_key, report.venue_order_id) is not None:
+            if own.order is not None:
                 self._dispatch.fill(report, client_key=own.client_key)
             else:
                 self._dispatch.remember_fill(report)

@@ -10,7 +10,7 @@ expiry, or by its nonce: used up for something harmless, it shows whether the ve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -63,6 +63,9 @@ class RecoveryOwner(Protocol):
     def command_of(self, order: TrackedOrder, kind: Kind) -> Command | None:
         """The newest command of a kind to an order."""
 
+    def is_waiting(self, order: TrackedOrder) -> bool:
+        """Whether the venue has taken an order without giving it an id."""
+
 
 class Recovery(LookupRunner):
     """Looks orders up when the schedule says so, and reads what a gap has hidden.
@@ -112,13 +115,14 @@ class Recovery(LookupRunner):
         """Ask for the order; where that says nothing, ask its nonce."""
         order, why = lookup.order, lookup.why
         if why is Why.MISSING_FILLS:
-            return Found(fills=await self._queries.fills_of(order))
+            is_first = lookup.attempt == 1
+            return Found(fills=await self._queries.fills_of(order, recent=is_first))
         rows = await self._queries.find_order(
             cloid=order.client_key if isinstance(order.client_key, str) else None,
             venue_order_id=order.venue_order_id,
         )
         fills: list[FillReport] = []
-        if any(row.report.filled_size for row in rows):
+        if any(self._dispatch.shows_more(row) for row in rows):
             # They belong before whatever the row says; those we know make nothing.
             fills = await self._queries.fills_of(order)
         failure = await self._proof(lookup, rows) if why in KINDS else None
@@ -215,12 +219,16 @@ class Recovery(LookupRunner):
         rows = await self._queries.fills_since(max(since_ms - GAP_MARGIN_MS, 0))
         self._feed.past_fills(rows)
 
-    async def _read_open(self, believed: Iterable[TrackedOrder]) -> None:
+    async def _read_open(self, believed: Sequence[TrackedOrder]) -> None:
         rows = await self._queries.open_orders()
         now_ns = self._clock.monotonic_ns()
         self._reconciler.open_orders(rows, now_ns=now_ns, believed_open=believed)
         for row in rows:
             self._check_over(row)
+        present = {row.client_key for row in rows}
+        for order in believed:
+            if self._owner.is_waiting(order) and order.client_key not in present:
+                self.ask(order, Why.ABSENT)  # a child whose parent may be gone
         self._owner.settled()
         self.arm()
 
@@ -251,12 +259,17 @@ class Recovery(LookupRunner):
 
     # -- fills that a fill has shown to be missing -----------------------------------------
 
-    def fetch_fills(self, since_ms: int) -> None:
-        """Read the fills since a time (venue's) soon, once for all who ask meanwhile."""
+    def fetch_fills(self, since_ms: int) -> bool:
+        """Read the fills since a time (venue's), once for all who ask meanwhile.
+
+        False if that is under way, and will be done once more.
+        """
         earliest = self._missing_since_ms
         self._missing_since_ms = since_ms if earliest is None else min(earliest, since_ms)
-        if self._fetching is None or self._fetching.done():
-            self._fetching = self._tasks.spawn(self._fetch_fills(), "missing-fills")
+        if self._fetching is not None and not self._fetching.done():
+            return False
+        self._fetching = self._tasks.spawn(self._fetch_fills(), "missing-fills")
+        return True
 
     async def _fetch_fills(self) -> None:
         while (since_ms := self._missing_since_ms) is not None:

@@ -10,7 +10,14 @@ from .._speedups.records import RecordMaker
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.fills import FillKey
 from ..execution.identity import OrderRegistry, TrackedOrder
-from ..model.enums import LiquiditySide, OrderStatus, OrderType, Side, TimeInForce
+from ..model.enums import (
+    LiquiditySide,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+    TriggerType,
+)
 from ..model.ids import InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import FillReport, OrderStatusReport
@@ -22,15 +29,18 @@ __all__ = ["OwnFill", "Reporter", "fill_key", "shown"]
 log = logging.getLogger("connectors.hyperliquid")
 
 NS_PER_MS = 1_000_000
-_fill_report = RecordMaker(FillReport)  # by position: fills are what a bot waits for
+# By position, in the order of their fields: a bot waits for these.
+_fill_report = RecordMaker(FillReport)
+_order_report = RecordMaker(OrderStatusReport)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnFill:
-    """A fill, and what the venue echoes of our id of its order."""
+    """A fill, what the venue echoes of our id of its order, and the order if it is ours."""
 
     report: FillReport
     client_key: str | None
+    order: TrackedOrder | None
 
 
 _own_fill = RecordMaker(OwnFill)
@@ -81,7 +91,8 @@ class Reporter:
 
     def find(self, cloid: str | None, venue_order_id: str) -> TrackedOrder | None:
         """Return our order of a row."""
-        return self._registry.find(client_key=cloid, venue_order_id=venue_order_id)
+        registry = self._registry
+        return registry.by_key(cloid) or registry.by_venue_id(venue_order_id)
 
     def _names(
         self, coin: str, cloid: str | None, order: TrackedOrder | None
@@ -122,25 +133,31 @@ class Reporter:
             is_triggered = kind.has_trigger and not row.is_trigger
         if order is not None:
             kind = order.order_type
-        report = OrderStatusReport(
-            instrument_id=instrument_id,
-            client_order_id=client_order_id,
-            venue_order_id=row.order_id,
-            side=Side.BUY if row.is_buy else Side.SELL,
-            order_type=kind,
-            status=meaning.status,
-            size=row.orig_sz,
-            filled_size=filled,
-            price=row.limit_px,
-            trigger_price=row.trigger_px,
-            time_in_force=tif,
-            post_only=post_only,
-            reduce_only=row.reduce_only,
-            reason=meaning.reason,
-            venue_status=row.status,
-            ts_accepted=row.timestamp_ms * NS_PER_MS,
-            ts_last=row.ts_event,
-            ts_init=self._wall_ns(),
+        report: OrderStatusReport = _order_report(
+            instrument_id,
+            client_order_id,
+            row.order_id,
+            Side.BUY if row.is_buy else Side.SELL,
+            kind,
+            meaning.status,
+            row.orig_sz,
+            filled,
+            row.limit_px,
+            None,
+            row.trigger_px,
+            TriggerType.DEFAULT,
+            None,
+            tif,
+            None,
+            post_only,
+            row.reduce_only,
+            False,
+            None,
+            meaning.reason,
+            row.status,
+            row.timestamp_ms * NS_PER_MS,
+            row.ts_event,
+            self._wall_ns(),
         )
         return DispatchRow(
             report if order is not None else shown(report),
@@ -170,7 +187,7 @@ class Reporter:
             row.ts_event,
             self._wall_ns(),
         )
-        own: OwnFill = _own_fill(report, cloid)
+        own: OwnFill = _own_fill(report, cloid, order)
         return own
 
 

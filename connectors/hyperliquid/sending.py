@@ -61,6 +61,8 @@ log = logging.getLogger("connectors.hyperliquid")
 
 POSTS_PAUSE = "posts"
 LEARN_EVERY_S = 600.0
+TOO_SLOW, TOO_MANY = 408, 429  # of HTTP
+STALE_COST = 5  # a command that came after its expiry counts so many times
 ANSWERED = 0  # any code: an answer is found by its id alone
 NONCE_NAMES = ("time", "nonce")  # in actions of the account itself
 _NONCE_USED = (RefusalKind.DUPLICATE_NONCE, RefusalKind.NONCE)
@@ -496,7 +498,9 @@ class Sender(SenderBase[Action]):
         )
         if reply.kind == "error" and (found := _HTTP_STATUS.match(text)):
             status = int(found.group(1))
-            if 400 <= status < 500 and status not in (408, 429):
+            if status == TOO_MANY:
+                self._limits.hold_info()
+            elif 400 <= status < 500 and status != TOO_SLOW:
                 self._refuse(action, Refusal(status, text))
                 return True
         self._doubt(action, text)
@@ -574,6 +578,8 @@ class Sender(SenderBase[Action]):
             return
         if first.code == RefusalKind.ADDRESS_LIMIT:
             self.address.exhausted()
+        elif first.code == RefusalKind.EXPIRED:
+            self.address.spend((STALE_COST - 1) * action.entries)
         elif first.code == RefusalKind.SIGNER:
             self._owner.send_problem(self._signer_problem(first.message), first.code)
         elif first.code == RefusalKind.DUPLICATE_NONCE and not action.is_probe:

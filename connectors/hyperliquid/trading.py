@@ -6,16 +6,14 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .._speedups.events import Quote
 from ..errors import ClientError
-from ..execution.commands import CancelOrder, find_or_stand_in, wanted_cancels
+from ..execution.commands import CancelOrder, wanted_cancels
 from ..execution.identity import DuplicateOrder, Shape, TrackedOrder
 from ..execution.planning import Denial
 from ..execution.sending import Command, Kind
 from ..model._numbers import Number, exact, exact_or_none
 from ..model.enums import ContingencyType, OrderStatus, Side
 from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
-from ..model.instruments import Instrument
 from ..model.orders import Order, OrderList
 from .actions import Grouping
 from .client_core import ClientCore
@@ -38,32 +36,6 @@ _GROUPINGS = {
 
 class Trading(ClientCore):
     """The commands about orders."""
-
-    # -- what a market order needs ------------------------------------------------------
-
-    def add_instruments(self, instruments: Iterable[Instrument]) -> None:
-        """Make instruments known before, or besides, those `connect` loads."""
-        self.markets.add(instruments)
-
-    def update_quote(self, quote: Quote) -> None:
-        """Remember the best prices; a handler for `DataClient.subscribe_quotes`.
-
-        Market orders are protected by them: without the side they need they are denied.
-        """
-        self._prices.update(quote)
-
-    def set_quote(
-        self,
-        instrument_id: InstrumentId,
-        *,
-        bid: Number | None = None,
-        ask: Number | None = None,
-    ) -> None:
-        """Remember best prices by hand; None: that side is empty."""
-        instrument = self.markets.get(instrument_id)
-        if instrument is None:
-            raise ClientError(f"unknown instrument {instrument_id}")
-        self._prices.set(instrument, bid, ask)
 
     # -- submitting --------------------------------------------------------------------
 
@@ -351,26 +323,6 @@ class Trading(ClientCore):
         if oid is None or not oid.isdecimal():
             raise Denial(f"order {order.client_order_id!r} is not known: give its venue_order_id")
         return CancelPlan(asset, oid=int(oid))
-
-    # -- inside ------------------------------------------------------------------------
-
-    def _find(
-        self,
-        client_order_id: ClientOrderId | None,
-        instrument_id: InstrumentId | None,
-        venue_order_id: VenueOrderId | None,
-        *,
-        side: Side = Side.BUY,
-    ) -> TrackedOrder:
-        return find_or_stand_in(
-            self.registry, client_order_id, instrument_id, venue_order_id, side=side
-        )
-
-    def _instrument_of(self, order: TrackedOrder) -> Instrument:
-        instrument = self.markets.get(order.instrument_id)
-        if instrument is None:
-            raise Denial(f"unknown order or instrument {order.instrument_id!r}")
-        return instrument
 
 
 def _tracked(order: Order, plan: OrderPlan, cloid: str, *, has_cloid: bool = True) -> TrackedOrder:

@@ -10,6 +10,7 @@ import orjson
 from ..net.backoff import BackoffPolicy, Jitter
 from ..net.policy import Heartbeat, SessionPolicy
 from .config import Config
+from .limits import MESSAGE
 
 __all__ = ["PING", "quoted", "session_policy", "subscribe_frame", "unsubscribe_frame"]
 
@@ -53,5 +54,6 @@ def session_policy(config: Config) -> SessionPolicy:
             interval_s=config.ping_interval_s,
             message=PING,
             reply_timeout_s=min(config.pong_timeout_s, config.ping_interval_s),
+            key=MESSAGE,
         ),
     )

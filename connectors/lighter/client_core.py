@@ -7,18 +7,15 @@ import logging
 from collections.abc import Iterable
 
 from ..errors import ClientError, ConfigError, ConnectorError
-from ..execution.connecting import Connectable
+from ..execution.client import TradingClient
 from ..execution.dispatch import DispatchRules, OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
-from ..execution.identity import OrderRegistry
 from ..execution.lookups import LookupSchedule
 from ..execution.markets import Markets
-from ..execution.quotes import BestPrices
 from ..execution.reconcile import Reconciler
-from ..execution.telling import OnEvent, OnStatus, Teller
-from ..model.accounts import AccountState
+from ..execution.telling import OnEvent, OnStatus
+from ..model.ids import AccountId
 from ..model.instruments import Instrument
-from ..model.reports import PositionStatusReport
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import SessionEvent
@@ -47,7 +44,7 @@ log = logging.getLogger("connectors.lighter")
 RATE_LIMIT_PAUSE_S = 1.0
 
 
-class ClientCore(Connectable):
+class ClientCore(TradingClient):
     """State of one account's client; the other halves of `ExecutionClient` build on it."""
 
     def __init__(
@@ -61,13 +58,17 @@ class ClientCore(Connectable):
         attempts: AttemptBudget | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        super().__init__()
         self.config = config
-        self._teller = Teller(VENUE, on_event=on_event, on_status=on_status, clock=clock)
         self._attempts = attempts
-        self._clock = clock
         self._signer = signer if signer is not None else _make_signer(config)
-        self._owns_signer = signer is None
+        super().__init__(
+            VENUE,
+            on_event=on_event,
+            on_status=on_status,
+            clock=clock,
+            signer=self._signer,
+            owns_signer=signer is None,
+        )
         self._rules = Rules(
             slippage_bps=config.market_order_slippage_bps,
             strict=config.strict_precision,
@@ -78,7 +79,6 @@ class ClientCore(Connectable):
         self._api_key_index = credentials.api_key_index if credentials else -1
         self.markets: Markets[int] = Markets(clock, market_index)
         self.markets.add(instruments)
-        self.registry = OrderRegistry()
         self.dispatch = OrderDispatch(
             self.registry,
             on_event=self._teller.on_event,
@@ -130,7 +130,6 @@ class ClientCore(Connectable):
         self._recovery: Recovery | None = None
         self._tasks: OwnedTasks | None = None
         self._refreshing: asyncio.Task[None] | None = None
-        self._prices = BestPrices()
         self._last_index = 0
         self._held_until_ns = 0
         self.tier: Tier | None = None
@@ -144,20 +143,15 @@ class ClientCore(Connectable):
         return self._connected and stream is not None and stream.session.is_connected
 
     @property
-    def has_credentials(self) -> bool:
-        """Whether orders can be signed at all."""
-        return self._signer is not None
+    def account_id(self) -> AccountId | None:
+        """Our name for the account, None without credentials."""
+        return self.config.account_name
 
     @property
     def signer_stats(self) -> SignerStats | None:
         """Counters of our own signer; None without one, or with one that keeps none."""
         stats = getattr(self._signer, "stats", None)
         return stats if isinstance(stats, SignerStats) else None
-
-    @property
-    def callback_errors(self) -> int:
-        """How often a callback of the caller raised."""
-        return self._teller.callback_errors
 
     # -- what the parts need -----------------------------------------------------------
 
@@ -227,19 +221,6 @@ class ClientCore(Connectable):
     def on_session_event(self, event: SessionEvent) -> None:
         """Translate for the status callback."""
         self._teller.session(f"private/{self._account_index}", event)
-
-    def on_refused(self, channel: str, code: int | None, message: str) -> None:
-        """A stream will not come."""
-        self._teller.refused(channel, code, message)
-
-    def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
-        """Tell of what no order or call stands for."""
-        log.warning("venue=LIGHTER %s (code=%s)", message, code)
-        self._teller.problem(message, code, error, where="private")
-
-    def deliver(self, report: PositionStatusReport | AccountState) -> None:
-        """Hand a report to the caller."""
-        self._teller.report(report)
 
     def order_seen(self, row: DispatchRow) -> None:
         """Fetch trades that the row speaks of, unless they come by themselves."""

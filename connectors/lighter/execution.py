@@ -132,12 +132,6 @@ class ExecutionClient(Trading, AccountActions, Asking):
         self.tier = Tier.of(account.get("account_type"))
         log.info("venue=LIGHTER account tier %s", self.tier or account.get("account_type"))
 
-    def _wipe(self) -> None:
-        if self._owns_signer and self._signer is not None:
-            close = getattr(self._signer, "close", None)
-            if close is not None:
-                close()
-
     async def _teardown(self, why: str) -> None:
         self._connected = False
         stream, self._stream = self._stream, None
@@ -159,7 +153,3 @@ class ExecutionClient(Trading, AccountActions, Asking):
                 await stream.close()
             if rest is not None:
                 await rest.close()
-
-    def __repr__(self) -> str:
-        state = "connected" if self.is_connected else "not connected"
-        return f"<ExecutionClient LIGHTER {self.config.account_name} {state}>"

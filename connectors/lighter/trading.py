@@ -6,9 +6,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .._speedups.events import Quote
 from ..errors import ClientError
-from ..execution.commands import CancelOrder, find_or_stand_in, wanted_cancels
+from ..execution.commands import CancelOrder, wanted_cancels
 from ..execution.identity import DuplicateOrder, Shape, TrackedOrder
 from ..model._numbers import Number, exact, exact_or_none
 from ..model.enums import ContingencyType, OrderStatus, Side
@@ -44,32 +43,6 @@ MS = 1_000_000
 
 class Trading(ClientCore):
     """The commands about orders."""
-
-    # -- what a market order needs ------------------------------------------------------
-
-    def add_instruments(self, instruments: Iterable[Instrument]) -> None:
-        """Make instruments known before, or besides, those `connect` loads."""
-        self.markets.add(instruments)
-
-    def update_quote(self, quote: Quote) -> None:
-        """Remember the best prices; a handler for `DataClient.subscribe_quotes`.
-
-        Market orders are protected by them: without the side they need they are denied.
-        """
-        self._prices.update(quote)
-
-    def set_quote(
-        self,
-        instrument_id: InstrumentId,
-        *,
-        bid: Number | None = None,
-        ask: Number | None = None,
-    ) -> None:
-        """Remember best prices by hand; None: that side is empty."""
-        instrument = self.markets.get(instrument_id)
-        if instrument is None:
-            raise ClientError(f"unknown instrument {instrument_id}")
-        self._prices.set(instrument, bid, ask)
 
     # -- submitting --------------------------------------------------------------------
 
@@ -394,23 +367,6 @@ class Trading(ClientCore):
         fields = {"MarketIndex": market_index(instrument), "Index": index}
         return Command(Kind.CANCEL, Plan(TxType.CANCEL_ORDER, fields), subject=order)
 
-    def _find(
-        self,
-        client_order_id: ClientOrderId | None,
-        instrument_id: InstrumentId | None,
-        venue_order_id: VenueOrderId | None,
-        *,
-        side: Side = Side.BUY,
-    ) -> TrackedOrder:
-        return find_or_stand_in(
-            self.registry, client_order_id, instrument_id, venue_order_id, side=side
-        )
-
-    def _instrument_of(self, order: TrackedOrder) -> Instrument:
-        instrument = self.markets.get(order.instrument_id)
-        if instrument is None:
-            raise Denial(f"unknown order or instrument {order.instrument_id!r}")
-        return instrument
 
 
 class _GroupEnd:

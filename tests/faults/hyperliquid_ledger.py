@@ -16,6 +16,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -38,6 +39,13 @@ __all__ = ["Plan", "Result", "main", "run_ledger"]
 
 INSTRUMENT, COIN = "ETH-PERP", "ETH"
 STREAMS = ("orderUpdates", "userFills", "userEvents")
+# How the bots differ.
+WAYS: Sequence[dict[str, Any]] = (
+    {},
+    {"fill_policy": "promote"},
+    {"order_channel": "http"},
+    {"accept_source": "stream"},
+)
 
 
 class Bot(ledger.Bot):
@@ -51,7 +59,9 @@ class Bot(ledger.Bot):
         (0.07, "cancel"), (0.03, "cancels"), (0.01, "cancel_all"),
     )  # fmt: skip
 
-    def __init__(self, sim: Simulator, account: dict[str, Any], plan: Plan) -> None:
+    def __init__(
+        self, sim: Simulator, account: dict[str, Any], plan: Plan, **settings: Any
+    ) -> None:
         self.address = account["address"].lower()
         super().__init__(self.address[:8], plan)
         self.client = ExecutionClient(
@@ -67,6 +77,7 @@ class Bot(ledger.Bot):
                 reconnect_min_s=0.005,
                 reconnect_max_s=0.1,
                 market_slippage_bps=2,
+                **settings,
             ),
             on_event=self.on_event,
             attempts=AttemptBudget((Quota(1_000_000, 1.0),)),
@@ -103,6 +114,20 @@ class Mischief(ledger.Mischief):
              "order", "modify", "modify", "modify", "refused", "venue_cancel", "habits")
         )  # fmt: skip
         match kind:
+            case "answer" if self._random.random() < 0.3:
+                faults.next_reply(
+                    "/exchange",
+                    **pick(
+                        (
+                            {"lose": True},
+                            {"lose": True, "execute": False},
+                            {"truncate": True},
+                            {"delay_s": 0.3},
+                            {"status": 502, "execute": True},
+                            {"status": 502},
+                        )
+                    ),
+                )
             case "answer":
                 err = {"status": "err", "response": "Invalid made up"}
                 faults.next_reply(
@@ -165,7 +190,10 @@ class Venue(ledger.Venue):
         self.sim = await start(
             SimConfig.of("empty", seed=plan.seed, accounts=plan.bots, block_ms=20.0)
         )
-        self.bots = [Bot(self.sim, account, plan) for account in self.sim.accounts]
+        self.bots = [
+            Bot(self.sim, account, plan, **settings)
+            for account, settings in zip(self.sim.accounts, cycle(WAYS), strict=False)
+        ]
 
     def mischief(self, plan: Plan) -> Mischief:
         """Return what breaks things."""

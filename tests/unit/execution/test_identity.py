@@ -154,3 +154,13 @@ def test_the_table_of_steps_names_every_state() -> None:
 def test_a_registry_keeps_something() -> None:
     with pytest.raises(ValueError, match="at least one"):
         OrderRegistry(0)
+
+
+def test_of_many_former_ids_the_oldest_are_forgotten() -> None:
+    registry = OrderRegistry()
+    one = registry.add(order(1, venue_id="v0"))
+    for number in range(1, 151):
+        registry.bind(one, f"v{number}")
+    assert len(one.former_venue_order_ids) == 100
+    assert registry.by_venue_id("v49") is None
+    assert registry.by_venue_id("v50") is registry.by_venue_id("v150") is one

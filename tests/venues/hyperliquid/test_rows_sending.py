@@ -21,7 +21,7 @@ from connectors.execution.identity import Shape
 from connectors.execution.nonces import Nonce
 from connectors.hyperliquid import actions
 from connectors.hyperliquid.config import Credentials, OrderChannel
-from connectors.hyperliquid.limits import ACTION
+from connectors.hyperliquid.limits import ACTION, INFO
 from connectors.hyperliquid.orders import CancelPlan, OrderPlan, Rules, plan_modify
 from connectors.hyperliquid.replies import RefusalKind, State
 from connectors.hyperliquid.sending import Command, Kind
@@ -256,6 +256,8 @@ def test_2_12_strange_answers_on_the_websocket(run, body, as_type, told):
             rig.sim.faults.next_reply("post", body=body, as_type=as_type)
             command = await rig.place()
             assert rig.owner.of(command) == ["sent", told]
+            held = rig.limits.limiter.time_until(INFO) > 0  # for ten seconds
+            assert held == str(body).startswith("429")
 
     run(main(), 60)
 
@@ -727,6 +729,7 @@ def test_9_4_a_command_that_comes_too_late(run, channel):
             late = await rig.place()
             assert rig.owner.of(late) == ["sent", "refused"]
             assert rig.owner.result(late).code == RefusalKind.EXPIRED
+            assert rig.sender.address.counted == 1 + 5
 
     run(main(), 60)
 

@@ -39,7 +39,7 @@ def test_g01_reply_first(run: Any) -> None:
             oid = rig.of(OrderAccepted)[0].venue_order_id
             assert oid == str(rig.venue_order(order).oid)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g02_stream_first(run: Any) -> None:
@@ -49,7 +49,7 @@ def test_g02_stream_first(run: Any) -> None:
             rig.client.submit_order(order)
             await rig.told(order, "Submitted", "Accepted")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g03_ioc_filled_by_the_reply_and_the_stream(run: Any) -> None:
@@ -66,7 +66,7 @@ def test_g03_ioc_filled_by_the_reply_and_the_stream(run: Any) -> None:
             ]
             assert rig.tracked(order).state is OrderState.FILLED
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g04_fills_before_the_reply(run: Any) -> None:
@@ -78,7 +78,7 @@ def test_g04_fills_before_the_reply(run: Any) -> None:
             rig.client.submit_order(order)
             await rig.told(order, "Submitted", "Accepted", "Filled", "Filled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g05_inner_error(run: Any) -> None:
@@ -93,7 +93,7 @@ def test_g05_inner_error(run: Any) -> None:
             assert "Post only" in event.reason
             assert event.due_post_only
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g06_a_list_of_which_one_is_refused(run: Any) -> None:
@@ -111,7 +111,7 @@ def test_g06_a_list_of_which_one_is_refused(run: Any) -> None:
             ]
             assert len(rig.actions("order")) == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g07_one_error_for_the_whole_list(run: Any) -> None:
@@ -123,7 +123,7 @@ def test_g07_one_error_for_the_whole_list(run: Any) -> None:
                 await rig.told(order, "Submitted", "Rejected")
             assert len({event.reason for event in rig.of(OrderRejected)}) == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def _bracket() -> list[Any]:
@@ -148,7 +148,7 @@ def test_g08_a_group_is_answered_once_or_by_member(run: Any) -> None:
                 action = (await rig.taken("order")).action
                 assert action["grouping"] == "normalTpsl"
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g09_status_err_for_a_list(run: Any) -> None:
@@ -162,7 +162,7 @@ def test_g09_status_err_for_a_list(run: Any) -> None:
                 await rig.told(order, "Submitted", "Rejected")
             assert {event.reason for event in rig.of(OrderRejected)} == {"Vault not registered"}
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g10_no_reply_and_the_order_is_there(run: Any) -> None:
@@ -175,7 +175,7 @@ def test_g10_no_reply_and_the_order_is_there(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted")
             assert rig.sim.record.hits["orderStatus"] >= 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g10_no_reply_and_the_order_expired(run: Any) -> None:
@@ -189,7 +189,7 @@ def test_g10_no_reply_and_the_order_expired(run: Any) -> None:
             await rig.event(OrderRejected, order)
             assert rig.kinds(order) == ["Submitted", "Rejected"]
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g11_a_lost_connection_leaves_posts_unknown(run: Any) -> None:
@@ -209,7 +209,7 @@ def test_g11_a_lost_connection_leaves_posts_unknown(run: Any) -> None:
             for order in orders:
                 await rig.told(order, "Submitted", "Accepted")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g12_an_order_that_is_over_is_not_sent_again(run: Any) -> None:
@@ -224,7 +224,7 @@ def test_g12_an_order_that_is_over_is_not_sent_again(run: Any) -> None:
             assert len(rig.actions("order")) == count
             assert [e for e in rig.events[before:] if hasattr(e, "client_order_id")] == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g13_what_is_denied(run: Any) -> None:
@@ -244,7 +244,7 @@ def test_g13_what_is_denied(run: Any) -> None:
             await rig.settle()
             assert rig.actions("order") == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g14_a_denied_member_does_not_hold_the_list_up(run: Any) -> None:
@@ -257,7 +257,7 @@ def test_g14_a_denied_member_does_not_hold_the_list_up(run: Any) -> None:
             await rig.told(orders[2], "Submitted", "Accepted")
             assert len(rig.actions("order")[0].action["orders"]) == 2
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g15_cancel_by_cloid(run: Any) -> None:
@@ -268,7 +268,7 @@ def test_g15_cancel_by_cloid(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted", "Canceled")
             assert len(rig.actions("cancelByCloid")) == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 async def _place_external(rig: Rig, price: str = "2700") -> int:
@@ -290,7 +290,7 @@ def test_g16_cancel_of_an_external_order(run: Any) -> None:
                 lambda: [r.venue_status for r in rig.of(OrderStatusReport)] == ["open", "canceled"]
             )
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g17_a_mixed_batch_of_cancels(run: Any) -> None:
@@ -311,7 +311,7 @@ def test_g17_a_mixed_batch_of_cancels(run: Any) -> None:
             kinds = [item.kind for item in rig.actions() if item.kind.startswith("cancel")]
             assert kinds == ["cancelByCloid", "cancel"]
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g18_one_cancel_of_a_batch_is_refused(run: Any) -> None:
@@ -336,7 +336,7 @@ def test_g18_one_cancel_of_a_batch_is_refused(run: Any) -> None:
             ]
             assert not rig.tracked(orders[1]).is_final
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g19_fewer_cancel_statuses_than_cancels(run: Any) -> None:
@@ -354,7 +354,7 @@ def test_g19_fewer_cancel_statuses_than_cancels(run: Any) -> None:
                 await rig.told(order, "Submitted", "Accepted", "Canceled")
             assert rig.of(OrderCancelRejected) == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g20_a_cancel_without_an_answer_is_asked_about(run: Any) -> None:
@@ -366,7 +366,7 @@ def test_g20_a_cancel_without_an_answer_is_asked_about(run: Any) -> None:
             rig.client.cancel_order(order.client_order_id)
             await rig.told(order, "Submitted", "Accepted", "Canceled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g20_a_cancel_that_never_came_is_refused_by_its_nonce(run: Any) -> None:
@@ -381,7 +381,7 @@ def test_g20_a_cancel_that_never_came_is_refused_by_its_nonce(run: Any) -> None:
             assert len(rig.actions("noop")) == 1
             assert not rig.tracked(order).is_final
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g21_a_cancel_of_an_order_that_is_not_there_yet(run: Any) -> None:
@@ -396,7 +396,7 @@ def test_g21_a_cancel_of_an_order_that_is_not_there_yet(run: Any) -> None:
             rig.push("orderUpdates", [rig.update(order, 999, "open")])
             await rig.told(order, "Submitted", "CancelRejected", "Accepted")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g22_a_target_that_is_filled_already(run: Any) -> None:
@@ -411,7 +411,7 @@ def test_g22_a_target_that_is_filled_already(run: Any) -> None:
             await rig.settle()
             assert rig.actions("batchModify") == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g23_nothing_to_modify_yet(run: Any) -> None:
@@ -424,7 +424,7 @@ def test_g23_nothing_to_modify_yet(run: Any) -> None:
             await rig.told(order, "Submitted", "ModifyRejected")
             assert rig.actions("batchModify") == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g24_the_wire_has_what_is_left_and_the_event_the_total(run: Any) -> None:
@@ -441,7 +441,7 @@ def test_g24_the_wire_has_what_is_left_and_the_event_the_total(run: Any) -> None
             assert modify["order"]["s"] == "0.6"
             assert modify["order"]["c"] == rig.tracked(order).client_key
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g25_of_modifications_in_a_row_the_newest_counts(run: Any) -> None:
@@ -461,7 +461,7 @@ def test_g25_of_modifications_in_a_row_the_newest_counts(run: Any) -> None:
             assert len(rig.actions("batchModify")) == 2
             assert rig.sim.exchange.markets["ETH"].price(rig.venue_order(order).px) == "2904.0"
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g26_a_fill_on_both_streams_is_one(run: Any) -> None:
@@ -473,7 +473,7 @@ def test_g26_a_fill_on_both_streams_is_one(run: Any) -> None:
             await rig.settle()
             assert len(rig.of(OrderFilled)) == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g27_a_snapshot_brings_the_fill_that_was_missed(run: Any) -> None:
@@ -489,7 +489,7 @@ def test_g27_a_snapshot_brings_the_fill_that_was_missed(run: Any) -> None:
             await rig.settle()
             assert [e.trade_id for e in rig.of(OrderFilled)] == ["10", "11", "12", "13"]
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g28_history_is_told_only_if_it_is_wanted(run: Any) -> None:
@@ -511,7 +511,7 @@ def test_g28_history_is_told_only_if_it_is_wanted(run: Any) -> None:
                 finally:
                     await other.client.close()
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g29_a_fill_without_a_cloid_finds_its_order(run: Any) -> None:
@@ -523,7 +523,7 @@ def test_g29_a_fill_without_a_cloid_finds_its_order(run: Any) -> None:
             rig.push_fills(row)
             await rig.told(order, "Submitted", "Accepted", "Filled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g30_orders_of_others_are_reports(run: Any) -> None:
@@ -537,7 +537,7 @@ def test_g30_orders_of_others_are_reports(run: Any) -> None:
             assert rig.of(FillReport)[0].client_order_id is None
             assert rig.order_events == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g31_fills_without_an_id_do_not_collapse(run: Any) -> None:
@@ -550,7 +550,7 @@ def test_g31_fills_without_an_id_do_not_collapse(run: Any) -> None:
             rig.push_fills(*rows)
             await rig.told(order, "Submitted", "Accepted", "Filled", "Filled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g32_a_cancel_of_the_venue_whose_row_was_lost(run: Any) -> None:
@@ -564,7 +564,7 @@ def test_g32_a_cancel_of_the_venue_whose_row_was_lost(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted", "Canceled")
             assert rig.of(OrderCanceled)[0].reason == "marginCanceled"
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g33_a_self_trade_cancels_the_resting_order(run: Any) -> None:
@@ -575,7 +575,7 @@ def test_g33_a_self_trade_cancels_the_resting_order(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted", "Canceled")
             assert rig.of(OrderCanceled)[0].reason == "selfTradeCanceled"
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g34_unknown_words_are_sorted_by_their_ending(run: Any) -> None:
@@ -593,7 +593,7 @@ def test_g34_unknown_words_are_sorted_by_their_ending(run: Any) -> None:
             await rig.told(orders[2], "Submitted", "Accepted")
             assert any("fooBar" in getattr(event, "message", "") for event in rig.status)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_g35_a_malformed_entry_costs_only_itself(run: Any) -> None:
@@ -608,4 +608,4 @@ def test_g35_a_malformed_entry_costs_only_itself(run: Any) -> None:
             assert [e.trade_id for e in rig.of(OrderFilled)] == ["20", "22"]
             await until(lambda: any(type(e).__name__ == "ErrorEvent" for e in rig.status))
 
-    run(scenario())
+    run(scenario(), 60.0)

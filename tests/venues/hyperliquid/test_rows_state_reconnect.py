@@ -50,7 +50,7 @@ def test_r1_a_fill_while_away(run: Any) -> None:
             await rig.back()
             await rig.told(order, "Submitted", "Accepted", "Filled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r2_filled_while_away(run: Any) -> None:
@@ -65,7 +65,7 @@ def test_r2_filled_while_away(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted", "Filled", "Filled")
             assert rig.tracked(order).state is OrderState.FILLED
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r3_filled_in_part_and_canceled_while_away(run: Any) -> None:
@@ -79,7 +79,7 @@ def test_r3_filled_in_part_and_canceled_while_away(run: Any) -> None:
             await rig.back()
             await rig.told(order, "Submitted", "Accepted", "Filled", "Canceled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 async def _modify_and_lose(rig: Rig, *, price: str = "2901", execute: bool = True) -> Any:
@@ -107,7 +107,7 @@ def test_r4_a_modification_of_which_the_replacement_lives(run: Any) -> None:
             assert rig.of(OrderUpdated)[0].venue_order_id == str(rig.venue_order(order).oid)
             assert rig.client.dispatch.marker(rig.tracked(order)) is None
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r5_a_modification_of_which_the_replacement_filled(run: Any) -> None:
@@ -119,7 +119,7 @@ def test_r5_a_modification_of_which_the_replacement_filled(run: Any) -> None:
             await rig.back()
             await rig.told(order, "Submitted", "Accepted", "Updated", "Filled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r5_a_replacement_that_was_canceled_again(run: Any) -> None:
@@ -130,7 +130,7 @@ def test_r5_a_replacement_that_was_canceled_again(run: Any) -> None:
             _home(rig)
             await rig.told(order, "Submitted", "Accepted", "Updated", "Canceled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r6_a_modification_that_the_venue_refused(run: Any) -> None:
@@ -149,7 +149,7 @@ def test_r6_a_modification_that_the_venue_refused(run: Any) -> None:
             rig.client.modify_order(order.client_order_id, price="2950")
             await rig.event(OrderUpdated, order)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r6_a_modification_that_never_came(run: Any) -> None:
@@ -161,7 +161,7 @@ def test_r6_a_modification_that_never_came(run: Any) -> None:
             assert "nonce" in event.reason
             await rig.told(order, "Submitted", "Accepted", "ModifyRejected")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r6_a_refused_modification_whose_order_is_gone(run: Any) -> None:
@@ -176,7 +176,7 @@ def test_r6_a_refused_modification_whose_order_is_gone(run: Any) -> None:
             _home(rig)
             await rig.told(order, "Submitted", "Accepted", "ModifyRejected", "Canceled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r7_a_submit_that_never_came(run: Any) -> None:
@@ -194,7 +194,7 @@ def test_r7_a_submit_that_never_came(run: Any) -> None:
             await rig.told(order, "Submitted", "Rejected")
             assert len(rig.actions("noop")) == 1
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r7_a_submit_that_was_refused_and_nobody_said_so(run: Any) -> None:
@@ -209,7 +209,7 @@ def test_r7_a_submit_that_was_refused_and_nobody_said_so(run: Any) -> None:
             _home(rig)
             await rig.told(order, "Submitted", "Rejected")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r8_a_snapshot_of_known_fills_says_nothing(run: Any) -> None:
@@ -226,7 +226,7 @@ def test_r8_a_snapshot_of_known_fills_says_nothing(run: Any) -> None:
             assert len(rig.of(OrderFilled)) == 20
             assert rig.of(FillReport) == []
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r10_refused_connections_do_not_pile_up(run: Any) -> None:
@@ -242,7 +242,7 @@ def test_r10_refused_connections_do_not_pile_up(run: Any) -> None:
             await until(lambda: len(asyncio.all_tasks()) <= tasks + 3, "the tasks to end")
             await rig.told(order, "Submitted", "Accepted")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_r11_a_connection_that_is_open_and_dead(run: Any) -> None:
@@ -254,7 +254,7 @@ def test_r11_a_connection_that_is_open_and_dead(run: Any) -> None:
             rig.sim.faults.cancel_order(rig.client.user, rig.venue_order(order).oid)
             await rig.event(OrderCanceled, order)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_reports_of_what_happened_to_others_while_away(run: Any) -> None:
@@ -274,7 +274,7 @@ def test_reports_of_what_happened_to_others_while_away(run: Any) -> None:
             assert [r.signed_size for r in reports] == [Decimal(1)]
             assert rig.of(PositionStatusReport)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_second_connect_finds_out_what_the_first_left(run: Any) -> None:
@@ -288,7 +288,7 @@ def test_a_second_connect_finds_out_what_the_first_left(run: Any) -> None:
             rig.client.cancel_order(order.client_order_id)
             await rig.event(OrderCanceled, order)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_connect_reports_what_stands(run: Any) -> None:
@@ -312,7 +312,7 @@ def test_connect_reports_what_stands(run: Any) -> None:
             finally:
                 await other.client.close()
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_the_periodic_comparison_finds_a_lost_end(run: Any) -> None:
@@ -324,7 +324,7 @@ def test_the_periodic_comparison_finds_a_lost_end(run: Any) -> None:
             rig.sim.faults.cancel_order(rig.client.user, rig.venue_order(order).oid)
             await rig.told(order, "Submitted", "Accepted", "Canceled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_a_gap_in_the_positions_has_the_fills_read(run: Any) -> None:
@@ -342,7 +342,7 @@ def test_a_gap_in_the_positions_has_the_fills_read(run: Any) -> None:
             assert rig.client._feed.gaps == 1
             assert rig.tracked(order).filled_size == Decimal(3)
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_an_early_end_waits_for_its_fills(run: Any) -> None:
@@ -357,7 +357,7 @@ def test_an_early_end_waits_for_its_fills(run: Any) -> None:
             rig.client.submit_order(order)
             await rig.told(order, "Submitted", "Accepted", "Filled", "Canceled")
 
-    run(scenario())
+    run(scenario(), 60.0)
 
 
 def test_an_accept_by_the_stream_alone(run: Any) -> None:
@@ -371,4 +371,39 @@ def test_an_accept_by_the_stream_alone(run: Any) -> None:
             await rig.told(other, "Submitted", "Accepted")  # by asking
             await rig.told(order, "Submitted", "Accepted")
 
-    run(scenario())
+    run(scenario(), 60.0)
+
+
+def test_children_whose_parent_went_while_away(run: Any) -> None:
+    async def scenario() -> None:
+        from connectors.model import Side, stop_market_order
+        from connectors.model.enums import ContingencyType
+
+        async with trading() as rig:
+            parent = buy("1", "2900")
+            child = stop_market_order(
+                "ETH-PERP", Side.SELL, trigger_price="2500", size="1", reduce_only=True
+            )
+            rig.client.submit_order_group([parent, child], ContingencyType.OTO)
+            await rig.event(OrderAccepted, parent)
+            assert rig.kinds(child) == ["Submitted"]
+            await _away(rig)
+            rig.sim.faults.cancel_order(rig.client.user, rig.venue_order(parent).oid)
+            _home(rig)
+            await rig.told(parent, "Submitted", "Accepted", "Canceled")
+            await rig.told(child, "Submitted", "Accepted", "Canceled")
+
+    run(scenario(), 60.0)
+
+
+def test_a_settled_modification_is_not_looked_up(run: Any) -> None:
+    async def scenario() -> None:
+        async with trading(modify_unresolved_ms=600_000) as rig:
+            order = await rig.open_order()
+            for number in range(1, 30):
+                rig.client.modify_order(order.client_order_id, price=str(2900 + number))
+                await rig.event(OrderUpdated, order, number)
+                await until(lambda: not rig.client._schedule, "the look-up to be wanted no more")
+            assert rig.sim.record.hits["orderStatus"] == 0
+
+    run(scenario(), 60.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model import ConnectionState
-from ..net.session_events import (
+from .session_events import (
     AttemptFailed,
     Closed,
     Connected,

@@ -1,0 +1,68 @@
+"""What the benchmarks of several venues' frames are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import orjson
+
+from bench.measure import Case
+from bench.ours import ignore
+from connectors._speedups.events import EventKind, Router
+
+__all__ = ["TYPED", "loop", "others", "router_to"]
+
+TYPED = "msgspec typed, text"
+
+
+def router_to(number: int, callback: Callable[[Any], object]) -> Router:
+    """Return a router that calls `callback` with each event of an instrument."""
+    router = Router()
+    for kind in EventKind:
+        if kind is not EventKind.KIND_COUNT:
+            router.route(kind, number, callback)
+    return router
+
+
+def others(inputs: list[bytes]) -> list[Case]:
+    """Return the cases of the libraries ours is compared with, on the same frames."""
+    sample = orjson.loads(inputs[0])
+    found = []
+    for name, number in ((TYPED, str), ("msgspec typed, Decimal", Decimal)):
+        typed = msgspec.json.Decoder(_struct(sample, number)).decode
+        found.append(Case(name, _hand_over(typed, inputs), len(inputs)))
+    found.append(Case("orjson", _hand_over(orjson.loads, inputs), len(inputs), note="a dict"))
+    return found
+
+
+def _struct(sample: Any, number: Any, name: str = "Frame") -> Any:
+    """Return the msgspec type of a value like this one; `number` is that of decimal texts."""
+    if isinstance(sample, list):
+        return list[_struct(sample[0], number, name + "Item")] if sample else list[Any]
+    if isinstance(sample, dict):
+        if sample and all(key.isdigit() for key in sample):
+            return dict[str, _struct(next(iter(sample.values())), number, name)]
+        members = [(key, _struct(value, number, name + key)) for key, value in sample.items()]
+        return msgspec.defstruct(name, members, gc=False)
+    if isinstance(sample, str) and "." in sample:
+        return number
+    return type(sample)
+
+
+def loop(call: Callable[[bytes], object], inputs: list[bytes]) -> Callable[[], None]:
+    def batch() -> None:
+        for frame in inputs:
+            call(frame)
+
+    return batch
+
+
+def _hand_over(decode: Callable[[bytes], object], inputs: list[bytes]) -> Callable[[], None]:
+    def batch() -> None:
+        for frame in inputs:
+            ignore(decode(frame))
+
+    return batch

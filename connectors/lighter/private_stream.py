@@ -33,7 +33,7 @@ from ..net.session import Session
 from ..net.session_events import Connected, FeedProblem, Lost, SessionEvent
 from ..net.tasks import OwnedTasks
 from .config import Config
-from .public_stream import CONTROL_KEY, control_limiter
+from .public_stream import CONTROL_KEY, FIREWALL, control_limiter
 from .tokens import Rotation, Tokens
 from .wire import (
     PONG,
@@ -559,5 +559,6 @@ def session_policy(config: Config) -> SessionPolicy:
             interval_s=config.heartbeat_s,
             reply_timeout_s=min(config.heartbeat_s, config.idle_timeout_s),
         ),
+        refused_statuses=FIREWALL,
         ready_on_connect=False,
     )

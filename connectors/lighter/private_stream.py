@@ -358,6 +358,9 @@ class PrivateStream:
         if self.session.epoch != epoch or not self.session.is_connected:
             return
         self._owner.on_link_up(is_reconnect=is_reconnect)
+        if is_reconnect and self._rotation.due_ns is None:
+            self._rotation.done(self._clock.monotonic_ns())  # had been given up; this one is new
+            self._arm_rotation()
         if is_reconnect:
             await asyncio.sleep(self._config.readiness_timeout_s)
             if self.session.epoch == epoch and self._missing:
@@ -515,7 +518,8 @@ class PrivateStream:
     def _task_died(self, name: str, error: BaseException) -> None:
         """Something of a connection stayed undone (a signer that raises): the next does it all."""
         self._owner.on_problem(f"task {name} died: {type(error).__name__}", None, None)
-        self.session.reconnect(f"task {name} died")
+        if not self._closing:
+            self.session.reconnect(f"task {name} died")
 
     def _spawn(self, coro: Any, name: str) -> None:
         if self._closing:

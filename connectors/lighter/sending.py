@@ -218,6 +218,10 @@ class Sender:
 
     def resume(self) -> None:
         """The connection may be used; what needs a nonce waits until that is known."""
+        if self._refreshing is not None and not self._refreshing.done():
+            self.nonces.abandon_refresh()  # asked while there was none: it may hang for long
+            self._refreshing.cancel()
+            self._refreshing = None
         self._tend_nonces()
         self.ordered.line.resume(LINK_PAUSE)
         self._tend_nonces()

@@ -336,6 +336,10 @@ class CountingNonces:
         if token == self._refreshing:
             self._refreshing = None
 
+    def abandon_refresh(self) -> None:
+        """Wait for the answer no more, and take it for nothing when it comes."""
+        self._refreshing = None
+
     # -- inside -------------------------------------------------------------------------
 
     def _forget(self, nonce: Nonce) -> bool:

@@ -196,7 +196,8 @@ class GatedStream:
     def _task_died(self, name: str, error: BaseException) -> None:
         """Something of a connection stayed undone (a signer that raises): the next does it all."""
         self._link_owner.on_problem(f"task {name} died: {type(error).__name__}", None, None)
-        self.session.reconnect(f"task {name} died")
+        if not self._closing:
+            self.session.reconnect(f"task {name} died")
 
     def _spawn(self, coro: Coroutine[Any, Any, None], name: str) -> None:
         if self._closing:

@@ -28,6 +28,9 @@ RELAPSE_S = 5.0
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
 
+# A replay is short. So many old updates without a new one: the venue counts from lower numbers now.
+MOST_REPEATS = 20
+
 
 class ManagedBook(KeptBook):
     """One book.
@@ -48,6 +51,7 @@ class ManagedBook(KeptBook):
         self._relapses = 0
         self._live_at = float("-inf")
         self._following = False  # a snapshot was applied, and nothing has gone wrong since
+        self._repeats = self._repeats_at = 0  # old updates since the book was at that number
 
     def on_irregular(self, update: BookUpdate) -> None:
         """Take what the compiled chain did not apply."""
@@ -59,12 +63,20 @@ class ManagedBook(KeptBook):
         elif update.is_snapshot:
             self._seed(update)
         elif self.live:
-            return  # a repeat, counted in `stale`
+            self._on_repeat()  # counted in `stale`
         elif self._following:
             self._books.on_gap(self, self.last_seq, update.prev_seq)
             self._invalid("updates are missing")
         else:
             self.dropped += 1
+
+    def _on_repeat(self) -> None:
+        """Drop an old update; a book that sees nothing else stands still, and is not live."""
+        if self.last_seq != self._repeats_at:
+            self._repeats_at, self._repeats = self.last_seq, 0
+        self._repeats += 1
+        if self._repeats > MOST_REPEATS:
+            self._invalid("only old updates come")
 
     def _seed(self, snapshot: BookUpdate) -> None:
         self.resyncing = self._off_scale = False
@@ -79,6 +91,7 @@ class ManagedBook(KeptBook):
             self._invalid("the snapshot is crossed")
             return
         self.snapshots += 1
+        self._repeats = 0
         self._following = True
         self._live_at = self._books.now()
         self.go_live(snapshot.last_seq)

@@ -30,7 +30,7 @@ from ..net.policy import Heartbeat, SessionPolicy
 from ..net.ratelimit import Quota, RateLimiter
 from ..net.session import Session
 from .config import VENUE, Config
-from .public_stream import CONTROL_KEY, control_limiter
+from .public_stream import CONTROL_KEY, FIREWALL, control_limiter
 from .tokens import Rotation, Tokens
 from .wire import (
     PONG,
@@ -279,6 +279,9 @@ class PrivateStream(GatedStream):
         if not self._is_current(epoch):
             return
         self._owner.on_link_up(is_reconnect=is_reconnect)
+        if is_reconnect and self._rotation.due_ns is None:
+            self._rotation.done(self._clock.monotonic_ns())  # had been given up; this one is new
+            self._arm_rotation()
         if is_reconnect:
             await self._expect_gates(epoch)
 
@@ -445,5 +448,6 @@ def session_policy(config: Config) -> SessionPolicy:
             interval_s=config.heartbeat_s,
             reply_timeout_s=min(config.heartbeat_s, config.idle_timeout_s),
         ),
+        refused_statuses=FIREWALL,
         ready_on_connect=False,
     )

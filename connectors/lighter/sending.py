@@ -158,6 +158,10 @@ class Sender(SenderBase[Command]):
 
     def resume(self) -> None:
         """The connection may be used; what needs a nonce waits until that is known."""
+        if self._refreshing is not None and not self._refreshing.done():
+            self.nonces.abandon_refresh()  # asked while there was none: it may hang for long
+            self._refreshing.cancel()
+            self._refreshing = None
         self._tend_nonces()
         super().resume()
         self._tend_nonces()

@@ -14,6 +14,7 @@ from ..net.clock import NS_PER_S, SYSTEM_CLOCK, Clock, to_ns
 __all__ = ["Rotation", "Tokens"]
 
 LEAST_LEFT_S = 60
+CLOCK_STEP_NS = 60 * NS_PER_S
 FIRST_RETRY_S = 30.0
 LAST_RETRY_S = 300.0
 RETRY_FOR_S = 3_600.0
@@ -32,7 +33,16 @@ class Tokens:
         A token of the venue that is used in place of our own.
     """
 
-    __slots__ = ("_clock", "_deadline_s", "_given", "_lifetime_s", "_sign", "_token", "minted")
+    __slots__ = (
+        "_clock",
+        "_deadline_s",
+        "_given",
+        "_lifetime_s",
+        "_offset_ns",
+        "_sign",
+        "_token",
+        "minted",
+    )
 
     def __init__(
         self,
@@ -48,18 +58,28 @@ class Tokens:
         self._clock = clock
         self._token = ""
         self._deadline_s = 0
+        self._offset_ns = 0  # of the two clocks when the token was made
         self.minted = 0
 
     def __repr__(self) -> str:
         return f"<Tokens minted={self.minted}>"
 
     def current(self) -> str:
-        """Return a token with at least a minute left."""
+        """Return a token with at least a minute left.
+
+        After a step of the wall clock it is a new one: the deadline of the old one was reckoned
+        by a clock that was wrong, and the venue takes none that is too far away.
+        """
         if self._given is not None:
             return self._given
         if self._deadline_s - self._clock.wall_ns() // NS_PER_S < LEAST_LEFT_S:
             return self.fresh()
+        if abs(self._offset() - self._offset_ns) > CLOCK_STEP_NS:
+            return self.fresh()
         return self._token
+
+    def _offset(self) -> int:
+        return self._clock.wall_ns() - self._clock.monotonic_ns()
 
     def fresh(self) -> str:
         """Return a new token."""
@@ -68,6 +88,7 @@ class Tokens:
         deadline_s = self._clock.wall_ns() // NS_PER_S + int(self._lifetime_s)
         self._token = self._sign(deadline_s)
         self._deadline_s = deadline_s
+        self._offset_ns = self._offset()
         self.minted += 1
         return self._token
 

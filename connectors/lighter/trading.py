@@ -80,7 +80,7 @@ class Trading(ClientCore):
         if len(orders) > self.config.max_batch:
             self._deny_all(orders, self._too_many(len(orders)))
             return
-        commands = [command for order in orders if (command := self._prepare(order)) is not None]
+        commands = self._prepare_all(orders)
         if len(commands) == 1:
             self._send_single(commands[0])
         elif commands:
@@ -109,9 +109,7 @@ class Trading(ClientCore):
         self._need_credentials("submit")
         grouping = _GROUPINGS.get(contingency)
         now_ns = self._clock.wall_ns()  # the orders of a group must expire together
-        commands = [
-            command for order in orders if (command := self._prepare(order, now_ns)) is not None
-        ]
+        commands = self._prepare_all(orders, now_ns)
         reason = None
         if grouping is None:
             reason = "a group needs a contingency: OTO, OCO or OTOCO"
@@ -134,6 +132,20 @@ class Trading(ClientCore):
         assert self._sender is not None
         self._sender.send(group)
         self._submitted(commands)
+
+    def _prepare_all(self, orders: Sequence[Order], now_ns: int | None = None) -> list[Command]:
+        """Prepare several; where that raises over one, none of them was ever there."""
+        commands: list[Command] = []
+        try:
+            for order in orders:
+                command = self._prepare(order, now_ns)
+                if command is not None:
+                    commands.append(command)
+        except Exception:
+            for command in commands:
+                self.registry.discard(command.subject)
+            raise
+        return commands
 
     def _prepare(self, order: Order, now_ns: int | None = None) -> Command | None:
         """Return the transaction of an order and register that; None if it was denied."""

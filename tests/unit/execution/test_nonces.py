@@ -180,6 +180,19 @@ def test_a_doubt_the_refresh_has_settled_asks_nothing() -> None:
     assert nonces.is_ready
 
 
+def test_an_abandoned_refresh_is_asked_again_and_its_answer_is_nothing() -> None:
+    nonces = synced()
+    nonces.reset()
+    hanging = nonces.begin_refresh()
+    assert hanging is not None
+    nonces.abandon_refresh()
+    assert nonces.refresh_due
+    refresh(nonces, 101)
+    assert nonces.finish_refresh(hanging, 90) is None
+    nonces.fail_refresh(hanging)
+    assert nonces.allocate().value == 101
+
+
 def test_a_late_acceptance_of_an_unknown_counts() -> None:
     nonces = synced()
     nonce = nonces.allocate()

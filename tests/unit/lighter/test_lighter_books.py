@@ -8,7 +8,7 @@ import pathlib
 from connectors._speedups.lighter import LighterDecoder
 from connectors._speedups.symbols import SymbolTable
 from connectors.data.dispatch import Dispatch
-from connectors.lighter.books import FIRST_WAIT_S, Books
+from connectors.lighter.books import FIRST_WAIT_S, MOST_REPEATS, Books
 from connectors.lighter.control import Control
 from connectors.lighter.instruments import parse_instruments, wire_name
 from connectors.model import BookGap, BookState, BookStatus
@@ -203,3 +203,23 @@ def test_a_callback_that_raises_does_not_keep_the_book_from_the_others():
     desk.books.remove(ETH, desk._show)
     desk.books.remove(ETH, desk._show)
     assert len(desk.books) == 0
+
+
+def test_a_book_that_sees_only_old_updates_is_read_again():
+    """The venue began to count anew: all that comes looks like a repeat, and nothing moves."""
+    desk = Desk()
+    desk.feed(snapshot(1_000, asks=[("2400.00", "1.0000")], bids=[("2300.00", "1.0000")]))
+    for number in range(1, MOST_REPEATS + 1):
+        desk.feed(update(number, number - 1, asks=[("2390.00", "1.0000")]))
+    assert desk.book.live
+    desk.feed(update(1_001, 1_000))  # a long replay, and on it goes
+    for number in range(1, MOST_REPEATS + 1):
+        desk.feed(update(number, number - 1))
+    assert desk.book.live
+    assert desk.waits == []
+    desk.feed(update(21, 20))
+    assert not desk.book.live
+    assert desk.waits == [0.0]
+    desk.feed(snapshot(22, asks=[("2390.00", "1.0000")], bids=[("2300.00", "1.0000")]))
+    desk.feed(update(23, 22, bids=[("2310.00", "1.0000")]))
+    assert desk.levels()["bids"][0] == ["2310.00", "1.0000"]

@@ -230,3 +230,29 @@ def test_cancel_without_a_session_is_refused_at_once(run: Any) -> None:
             assert _over_http(rig) == []
 
     run(scenario(), 30)
+
+
+def test_question_for_the_nonce_that_hangs_is_asked_again_by_the_next_connection(
+    run: Any,
+) -> None:
+    """It went out while the whole network was away, and its time-out is long."""
+
+    async def scenario() -> None:
+        async with trading(reconnect_min_s=0.5, http_timeout_s=60.0) as rig:
+            order, _ = await rig.seed_open(281476929510120)
+            hold = rig.sim.faults.hold("nextNonce")
+            await _lose_the_socket(rig)
+            rig.client.cancel_order(order.client_order_id)
+            await until(hold.reached.is_set, 10.0)
+            sends = await rig.sent(2)
+            await until(lambda: sends[1].code == 200)
+            assert not hold.released
+            hold.release()
+            late = buy()
+            await until(lambda: rig.client._sender.is_running, 10.0)  # type: ignore[union-attr]
+            rig.client.submit_order(late)
+            sends = await rig.sent(3)
+            await until(lambda: sends[2].code == 200)
+            assert [sent.infos[0]["Nonce"] for sent in sends] == [9999, 10000, 10001]
+
+    run(scenario(), 60)

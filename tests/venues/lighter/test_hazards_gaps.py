@@ -190,6 +190,22 @@ def test_signer_that_fails_while_reconnecting(run: Any) -> None:
     run(scenario(), 60)
 
 
+def test_renewal_goes_on_after_it_had_been_given_up(run: Any) -> None:
+    """No token for an hour, then a new connection with a new one: that runs out as well."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            stream = rig.client._stream
+            assert stream is not None
+            stream._rotation.due_ns = None
+            stream._arm_rotation()
+            rig.sim.faults.abort()
+            await rig.reconnected()
+            await until(lambda: stream._rotation.due_ns is not None)
+
+    run(scenario(), 40)
+
+
 NEW_MARKET = {
     "code": 200,
     "order_book_details": [

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from venues.lighter.trading_rig import BATCH, SINGLE, Rig, buy, quiet, trading, until
 
+from connectors.execution.identity import DuplicateOrder
 from connectors.lighter import sending
 from connectors.model import (
+    ContingencyType,
     Order,
     OrderAccepted,
     OrderCancelRejected,
@@ -82,6 +84,28 @@ def test_list_submitted_right_before_the_end(run: Any) -> None:
             for order in orders:
                 assert rig.of(OrderRejected, order) or rig.of(OrderDenied, order)
             assert rig.sends == []
+
+    run(scenario(), 30)
+
+
+@pytest.mark.parametrize("way", ["list", "group"])
+def test_list_with_an_id_that_was_used_before(run: Any, way: str) -> None:
+    """None of it was sent, so that the others may be sent in a better list."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            used, _ = await rig.seed_open(281476929510120)
+            fresh = [buy(), buy(price="2000.00")]
+            with pytest.raises(DuplicateOrder):
+                if way == "list":
+                    rig.client.submit_order_list([fresh[0], used])
+                else:
+                    rig.client.submit_order_group([fresh[0], used], ContingencyType.OTO)
+            assert rig.client.registry.live == 1
+            rig.client.submit_order_list(fresh)
+            for order in fresh:
+                await rig.event(OrderSubmitted, order)
+            await rig.sent(2)
 
     run(scenario(), 30)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import ConnectorError
 from ..execution.dispatch import OrderDispatch
@@ -126,8 +127,9 @@ class Recovery:
                 if self._is_settled(lookup):
                     self._schedule.done(lookup.order, lookup.why)
                     continue
+                as_of_ns = self._clock.wall_ns()
                 try:
-                    found = await self._look(lookup)
+                    found = replace(await self._look(lookup), as_of_ns=as_of_ns)
                 except ConnectorError as error:
                     log.warning("venue=LIGHTER look-up of %s failed: %s", lookup.order, error)
                     lookup.attempt -= 1  # nothing was answered: no reason to lose patience

@@ -45,6 +45,9 @@ class Found:
     failure : str or None
         Proof that the command was not executed, in the venue's words.
     failure_code : int or str or None
+    as_of_ns : int or None
+        Unix time at which the search began: what it did not find may have come since. None:
+        now.
     """
 
     rows: Sequence[OrderRow] = ()
@@ -52,6 +55,7 @@ class Found:
     is_complete: bool = True
     failure: str | None = None
     failure_code: int | str | None = None
+    as_of_ns: int | None = None
 
 
 class Reconciler:
@@ -178,7 +182,12 @@ class Reconciler:
         if found.failure is not None:
             self._dispatch.rejected(order, found.failure, code=found.failure_code)
             return True
-        if found.rows or found.fills or not found.is_complete or not self._has_expired(lookup):
+        if (
+            found.rows
+            or found.fills
+            or not found.is_complete
+            or not self._has_expired(lookup, found)
+        ):
             return False
         self._dispatch.not_found(order)
         return True
@@ -196,7 +205,7 @@ class Reconciler:
                 self._dispatch.cancel_refused(order, "no-op: order still open after venue ack")
                 return True
             return False
-        if found.rows and self._has_expired(lookup):
+        if found.rows and self._has_expired(lookup, found):
             self._dispatch.cancel_refused(order, "cancel was not executed before it expired")
             return True
         return False
@@ -216,16 +225,18 @@ class Reconciler:
                 self._dispatch.modify_refused(order, "no-op: order unchanged after venue ack")
                 return True
             return False
-        if found.rows and self._has_expired(lookup):
+        if found.rows and self._has_expired(lookup, found):
             self._dispatch.modify_refused(order, "modification was not executed before it expired")
             return True
         return False
 
-    def _has_expired(self, lookup: Lookup) -> bool:
+    def _has_expired(self, lookup: Lookup, found: Found) -> bool:
+        """Tell whether nothing could be executed any more when the search began."""
         expires_at = lookup.expires_at
         if expires_at is None:
             expires_at = lookup.order.expires_at
-        return expires_at is not None and self._wall_ns() > expires_at + self._grace_ns
+        as_of_ns = self._wall_ns() if found.as_of_ns is None else found.as_of_ns
+        return expires_at is not None and as_of_ns > expires_at + self._grace_ns
 
     def _give_up(self, lookup: Lookup, text: str) -> bool:
         if lookup.attempt < self._patience:

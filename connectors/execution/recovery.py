@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from ..errors import ConnectorError
@@ -133,8 +134,9 @@ class LookupRunner:
                 if self.is_settled(lookup):
                     self._schedule.done(lookup.order, lookup.why)
                     continue
+                as_of_ns = self._clock.wall_ns()  # what happens while it is asked may be unseen
                 try:
-                    found = await self.look(lookup)
+                    found = replace(await self.look(lookup), as_of_ns=as_of_ns)
                 except ConnectorError as error:
                     self._log.warning(
                         "venue=%s look-up of %s failed: %s", self._venue, lookup.order, error

@@ -372,3 +372,37 @@ def test_a_mistake_of_ours_is_not_degraded_away(run: Callable[..., Any]) -> None
                 "LIGHTER", "1", orders=bad, fills=bad, positions=bad, wall_ns=lambda: 3
             )
         )
+
+
+@pytest.mark.parametrize("why", [Why.CREATE_IN_DOUBT, Why.CREATE_UNSEEN])
+def test_a_search_that_began_before_the_expiry_proves_nothing_after_it(why: Why) -> None:
+    """It may take long, and the order may have come while it was under way."""
+    bench = Bench()
+    bench.now = 310 * NS  # the answer is here; the command expired at 300
+    assert bench.look_up(why, Found(as_of_ns=300 * NS)) == [False]
+    assert bench.kinds == []
+    assert bench.look_up(why, Found(as_of_ns=302 * NS)) == [True]
+    assert bench.kinds == ["Rejected"]
+
+
+@pytest.mark.parametrize(
+    ("why", "name"),
+    [(Why.CANCEL_IN_DOUBT, "CancelRejected"), (Why.MODIFY_IN_DOUBT, "ModifyRejected")],
+)
+def test_the_same_for_a_cancel_or_modification(why: Why, name: str) -> None:
+    bench = Bench()
+    bench.dispatch.status(row(S.ACCEPTED))
+    if why is Why.CANCEL_IN_DOUBT:
+        bench.dispatch.cancel_sent(bench.order)
+        bench.dispatch.in_doubt(bench.order, Doubt.CANCEL)
+    else:
+        bench.dispatch.modify_sent(bench.order, Shape(Decimal(20), Decimal(100), None))
+        bench.dispatch.in_doubt(bench.order, Doubt.MODIFY)
+    bench.events.clear()
+    bench.now = 310 * NS
+    rows = [row(S.ACCEPTED)]
+    early, late = Found(rows, as_of_ns=300 * NS), Found(rows, as_of_ns=302 * NS)
+    assert bench.look_up(why, early, expires_at=300 * NS) == [False]
+    assert bench.kinds == []
+    assert bench.look_up(why, late, expires_at=300 * NS) == [True]
+    assert bench.kinds == [name]

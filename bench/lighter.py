@@ -12,7 +12,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import orjson
 
 from bench.measure import Case, Claim, Group, Plan, time_cases
@@ -27,7 +26,7 @@ from connectors.lighter.private_stream import PrivateStream
 from connectors.model import Instrument, OrderFilled, OrderType, Side
 from connectors.net.clock import SYSTEM_CLOCK
 
-__all__ = ["MAKERS", "run"]
+__all__ = ["BOOK", "FILLS", "MAKERS", "Applied", "decoder_to", "frames", "run"]
 
 ROOM = 16_384
 ACCOUNT, CLIENT_INDEX, ORDER_INDEX = 12345, 7_001_011_966, 562_947_905_631_053
@@ -141,6 +140,8 @@ def frames(kind: str) -> list[bytes]:
 
 def struct(sample: Any, number: Any, name: str = "Frame") -> Any:
     """Return the msgspec type of a value like this one; `number` is that of decimal texts."""
+    import msgspec  # only those who compare need it
+
     if isinstance(sample, list):
         return list[struct(sample[0], number, name + "Item")] if sample else list[Any]
     if isinstance(sample, dict):
@@ -223,6 +224,8 @@ def run(plan: Plan) -> list[Group]:
 
 
 def cases(kind: str) -> list[Case]:
+    import msgspec
+
     inputs = frames(kind)
     sample = orjson.loads(inputs[0])
     check(kind, inputs)

@@ -105,6 +105,15 @@ class OrderCore:
     final: Any
     missing_since_ns: int | None
     is_accepted: bool
+    def __init__(
+        self,
+        client_order_id: str,
+        instrument_id: str,
+        side: Side,
+        order_type: OrderType,
+        size: Decimal,
+        venue_order_id: str | None = None,
+    ) -> None: ...
 
 class SeenFills:
     duplicates: int

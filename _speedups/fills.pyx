@@ -223,6 +223,16 @@ cdef class OrderCore:
         self._size_n.exponent = self._filled_size_n.exponent = NOT_LOOKED_AT
         self._reported_filled_n.exponent = NOT_LOOKED_AT
 
+    def __init__(self, client_order_id, instrument_id, side, order_type, size, venue_order_id=None):
+        self.client_order_id = client_order_id
+        self.instrument_id = instrument_id
+        self.side = side
+        self.order_type = order_type
+        self._size = size
+        self._filled_size = self._reported_filled = ZERO
+        if venue_order_id is not None:
+            self.venue_order_id = venue_order_id
+
     @property
     def venue_order_id(self):
         return self._venue_order_id

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import orjson
 
 from bench.measure import Case
@@ -29,6 +28,8 @@ def router_to(number: int, callback: Callable[[Any], object]) -> Router:
 
 def others(inputs: list[bytes]) -> list[Case]:
     """Return the cases of the libraries ours is compared with, on the same frames."""
+    import msgspec  # only those who compare need it
+
     sample = orjson.loads(inputs[0])
     found = []
     for name, number in ((TYPED, str), ("msgspec typed, Decimal", Decimal)):
@@ -40,6 +41,8 @@ def others(inputs: list[bytes]) -> list[Case]:
 
 def _struct(sample: Any, number: Any, name: str = "Frame") -> Any:
     """Return the msgspec type of a value like this one; `number` is that of decimal texts."""
+    import msgspec
+
     if isinstance(sample, list):
         return list[_struct(sample[0], number, name + "Item")] if sample else list[Any]
     if isinstance(sample, dict):

@@ -24,7 +24,7 @@ from connectors.lighter.private_stream import PrivateStream
 from connectors.model import Instrument, OrderFilled, OrderType, Side
 from connectors.net.clock import SYSTEM_CLOCK
 
-__all__ = ["MAKERS", "run"]
+__all__ = ["BOOK", "FILLS", "MAKERS", "Applied", "decoder_to", "frames", "run"]
 
 ROOM = 16_384
 ACCOUNT, CLIENT_INDEX, ORDER_INDEX = 12345, 7_001_011_966, 562_947_905_631_053

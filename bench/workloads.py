@@ -19,12 +19,13 @@ if __name__ == "__main__":
     os.urandom = lambda n: bytes(range(1, n + 1))
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from bench import frames, hyperliquid_sign
+from bench import frames, hyperliquid_sign, lighter
 from bench.ours import decoder_to, instrument
 from connectors import hyperliquid
 from connectors._speedups.book import OrderBook
 from connectors._speedups.dedup import BoundedDedup
 from connectors._speedups.events import BookUpdate
+from connectors._speedups.lighter import AccountHandler
 from connectors._speedups.ticks import TickScale
 
 __all__ = ["ROUNDS", "WORKLOADS", "main"]
@@ -42,6 +43,32 @@ def _decode(kind: str) -> Calls:
 
     def calls(n: int) -> None:
         for i in range(n):
+            feed(inputs[i % len(inputs)])
+
+    return calls
+
+
+def _lighter_book() -> Calls:
+    inputs = lighter.frames(lighter.BOOK)
+    feed = lighter.decoder_to(id, AccountHandler()).feed_bytes
+
+    def calls(n: int) -> None:
+        for i in range(n):
+            feed(inputs[i % len(inputs)])
+
+    return calls
+
+
+def _lighter_fills() -> Calls:
+    """Frames of five fills, all of them new, down to the events."""
+    inputs = lighter.frames(lighter.FILLS)
+    applied = lighter.Applied(id)
+    feed = lighter.decoder_to(id, applied.handler).feed_bytes
+
+    def calls(n: int) -> None:
+        for i in range(n):
+            if i % len(inputs) == 0:
+                applied.again()
             feed(inputs[i % len(inputs)])
 
     return calls
@@ -128,6 +155,8 @@ WORKLOADS: dict[str, Callable[[], Calls]] = {
     "decode aggTrade": lambda: _decode("aggTrade"),
     "decode depth 20+20": lambda: _decode("depthUpdate, 20+20 levels"),
     "decode markPrice": lambda: _decode("markPriceUpdate"),
+    "lighter, book 6+6": _lighter_book,
+    "lighter, five fills": _lighter_fills,
     "ticks, one text": _ticks_one,
     "ticks, list": _ticks_list,
     "dedup, int": lambda: _dedup(lambda i: 5_511_234_567 + i),

@@ -27,6 +27,7 @@ from enum import Enum
 from typing import TypeAlias, TypedDict
 
 from .._speedups.fills import DirectFills, order_filled
+from .._speedups.records import RecordMaker
 from ..model.enums import OrderStatus, OrderType
 from ..model.order_events import (
     OrderAccepted,
@@ -54,6 +55,7 @@ _log = logging.getLogger("connectors.execution.dispatch")
 
 Report: TypeAlias = OrderStatusReport | FillReport
 _ZERO = Decimal(0)
+_submitted = RecordMaker(OrderSubmitted)  # by position: it is made before the bytes go out
 
 
 class Outcome(Enum):
@@ -273,11 +275,12 @@ class OrderDispatch:
         now = self._wall_ns()
         order.ts_submitted = order.ts_submitted or now
         self.emit(
-            OrderSubmitted(
-                instrument_id=order.instrument_id,
-                client_order_id=order.client_order_id,
-                ts_event=now if ts_event is None else ts_event,
-                ts_init=now,
+            _submitted(
+                order.instrument_id,
+                order.client_order_id,
+                None,
+                now if ts_event is None else ts_event,
+                now,
             )
         )
 

@@ -110,29 +110,18 @@ class TrackedOrder(OrderCore):
         expires_at: int | None = None,
         tag: Any = None,
     ) -> None:
-        self.client_order_id = client_order_id
-        self.instrument_id = instrument_id
-        self.side = side
-        self.order_type = order_type
-        self.size = size
+        super().__init__(client_order_id, instrument_id, side, order_type, size, venue_order_id)
         self.price = price
         self.trigger_price = trigger_price
         self.client_key = client_key
-        self.venue_order_id = venue_order_id
         self.expires_at = expires_at
         self.tag = tag
         self.former_venue_order_ids: list[VenueOrderId] = []
-        self.filled_size = _ZERO
-        self.reported_filled = _ZERO
         self.sequence: tuple[int, ...] = ()
         self.is_submitted = False
-        self.is_accepted = False
         self.is_triggered = False
         self.is_pending_cancel = False
-        self.requested: Shape | None = None
         self.doubt = Doubt.NONE
-        self.final: OrderState | None = None
-        self.missing_since_ns: int | None = None
         self.ts_submitted = 0
 
     @classmethod

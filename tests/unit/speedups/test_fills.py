@@ -178,7 +178,8 @@ def test_a_cycle_through_an_order_or_the_direct_way_is_collected() -> None:
 
 @pytest.mark.parametrize("name", ["size", "filled_size", "reported_filled"])
 def test_an_order_gives_back_the_decimal_it_was_given(name: str) -> None:
-    order = OrderCore()
+    order = OrderCore("O-1", "X", Side.BUY, OrderType.LIMIT, D(1))
+    assert (order.size, order.filled_size, order.reported_filled) == (1, 0, 0)
     for value in (D("0.10"), D("1E+3"), D("-0"), D("9" * 30), D("NaN"), D("0E-30")):
         setattr(order, name, value)
         assert getattr(order, name) is value

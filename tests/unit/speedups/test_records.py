@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from connectors._speedups.records import RecordMaker
-from connectors.model import FillReport, LiquiditySide, OrderFilled, Side
+from connectors.model import FillReport, LiquiditySide, OrderFilled, OrderSubmitted, Side
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -89,6 +89,9 @@ def test_the_fields_of_the_model_stand_as_its_makers_use_them() -> None:
         "instrument_id", "client_order_id", "venue_order_id", "ts_event", "ts_init", "trade_id",
         "side", "order_type", "last_size", "last_price", "filled_size", "leaves_size", "liquidity",
         "commission", "commission_currency", "position_side", "realized_pnl",
+    ]  # fmt: skip
+    assert [item.name for item in dataclasses.fields(OrderSubmitted)] == [
+        "instrument_id", "client_order_id", "venue_order_id", "ts_event", "ts_init",
     ]  # fmt: skip
     assert [item.name for item in dataclasses.fields(FillReport)] == [
         "instrument_id", "client_order_id", "venue_order_id", "trade_id", "side", "last_size",

@@ -96,7 +96,7 @@ COMMANDS = [
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
-    if not path.name.startswith("lighter_")  # run by tests/venues/lighter/test_lighter_example.py
+    if not path.name.startswith(("hyperliquid_", "lighter_"))  # run by tests/venues/*/test_*_example
 )
 
 

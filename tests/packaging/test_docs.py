@@ -96,7 +96,8 @@ COMMANDS = [
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
-    if not path.name.startswith(("hyperliquid_", "lighter_"))  # run by tests/venues/*/test_*_example
+    # Bots that trade are run by test_<venue>_example.py among their venue's tests.
+    if not path.name.startswith(("hyperliquid_", "lighter_"))
 )
 
 

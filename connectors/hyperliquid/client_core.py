@@ -28,7 +28,7 @@ from ..net.tasks import OwnedTasks
 from .account import Balances, Positions
 from .account_feed import AccountFeed
 from .config import VENUE, Config, FillPolicy
-from .instruments import load_instruments
+from .instruments import ALL_DEXES, dex_of, load_instruments
 from .modifying import Modifications
 from .orders import Rules
 from .outcomes import Line, Outcomes
@@ -75,7 +75,7 @@ class ClientCore(TradingClient):
             owns_signer=signer is None,
         )
         self._user = _user(config, self._signer)
-        self._dexes = ("", *config.dexes)
+        self._dexes: tuple[str, ...] = ("",)
         self._rules = Rules(
             slippage_bps=config.market_slippage_bps, normalize_prices=config.normalize_prices
         )
@@ -179,6 +179,11 @@ class ClientCore(TradingClient):
 
     async def _load_markets(self, rest: HyperliquidRest) -> None:
         await self.markets.load(lambda: load_instruments(rest, self.config.dexes))
+        wanted = dict.fromkeys(self.config.dexes)
+        if ALL_DEXES in wanted:
+            wanted = dict.fromkeys(dex_of(instrument) for instrument in self.markets)
+        # The venue cuts a connection that asks for a dex it does not have.
+        self._dexes = ("", *(dex for dex in wanted if dex))
 
     # -- what comes in (StreamOwner) -----------------------------------------------------
 

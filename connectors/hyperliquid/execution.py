@@ -106,7 +106,12 @@ class ExecutionClient(Trading, AccountActions, Asking):
             on_problem=self.on_problem,
         )
         stream = self._stream = PrivateStream(
-            self, config=config, user=user, limits=rest.limits, attempts=self._attempts
+            self,
+            config=config,
+            user=user,
+            dexes=self._dexes,
+            limits=rest.limits,
+            attempts=self._attempts,
         )
         sender.attach(stream.session)
         self._modifications.sender = sender

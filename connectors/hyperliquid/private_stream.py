@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -97,6 +97,7 @@ class PrivateStream(GatedStream):
         *,
         config: Config,
         user: str,
+        dexes: Sequence[str],
         limits: IpLimits,
         attempts: AttemptBudget | None = None,
     ) -> None:
@@ -109,7 +110,7 @@ class PrivateStream(GatedStream):
         )
         self._owner = owner
         self._limits = limits
-        self._subscriptions = _subscriptions(user, ("", *config.dexes))
+        self._subscriptions = _subscriptions(user, dexes)
         self._confirmed: set[str] = set()
         self._acked: asyncio.Future[None] | None = None
         self.unknown_frames = 0
@@ -245,7 +246,7 @@ class PrivateStream(GatedStream):
             self._spawn(self._subscribe(self.session.epoch), "ask-again")
 
 
-def _subscriptions(user: str, dexes: tuple[str, ...]) -> dict[str, Subscription]:
+def _subscriptions(user: str, dexes: Sequence[str]) -> dict[str, Subscription]:
     """Return what is subscribed, by name, in the order in which it is asked for."""
     wanted: list[Subscription] = [{"type": name, "user": user} for name in GATES]
     wanted += [{"type": "clearinghouseState", "user": user, "dex": dex} for dex in dexes]

@@ -26,7 +26,7 @@ if __name__ == "__main__":  # by itself it finds its neighbours like this
 
 from connectors.hyperliquid.config import Config
 from connectors.hyperliquid.execution import ExecutionClient
-from connectors.hyperliquid.limits import IpLimits
+from connectors.hyperliquid.limits import INFO, IpLimits
 from connectors.model import FillReport, LiquiditySide, OrderFilled, Side
 from connectors.net.attempts import AttemptBudget
 from connectors.net.ratelimit import Quota
@@ -214,6 +214,8 @@ class Venue(ledger.Venue):
             patch("connectors.hyperliquid.recovery.GAP_MARGIN_MS", 1_000),
             patch("connectors.execution.recovery.RETRY_S", 0.05),
             patch("connectors.hyperliquid.rest.ip_limits", lambda config: limits),
+            # There is a 429 every second: with ten seconds for each nothing would be asked at all.
+            patch.object(IpLimits, "hold_info", _hold_briefly),
             patch("connectors.sim.hyperliquid.accounts.KEPT", 10**7),
         ):
             yield
@@ -263,6 +265,10 @@ class Venue(ledger.Venue):
         last = placed[-1]
         ends = {"OrderFilled"} if last.status == "filled" else {"OrderCanceled"}
         return ledger.compare_end(line, filled=filled, ends=ends, text=text, had_filled=True)
+
+
+def _hold_briefly(self: IpLimits, for_s: float = 0.0) -> None:
+    self.limiter.hold(INFO, 0.05)
 
 
 def _compare_trades(fills: Sequence[dict[str, Any]], bot: Bot) -> list[str]:

@@ -288,12 +288,51 @@ def hyperliquid_signer() -> Callable[[int], None]:
     return once
 
 
+def hyperliquid_frames() -> Callable[[int], None]:
+    """Every frame we know, whole, cut off, with a bad row, and off its grid, to events and rows."""
+    from connectors._speedups.hyperliquid import HyperliquidDecoder, UserHandler, parse_fills
+
+    class User(UserHandler):
+        def on_orders(self, frame: Any) -> None:
+            ignore(*map(repr, frame.rows), frame.problems)
+
+        on_fills = on_orders
+
+    coins = SymbolTable()
+    for coin in ("BTC", "kPEPE", "@107", "PURR/USDC"):
+        coins.add(InstrumentBase(coin, coin, "HYPERLIQUID", TickScale("1"), TickScale("0.00001")))
+    router = Router(ignore)
+    for kind in KINDS:
+        router.route(kind, -1, ignore)
+    names = ("control", "venue_event", "problem", "off_scale", "unknown_coin", "empty_side",
+             "context", "mids")  # fmt: skip
+    feed = HyperliquidDecoder(
+        coins, router, user=User(), assets={"": {0: 0}}, **{f"on_{name}": ignore for name in names}
+    ).feed
+    samples = json.loads((DATA / "hyperliquid/ws_frames.json").read_text("utf-8"))
+    sent = [each["frame"] for each in samples if each["dir"] == "s2c" and "frame" in each]
+    frames = [json.dumps(frame, separators=(",", ":")).encode() for frame in sent]
+    frames += [frame[: len(frame) * 2 // 3] for frame in frames]
+    frames += [frame.replace(b'"sz":"', b'"sz":"x', 1) for frame in frames]
+    frames.append(b'{"channel":"allDexsAssetCtxs","data":{"ctxs":[["",[{"markPx":"1"},7]]]}}')
+    fills = json.dumps(
+        next(f["data"]["fills"] for f in sent if f["channel"] == "userFills")
+    ).encode()
+
+    def once(i: int) -> None:
+        feed(frames[i % len(frames)])
+        if i % 16 == 0:
+            parse_fills(fills, coins)
+
+    return once
+
+
 SCENARIOS = {
     function.__name__: function
     for function in (
         decode, consumer_that_stopped, raising, without_on_problem, off_scale, big_books,
         native_handler, listener, ticks, scanner, symbols, lighter_signer,
-        hyperliquid_signer,
+        hyperliquid_signer, hyperliquid_frames,
     )
 }  # fmt: skip
 

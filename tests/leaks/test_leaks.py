@@ -23,7 +23,7 @@ ROUNDS = {
     "raising": FRAMES // 6, "without_on_problem": FRAMES // 10, "off_scale": FRAMES // 3,
     "big_books": FRAMES // 40, "listener": FRAMES // 20, "ticks": FRAMES // 40,
     "scanner": FRAMES // 6, "symbols": FRAMES // 60, "lighter_signer": FRAMES // 75,
-    "hyperliquid_signer": FRAMES // 100,
+    "hyperliquid_signer": FRAMES // 100, "hyperliquid_frames": FRAMES // 3,
 }  # fmt: skip
 # One leaked object of the smallest kind in every round would be far beyond both.
 MOST_BYTES = 2 << 20

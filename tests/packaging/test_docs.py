@@ -94,7 +94,8 @@ COMMANDS = [
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
-    if not path.name.startswith("lighter_")  # run by tests/venues/lighter/test_lighter_example.py
+    # Bots that trade are run by test_<venue>_example.py among their venue's tests.
+    if not path.name.startswith(("hyperliquid_", "lighter_"))
 )
 
 

@@ -202,6 +202,29 @@ def test_an_agent_trades_for_its_master(run: Any) -> None:
     run(scenario(), 60.0)
 
 
+@pytest.mark.parametrize("kind", ["vaults", "sub_accounts"])
+def test_trading_for_a_vault_or_sub_account(run: Any, kind: str) -> None:
+    from connectors.sim.hyperliquid.config import AccountSetup
+
+    key, vault = "0x" + "31" * 32, "0x" + "ab" * 20
+
+    async def scenario() -> None:
+        setups = (AccountSetup(key, **{kind: (vault,)}),)
+        credentials = Credentials(key, vault_address=vault)
+        async with trading(sim={"setups": setups}, credentials=credentials) as rig:
+            assert rig.client.user == vault
+            funds = rig.sim.exchange.account(vault)
+            funds.usd = funds.usd or 10**15
+            order = await rig.open_order()
+            assert [str(oid) for oid in rig.sim.exchange.account(vault).live] == [
+                rig.of(OrderAccepted)[0].venue_order_id
+            ]
+            rig.house("sell", "2900", "1", take=True)
+            await rig.told(order, "Submitted", "Accepted", "Filled")
+
+    run(scenario(), 60.0)
+
+
 def test_an_agent_that_is_pruned_while_it_trades(run: Any) -> None:
     from connectors.hyperliquid.actions import approve_agent
     from connectors.sim.hyperliquid.crypto import address_of_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from venues.hyperliquid.trading_rig import Rig, buy, sell, trading, until
 
 from connectors.execution.lifecycle import OrderState
@@ -21,6 +22,7 @@ from connectors.model import (
     OrderUpdated,
     Side,
     TimeInForce,
+    limit_order,
     market_order,
     stop_limit_order,
     stop_market_order,
@@ -607,5 +609,26 @@ def test_g35_a_malformed_entry_costs_only_itself(run: Any) -> None:
             await rig.told(order, "Submitted", "Accepted", "Filled", "Filled")
             assert [e.trade_id for e in rig.of(OrderFilled)] == ["20", "22"]
             await until(lambda: any(type(e).__name__ == "ErrorEvent" for e in rig.status))
+
+    run(scenario(), 60.0)
+
+
+@pytest.mark.parametrize("dexes", [("*",), ("test",)])
+def test_a_builder_dex(run: Any, dexes: tuple[str, ...]) -> None:
+    """Positions and orders of a dex are asked for by its name, and `*` is not one."""
+
+    async def scenario() -> None:
+        async with trading(dexes=dexes) as rig:
+            instrument = next(i for i in rig.client.markets if i.symbol.startswith("test:"))
+            market = rig.sim.exchange.markets[instrument.symbol]
+            price = market.price(market.mark)
+            order = limit_order(instrument.id, Side.BUY, size="100", price=price)
+            rig.client.submit_order(order)
+            await rig.event(OrderAccepted, order)
+            asked = {item.subscription.get("dex") for item in rig.sim.record.subscribes}
+            assert {"", "test"} <= asked | {""}
+            assert "*" not in asked
+            (report,) = await rig.client.generate_order_status_reports(open_only=True)
+            assert report.instrument_id == instrument.id
 
     run(scenario(), 60.0)

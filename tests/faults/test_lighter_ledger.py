@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
+from connectors.execution import dispatch
 from connectors.execution.dispatch import OrderDispatch
 from connectors.execution.fills import SeenFills
 from connectors.lighter.outcomes import Outcomes
@@ -59,7 +60,12 @@ def test_the_ledger_notices_losses_and_wrong_ends() -> None:
 @pytest.mark.slow
 def test_the_ledger_notices_repeats() -> None:
     """What is read again after every gap repeats the fills of a client that does not know them."""
-    with patch.object(SeenFills, "is_new", lambda self, key: True):
+
+    class Forgetful(SeenFills):
+        def is_new(self, key: object) -> bool:
+            return True
+
+    with patch.object(dispatch, "SeenFills", Forgetful):
         # Whether something is read again is up to the machine, too.
         assert any(
             "twice: " in _said(Plan(drops=6, fills=60, seed=seed, bots=2, settle_s=2, limit_s=30))

@@ -202,7 +202,7 @@ def test_the_same_life_both_ways(kind: type[OrderDispatch]) -> None:
         taken.append(direct.taken)
 
     check()
-    assert sum(taken) > len(taken)  # it was the direct way, not only the other one twice
+    assert any(taken)  # it was the direct way, not only the other one twice
 
 
 def test_another_idea_of_what_one_trade_is_has_no_direct_way() -> None:

@@ -309,7 +309,11 @@ async def play() -> Outcome:
 
 async def settle(outcome: Outcome, bots: list[Bot], admin: SimulatorAdmin) -> None:
     """Read the simulator's books when nothing of ours rests; wait for the last frames of it."""
-    await reached(lambda: all(bot.is_over for bot in bots))
+    for _ in range(10):  # a cancel behind a refused change is refused for its nonce
+        if await reached(lambda: all(bot.is_over for bot in bots), SETTLE_S / 10):
+            break
+        for bot in bots:
+            bot.venue.cancel_all_orders(INSTRUMENT)
     rows = {row["index"]: row for row in await admin.get("accounts")}
     for account in outcome.ledgers:
         outcome.accounts[account] = rows[account]
@@ -318,9 +322,9 @@ async def settle(outcome: Outcome, bots: list[Bot], admin: SimulatorAdmin) -> No
     await reached(lambda: not any(outcome.failures(bot.index) for bot in bots))
 
 
-async def reached(condition: Callable[[], bool]) -> bool:
+async def reached(condition: Callable[[], bool], timeout_s: float = SETTLE_S) -> bool:
     """Wait a while for something to come true; whether it did is for the assertions."""
-    end = time.monotonic() + SETTLE_S
+    end = time.monotonic() + timeout_s
     while not condition() and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     return condition()

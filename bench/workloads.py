@@ -20,6 +20,7 @@ if __name__ == "__main__":
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from bench import frames, hyperliquid_sign
+from bench import hyperliquid as hyperliquid_frames
 from bench.ours import decoder_to, instrument
 from connectors import hyperliquid
 from connectors._speedups.book import OrderBook
@@ -39,6 +40,17 @@ def _decode(kind: str) -> Calls:
     inputs = frames.frames(kind)
     # A built-in as callback: what Python does with the event is no business of a budget.
     feed = decoder_to(id).feed_bytes
+
+    def calls(n: int) -> None:
+        for i in range(n):
+            feed(inputs[i % len(inputs)])
+
+    return calls
+
+
+def _hyperliquid(kind: str) -> Calls:
+    inputs = hyperliquid_frames.frames(kind)
+    feed = hyperliquid_frames.decoder_to(id).feed_bytes
 
     def calls(n: int) -> None:
         for i in range(n):
@@ -128,6 +140,8 @@ WORKLOADS: dict[str, Callable[[], Calls]] = {
     "decode aggTrade": lambda: _decode("aggTrade"),
     "decode depth 20+20": lambda: _decode("depthUpdate, 20+20 levels"),
     "decode markPrice": lambda: _decode("markPriceUpdate"),
+    "hyperliquid, decode a book": lambda: _hyperliquid(hyperliquid_frames.BOOK),
+    "hyperliquid, decode a trade": lambda: _hyperliquid(hyperliquid_frames.TRADES),
     "ticks, one text": _ticks_one,
     "ticks, list": _ticks_list,
     "dedup, int": lambda: _dedup(lambda i: 5_511_234_567 + i),

@@ -208,17 +208,22 @@ class Trader:
         data = {"user": self.client.user, "fills": [row]}
         return json.dumps({"channel": "userFills", "data": data}).encode()
 
-    def modify(self) -> None:
+    def modify(self, shown: tuple[bytes, bytes] | None = None) -> None:
         """Replace the order: what is told of it comes as reply, open, canceled."""
-        client, order, old = self.client, self.order, self.oid
+        client, order = self.client, self.order
+        opened, canceled = shown or self.pair(self.oid)
         self.oid += 1
         command = Command(Kind.MODIFY, None, order)
         order.tag.commands[Kind.MODIFY] = command
         target = Shape(order.size, Decimal(84_001), None)
         client.dispatch.replace_sent(order, target, sent_size=order.size - order.filled_size)
         client._outcomes.tx_accepted(command, Taken(State.RESTING, str(self.oid)))
-        self.decoder.feed_bytes(self.rows("open", self.oid))
-        self.decoder.feed_bytes(self.rows("canceled", old))
+        self.decoder.feed_bytes(opened)
+        self.decoder.feed_bytes(canceled)
+
+    def pair(self, old: int) -> tuple[bytes, bytes]:
+        """Return the frames of a leg's replacement by the next."""
+        return self.rows("open", old + 1), self.rows("canceled", old)
 
 
 def frames(name: str, kind: str, *, modified: bool = False) -> Case:
@@ -247,16 +252,21 @@ def frames(name: str, kind: str, *, modified: bool = False) -> Case:
 
 def modification(name: str) -> Case:
     trader = Trader(modified=False)
+    shown: list[tuple[bytes, bytes]] = []
+
+    def prepare() -> None:
+        shown[:] = [trader.pair(trader.oid + number) for number in range(MODIFICATIONS)]
 
     def batch() -> None:
-        for _ in range(MODIFICATIONS):
-            trader.modify()
+        for frames_of_one in shown:
+            trader.modify(frames_of_one)
 
     before = trader.events
+    prepare()
     batch()
     if trader.events - before != MODIFICATIONS:
         raise AssertionError(f"{trader.events - before} events")
-    return Case(name, batch, MODIFICATIONS)
+    return Case(name, batch, MODIFICATIONS, prepare)
 
 
 def _plain() -> None:

@@ -28,7 +28,7 @@ def router_to(number: int, callback: Callable[[Any], object]) -> Router:
 
 def others(inputs: list[bytes]) -> list[Case]:
     """Return the cases of the libraries ours is compared with, on the same frames."""
-    import msgspec  # only those who compare need it
+    import msgspec  # not for those who only count our own instructions
 
     sample = orjson.loads(inputs[0])
     found = []
@@ -48,6 +48,8 @@ def _struct(sample: Any, number: Any, name: str = "Frame") -> Any:
     if isinstance(sample, dict):
         if sample and all(key.isdigit() for key in sample):
             return dict[str, _struct(next(iter(sample.values())), number, name)]
+        import msgspec
+
         members = [(key, _struct(value, number, name + key)) for key, value in sample.items()]
         return msgspec.defstruct(name, members, gc=False)
     if isinstance(sample, str) and "." in sample:

@@ -20,6 +20,7 @@ if __name__ == "__main__":
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from bench import frames, hyperliquid_sign, lighter
+from bench import hyperliquid as hyperliquid_frames
 from bench.ours import decoder_to, instrument
 from connectors import hyperliquid
 from connectors._speedups.book import OrderBook
@@ -36,27 +37,28 @@ Calls = Callable[[int], object]  # does so many operations
 ROUNDS = (200, 1_200)
 
 
-def _decode(kind: str) -> Calls:
-    inputs = frames.frames(kind)
-    # A built-in as callback: what Python does with the event is no business of a budget.
-    feed = decoder_to(id).feed_bytes
-
+def _fed(feed: Callable[[bytes], object], inputs: list[bytes]) -> Calls:
     def calls(n: int) -> None:
         for i in range(n):
             feed(inputs[i % len(inputs)])
 
     return calls
+
+
+def _decode(kind: str) -> Calls:
+    inputs = frames.frames(kind)
+    # A built-in as callback: what Python does with the event is no business of a budget.
+    return _fed(decoder_to(id).feed_bytes, inputs)
 
 
 def _lighter_book() -> Calls:
     inputs = lighter.frames(lighter.BOOK)
-    feed = lighter.decoder_to(id, AccountHandler()).feed_bytes
+    return _fed(lighter.decoder_to(id, AccountHandler()).feed_bytes, inputs)
 
-    def calls(n: int) -> None:
-        for i in range(n):
-            feed(inputs[i % len(inputs)])
 
-    return calls
+def _hyperliquid(kind: str) -> Calls:
+    inputs = hyperliquid_frames.frames(kind)
+    return _fed(hyperliquid_frames.decoder_to(id).feed_bytes, inputs)
 
 
 def _lighter_fills() -> Calls:
@@ -157,6 +159,8 @@ WORKLOADS: dict[str, Callable[[], Calls]] = {
     "decode markPrice": lambda: _decode("markPriceUpdate"),
     "lighter, book 6+6": _lighter_book,
     "lighter, five fills": _lighter_fills,
+    "hyperliquid, decode a book": lambda: _hyperliquid(hyperliquid_frames.BOOK),
+    "hyperliquid, decode a trade": lambda: _hyperliquid(hyperliquid_frames.TRADES),
     "ticks, one text": _ticks_one,
     "ticks, list": _ticks_list,
     "dedup, int": lambda: _dedup(lambda i: 5_511_234_567 + i),

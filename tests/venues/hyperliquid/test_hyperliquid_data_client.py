@@ -364,7 +364,7 @@ def test_r9_a_channel_that_kills_the_connection_is_quarantined_and_the_others_su
             await good.active(timeout_s=20.0)
             await also.active(timeout_s=20.0)
             kills = sum(each["coin"] == "kPEPE" for each in map(dict, bad_asks(sim)))
-            assert kills == 2
+            assert kills >= 2  # more only where the machine stood still
             assert "bbo kPEPE" not in data.streams[0].control.channels
 
     bounded(run_any, scenario())

@@ -572,7 +572,7 @@ def test_a_callback_that_raises(run: Any) -> None:
                 seen.append(event)
                 raise RuntimeError("the caller's own")
 
-            rig.client._teller.on_event = broken
+            rig.take = broken
             rig.client.submit_order(order := buy())
             await until(lambda: rig.tracked(order).is_accepted)
             rig.house("sell", "2900", "1", take=True)

@@ -53,10 +53,11 @@ class Rig:
         self.sim = sim
         self.config = config
         self.events: list[Any] = []
+        self.take: Callable[[Any], object] = self.events.append
         self.status: list[Any] = []
         self.client = ExecutionClient(
             config,
-            on_event=self.events.append,
+            on_event=lambda event: self.take(event),
             on_status=self.status.append,
             attempts=AttemptBudget((Quota(1_000_000, 1.0),)),
         )

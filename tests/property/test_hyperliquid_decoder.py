@@ -6,6 +6,7 @@ import contextlib
 import json
 import pathlib
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -73,7 +74,16 @@ EXAMPLES = settings(max_examples=200, deadline=None)
 def same(data: bytes) -> None:
     got = RIG.decode(data)
     with contextlib.suppress(Unsure):
-        assert got == decode(data), data
+        assert told_once(got) == told_once(decode(data)), data
+
+
+def told_once(events: list[Any]) -> list[Any]:
+    """An unknown coin that is spelt in two ways may be told once for each."""
+    return [
+        event
+        for at, event in enumerate(events)
+        if event[0] != "unknown" or at == 0 or events[at - 1] != event
+    ]
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -51,10 +51,9 @@ cdef class SeenFills:
 
 
 cdef class DirectFills:
-    cdef dict _by_key, _by_venue, _missing
+    cdef dict _by_key, _by_venue, _missing, _aside
     cdef BoundedDedup _seen
     cdef object _on_event, _on_error, _end
-    cdef bint _while_missing
     cdef OrderFilled _spare             # an event that nobody kept
     cdef readonly uint64_t taken
 

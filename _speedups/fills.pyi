@@ -138,7 +138,7 @@ class DirectFills:
         on_event: Callable[[OrderFilled], object],
         on_error: Callable[[OrderFilled, Exception], object],
         end: Callable[[Any], object],
-        while_missing: bool = True,
+        aside: dict[str, Any] | None = None,
     ) -> None: ...
     @property
     def taken(self) -> int: ...

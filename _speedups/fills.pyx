@@ -410,8 +410,8 @@ cdef class DirectFills:
         `on_error(event, error)` when `on_event` raised.
     end : callable
         `end(order)`, in front of the event of an order that is filled completely.
-    while_missing : bool
-        Whether fills of the `missing` orders may go this way.
+    aside : dict, optional
+        Fills of the client order ids in it go the long way.
 
     Attributes
     ----------
@@ -420,7 +420,7 @@ cdef class DirectFills:
     """
 
     def __init__(self, dict by_key not None, dict by_venue not None, dict missing not None,
-                 SeenFills seen not None, *, on_event, on_error, end, bint while_missing=True):
+                 SeenFills seen not None, *, on_event, on_error, end, dict aside=None):
         self._by_key = by_key
         self._by_venue = by_venue
         self._missing = missing
@@ -428,7 +428,7 @@ cdef class DirectFills:
         self._on_event = on_event
         self._on_error = on_error
         self._end = end
-        self._while_missing = while_missing
+        self._aside = aside
 
     def offer(self, client_key, int64_t venue_order_id, int64_t trade_id, size, price, *,
               liquidity, commission=None, commission_currency=None, int64_t ts_event, int64_t ts_init):
@@ -464,6 +464,8 @@ cdef class DirectFills:
         if TW_UNLIKELY(order is None or order.final is not None or not order.is_accepted
                        or order.requested is not None or order._venue_number != fill.venue_order_id or order._venue_number < 0):
             return False
+        if self._aside is not None and order.client_order_id in self._aside:
+            return False
         if TW_UNLIKELY(self._seen.contains_i64(fill.trade_id) or fill.trade_id < 0):
             return False
         # The sizes as they will be.
@@ -482,7 +484,7 @@ cdef class DirectFills:
         is_complete = leaves.mantissa <= 0
         is_missing = order.missing_since_ns is not None
         if TW_UNLIKELY(is_missing):
-            if (not self._while_missing or not _known(order._reported_filled, &order._reported_filled_n)
+            if (not _known(order._reported_filled, &order._reported_filled_n)
                     or not tw_fixed_add(order._reported_filled_n, size, &size)):
                 return False
             is_missing = size.mantissa > 0

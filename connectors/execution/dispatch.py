@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from .._speedups.fills import DirectFills, order_filled
 from .._speedups.records import RecordMaker
@@ -168,8 +168,6 @@ class OrderDispatch:
         together with what was said before, such as life in an order that was refused.
     """
 
-    _missing_is_direct = True  # fills that rows have announced may go the direct way
-
     def __init__(
         self,
         registry: OrderRegistry,
@@ -254,6 +252,10 @@ class OrderDispatch:
         if key not in self.fills:
             self.fills.mark(key)
 
+    def _go_the_long_way(self) -> dict[str, Any] | None:
+        """Return the table of client order ids whose fills need more than this class does."""
+        return None
+
     def _make_direct(self) -> DirectFills:
         by_key, by_venue_id = self.registry.tables
         return DirectFills(
@@ -264,7 +266,7 @@ class OrderDispatch:
             on_event=self._on_event,
             on_error=self._report_error,
             end=self._end_filled,
-            while_missing=self._missing_is_direct,
+            aside=self._go_the_long_way(),
         )
 
     # -- what the client knows about its commands ---------------------------------------

@@ -102,19 +102,20 @@ class LegDispatch(OrderDispatch):
     `CANCEL_REPLACE_RULES`.
     """
 
-    _missing_is_direct = False  # one of them may bring the end that waited for it
-
     def __init__(
         self, *args: Any, hold_fills: bool = True, max_held: int = 1000, **kwargs: Any
     ) -> None:
         if kwargs.get("rules") is None:
             kwargs["rules"] = CANCEL_REPLACE_RULES
+        self._legs: dict[str, _Legs] = {}
         super().__init__(*args, **kwargs)
         self._hold_fills = hold_fills
         self._max_held = max_held
-        self._legs: dict[str, _Legs] = {}
         self._correctives: list[Corrective] = []
         self._strays: list[TrackedOrder] = []
+
+    def _go_the_long_way(self) -> dict[str, Any] | None:
+        return self._legs
 
     # -- commands and replies -----------------------------------------------------------
 
@@ -366,6 +367,9 @@ class LegDispatch(OrderDispatch):
         if is_new_leg:
             if legs is None or legs.marker is None:
                 return Outcome.SKIP  # of a replacement that failed, as a reply has told
+            if _is_older(report.venue_order_id, order.venue_order_id):
+                return Outcome.SKIP  # of one before the present leg
+            legs.retired.append(report.venue_order_id)  # the row may come again
             if legs.owed:
                 legs.owed -= 1
                 return Outcome.SKIP
@@ -632,3 +636,10 @@ class LegDispatch(OrderDispatch):
         if legs.marker is not None:
             return True
         return legs.size is not None and order.filled_size - legs.base < legs.size
+
+
+def _is_older(venue_order_id: str, than: str | None) -> bool:
+    """Tell by their numbers, which the venue counts up, which of two legs came first."""
+    if than is None or not (venue_order_id.isdecimal() and than.isdecimal()):
+        return False
+    return int(venue_order_id) < int(than)

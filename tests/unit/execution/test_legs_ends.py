@@ -206,6 +206,36 @@ def test_the_row_of_a_refusal_that_was_told_is_not_that_of_the_next_modification
     assert bench.dispatch.marker(bench.order) is None
 
 
+def test_a_refusal_that_is_told_again_is_not_that_of_the_next_modification() -> None:
+    bench = Bench()
+    bench.modify()
+    bench.status(S.REJECTED, venue_id="v2")
+    assert bench.take() == ["ModifyRejected"]
+    bench.modify()
+    assert bench.status(S.REJECTED, venue_id="v2") is Outcome.SKIP
+    bench.status(S.CANCELED)
+    bench.status(S.ACCEPTED, venue_id="v3")
+    assert bench.take() == ["Updated"]
+    assert bench.order.final is None
+
+
+def test_a_refusal_older_than_the_present_leg_is_not_that_of_a_modification_on_its_way() -> None:
+    """A reply told of 189's; its row comes when 191 stands and 193 is asked for."""
+    bench = Bench(accepted=False)
+    bench.status(S.ACCEPTED, venue_id="187")
+    bench.modify()
+    bench.dispatch.replace_refused(bench.order, "post only", row_may_follow=True)
+    bench.modify()
+    bench.replaced("191")
+    bench.take()
+    bench.modify()
+    assert bench.status(S.REJECTED, venue_id="189") is Outcome.SKIP
+    bench.status(S.CANCELED, venue_id="191")
+    bench.replaced("193")
+    assert bench.take() == ["Updated"]
+    assert bench.order.final is None
+
+
 def test_an_answer_that_a_replacement_was_refused_proves_nothing() -> None:
     bench = Bench()
     bench.modify()

@@ -20,7 +20,7 @@ from typing import Any
 from bench import ROOT
 from bench.bots import BotProcess, tick_to_trade
 from bench.hyperliquid_trader import POOL
-from bench.measure import Case, Claim, Group, Plan, time_cases
+from bench.measure import Case, Group, Plan, time_cases
 from connectors import hyperliquid
 from connectors.hyperliquid.instruments import parse_instruments
 from connectors.hyperliquid.limits import IpLimits
@@ -238,5 +238,5 @@ def _tick_to_trade(plan: Plan) -> list[Group]:
             set_rate,
             plan,
             note=note,
-            claims=[Claim(OFFICIAL, at_least=5.0)],
+            claims=[],
         )

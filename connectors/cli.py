@@ -21,6 +21,7 @@ __all__ = ["SIMULATORS", "WATCHABLE", "main"]
 SIMULATORS = {
     "binance": "connectors.sim.binance.main",
     "hyperliquid": "connectors.sim.hyperliquid.main",
+    "ibkr": "connectors.sim.ibkr.main",
     "lighter": "connectors.sim.lighter.main",
 }
 WATCHABLE = ("binance", "hyperliquid", "lighter")

@@ -54,11 +54,6 @@ cdef class UncrossedBook(ChainedBook):
         if self._written == NULL:
             raise MemoryError("no memory for the clocks of an order book")
 
-    def __init__(self, InstrumentBase instrument not None, *, Py_ssize_t max_levels=131_072,
-                 on_change=None, uint64_t crossed_limit=10):
-        ChainedBook.__init__(self, instrument, max_levels=max_levels, on_change=on_change,
-                             crossed_limit=crossed_limit)
-
     def __dealloc__(self):
         tw_book_free(self._written)
 

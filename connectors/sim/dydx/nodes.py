@@ -207,16 +207,19 @@ def data_frame(
     """Return a `channel_data` or `channel_batch_data` frame, keys in the venue's order (4.2)."""
     if channel == topics.BLOCK_HEIGHT:
         id_ = topics.BLOCK_HEIGHT
+    kind = b"channel_batch_data" if batch else b"channel_data"
+    shown = b'"id":%b,' % orjson.dumps(id_) if id_ else b""
+    child = b"" if number is None else b',"subaccountNumber":%d' % number
     return (
-        b'{"type":"%b","connection_id":"%b","message_id":%d,%b"channel":"%b","version":"%b","contents":%b%b}'
-        % (  # noqa: E501
-            b"channel_batch_data" if batch else b"channel_data",
-            connection_id.encode(),
-            message_id,
-            b'"id":%b,' % orjson.dumps(id_) if id_ else b"",
-            channel.encode(),
-            topics.VERSIONS[channel].encode(),
-            contents,
-            b"" if number is None else b',"subaccountNumber":%d' % number,
-        )
+        b'{"type":"%b","connection_id":"%b","message_id":%d,%b"channel":"%b","version":"%b",'
+        b'"contents":%b%b}'
+    ) % (
+        kind,
+        connection_id.encode(),
+        message_id,
+        shown,
+        channel.encode(),
+        topics.VERSIONS[channel].encode(),
+        contents,
+        child,
     )

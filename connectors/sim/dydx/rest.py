@@ -295,7 +295,7 @@ class Rest:
                 row = order.version(self.height)
                 if (
                     row is None
-                    or not flags(order, row)
+                    or not wanted(order, row)
                     or (statuses and row["status"] not in statuses)
                 ):
                     continue

@@ -52,6 +52,7 @@ from ..model import (
 from ..net.attempts import AttemptBudget
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.tasks import OwnedTasks
+from ..settings import config_from
 from .books import Books
 from .config import VENUE, Config, Product, Route
 from .feeds import MarketFeeds
@@ -114,9 +115,7 @@ class DataClient(MarketFeeds):
         attempts: AttemptBudget | None = None,
         **settings: Any,
     ) -> None:
-        if config is not None and settings:
-            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
-        self.config = config if config is not None else Config(**settings)
+        self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else BinanceRest(self.config)
         self._on_status = on_status
         self._on_venue_event = on_venue_event

@@ -43,6 +43,7 @@ from ..errors import ClientError, ConnectorError, DecodeError
 from ..model import DataDropped, Instrument, StatusEvent, Subscription, VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.policy import SessionPolicy
+from ..settings import config_from
 from .books import Books, SnapshotBook
 from .channels import Channel, ChannelKind
 from .config import VENUE, Config
@@ -113,11 +114,9 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         policy: SessionPolicy | None = None,
         **settings: Any,
     ) -> None:
-        if config is not None and settings:
-            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
         if max_channels < 1:
             raise ClientError(f"max_channels must be at least 1, got {max_channels}")
-        self.config = config if config is not None else Config(**settings)
+        self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else HyperliquidRest(self.config)
         every_s = self.config.metadata_refresh_s
         super().__init__(

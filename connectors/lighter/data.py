@@ -38,6 +38,7 @@ from ..model import BookUpdate, Instrument, StatusEvent, Subscription, VenueEven
 from ..net.attempts import AttemptBudget
 from ..net.policy import SessionPolicy
 from ..net.ratelimit import RateLimiter
+from ..settings import config_from
 from .books import Books, ManagedBook
 from .channels import Channel, ChannelKind, covering
 from .config import VENUE, Config
@@ -101,11 +102,9 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         policy: SessionPolicy | None = None,
         **settings: Any,
     ) -> None:
-        if config is not None and settings:
-            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
         if max_channels < 1:
             raise ClientError(f"max_channels must be at least 1, got {max_channels}")
-        self.config = config if config is not None else Config(**settings)
+        self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else LighterRest(self.config)
         super().__init__(
             VENUE,

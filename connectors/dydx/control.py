@@ -72,15 +72,33 @@ class Control(ChannelControl):
 
     # -- room ------------------------------------------------------------------------------
 
+    def holds(self, channel: str) -> bool:
+        """Whether the venue may send a topic here: it is wanted, or not ended yet."""
+        return channel in self.channels or any(
+            each.channel == channel for each in (*self._queue, *self._asked)
+        )
+
     def count(self, kind: ChannelKind) -> int:
-        """Return how many topics of a channel are assigned."""
-        return sum(name.partition(":")[0] == kind for name in self.channels)
+        """Return how many topics of a channel this connection holds."""
+        held = {each.channel for each in (*self._queue, *self._asked)}
+        return sum(name.partition(":")[0] == kind for name in held.union(self.channels))
 
     def has_room(self, kind: ChannelKind) -> bool:
         """Whether one more topic of a channel may be assigned."""
         return self.count(kind) < self._limits[kind]
 
     # -- wishes ----------------------------------------------------------------------------
+
+    def subscribe(self, channel: str) -> None:
+        """Want a topic; no effect if it is wanted."""
+        if channel not in self.channels and self._is_asked(channel):
+            # Its unsubscribe has not left: what was asked for before is what is wanted now.
+            waiting = [each for each in self._queue if each.channel == channel]
+            for command in waiting:
+                self._queue.remove(command)
+            self.channels[channel] = None
+            return
+        super().subscribe(channel)
 
     def encode(self, method: Method, channel: str) -> bytes:
         """Return the frame of a command."""

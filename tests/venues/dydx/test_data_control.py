@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.data.control import ChannelOutcome, Method
 from connectors.dydx.channels import Channel, ChannelKind, ticker_from_instrument_id
 from connectors.dydx.control import Control
-from connectors.dydx.ids import OPEN_MAX, Late, MessageIds
+from connectors.dydx.message_ids import OPEN_MAX, Late, MessageIds
 from connectors.dydx.wire import ErrorKind, read_error, subscribe_frame, unsubscribe_frame
 from connectors.errors import ClientError
 from connectors.model import StreamState
@@ -313,11 +313,35 @@ def test_wanted_again_before_the_unsubscribe_has_left():
     leave(made, 0.0)
     made.unsubscribe(BOOK)
     made.subscribe(BOOK)
-    assert made.on_subscribed(BOOK) == []  # of the first subscribe, which is being ended
+    assert made.on_subscribed(BOOK) == [ChannelOutcome(BOOK, StreamState.ACTIVE)]
+    assert leave(made, 0.0) == []
+
+
+def test_wanted_again_while_it_is_being_ended():
+    made = control()
+    made.subscribe(BOOK)
+    leave(made, 0.0)
+    made.on_subscribed(BOOK)
+    made.unsubscribe(BOOK)
     assert leave(made, 0.0) == [("unsubscribe", BOOK)]
+    made.subscribe(BOOK)
+    assert leave(made, 0.0) == []
     made.on_unsubscribed(BOOK)
     assert leave(made, 0.0) == [("subscribe", BOOK)]
     assert made.on_subscribed(BOOK) == [ChannelOutcome(BOOK, StreamState.ACTIVE)]
+
+
+def test_dx_w_22_a_topic_that_is_being_ended_still_takes_its_place():
+    made = Control(per_channel=1)
+    made.on_connected()
+    made.subscribe(BOOK)
+    leave(made, 0.0)
+    made.on_subscribed(BOOK)
+    made.unsubscribe(BOOK)
+    assert (made.holds(BOOK), made.has_room(ChannelKind.ORDERBOOK)) == (True, False)
+    leave(made, 0.0)
+    made.on_unsubscribed(BOOK)
+    assert (made.holds(BOOK), made.has_room(ChannelKind.ORDERBOOK)) == (False, True)
 
 
 def test_a_renewed_topic_is_ended_and_asked_for_again_one_after_the_other():

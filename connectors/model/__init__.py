@@ -20,7 +20,7 @@ from .._speedups.events import (
     Trade,
 )
 from ._numbers import Number, Rounding
-from .accounts import AccountState, Balance, MarginBalance, Position
+from .accounts import AccountState, Balance, MarginBalance, Position, Transfer
 from .enums import (
     ContingencyType,
     InstrumentKind,
@@ -165,6 +165,7 @@ __all__ = [
     "TimeInForce",
     "Trade",
     "TradeId",
+    "Transfer",
     "TriggerType",
     "VenueEvent",
     "VenueOrderId",

@@ -29,19 +29,19 @@ from typing import Any
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventKind
-from .._speedups.lighter import LighterDecoder, MarketStats
-from ..data.client import ChannelClient
-from ..data.dispatch import Consumer, Dispatch
+from .._speedups.lighter import LighterDecoder
+from ..data.dispatch import Consumer
 from ..data.market import book_snapshot
-from ..errors import ClientError
+from ..data.market_client import Listeners
 from ..model import BookUpdate, Instrument, StatusEvent, Subscription, VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.policy import SessionPolicy
 from ..net.ratelimit import RateLimiter
+from ..settings import config_from
 from .books import Books, ManagedBook
 from .channels import Channel, ChannelKind, covering
 from .config import VENUE, Config
-from .feeds import EVERY_SYMBOL, MarketFeeds, StatsCallback
+from .feeds import MarketFeeds
 from .instruments import wire_name
 from .limits import STREAM_LIMITS
 from .public_stream import PublicStream
@@ -52,7 +52,7 @@ __all__ = ["DataClient"]
 log = logging.getLogger("connectors.lighter")
 
 
-class DataClient(ChannelClient[PublicStream], MarketFeeds):
+class DataClient(MarketFeeds):
     """Streams market data of perpetual and spot markets.
 
     ::
@@ -101,33 +101,28 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         policy: SessionPolicy | None = None,
         **settings: Any,
     ) -> None:
-        if config is not None and settings:
-            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
-        if max_channels < 1:
-            raise ClientError(f"max_channels must be at least 1, got {max_channels}")
-        self.config = config if config is not None else Config(**settings)
+        self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else LighterRest(self.config)
         super().__init__(
             VENUE,
+            self.config,
             self.rest,
             on_status=on_status,
             on_venue_event=on_venue_event,
             instruments=instruments,
             instrument_refresh_s=instrument_refresh_s,
+            max_channels=max_channels,
+            attempts=attempts,
+            policy=policy,
         )
-        self._max_channels = max_channels
-        self._attempts = attempts
         self._limiter = limiter
-        self._policy = policy
-        self._dispatch = Dispatch(self._callback_failed)
         self._books = Books(
             self._dispatch,
             resync=self._resync,
             emit=self._emit,
             on_callback_error=self._callback_failed,
         )
-        self._stats: dict[int, list[tuple[Subscription, StatsCallback]]] = {}
-        self._heights: list[tuple[Subscription, Callable[[int, int], object]]] = []
+        self._heights: Listeners[None] = Listeners()
         self._resyncs: dict[str, asyncio.TimerHandle] = {}  # waiting to be made
         self._unseeded: dict[str, asyncio.TimerHandle] = {}  # served, the snapshot is to come
 
@@ -147,10 +142,6 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         """Return a subscribed book in whatever state, None if it is not subscribed."""
         return self._books.get(self.instrument(instrument).id)
 
-    def __repr__(self) -> str:
-        state = "open" if self._open else "closed"
-        return f"<DataClient {VENUE} {self.config.environment} {state}>"
-
     # ---- instruments --------------------------------------------------------------------------
 
     async def _load(self) -> Iterable[Instrument]:
@@ -165,15 +156,6 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
     def _number(self, instrument: Instrument) -> int:
         number: int = self._symbols.find(wire_name(instrument))
         return number
-
-    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
-        subscription = self._make(label, tuple(each.name for each in channels))
-        for consumer in consumers:
-            consumer.stream = channels[0].name
-            self._dispatch.add(consumer)
-            self._at_end(subscription, partial(self._dispatch.remove, consumer))
-        self._want(subscription)
-        return subscription
 
     def _add_book(
         self, instrument: Instrument, callback: Callable[[ChainedBook], object]
@@ -206,24 +188,9 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
             self._resync(instrument, 0.0)
         return subscription
 
-    def _add_stats(
-        self, label: str, channels: tuple[Channel, ...], number: int, callback: StatsCallback
-    ) -> Subscription:
-        subscription = self._make(label, tuple(each.name for each in channels))
-        entries = self._stats.setdefault(number, [])
-        entry = (subscription, callback)
-        entries.append(entry)
-        self._at_end(subscription, lambda: entries.remove(entry))
-        self._want(subscription)
-        return subscription
-
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
-        subscription = self._make("height", (Channel(ChannelKind.HEIGHT).name,))
-        entry = (subscription, callback)
-        self._heights.append(entry)
-        self._at_end(subscription, lambda: self._heights.remove(entry))
-        self._want(subscription)
-        return subscription
+        channel = Channel(ChannelKind.HEIGHT)
+        return self._listen("height", (channel,), self._heights, None, callback)
 
     # ---- channels -----------------------------------------------------------------------------
 
@@ -328,15 +295,6 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
     def _on_typed_frame(self, name: str, channel: str, data: bytes) -> None:
         self._venue_event(name, data, channel)
 
-    def _on_stats(self, stats: MarketStats) -> None:
-        assert isinstance(stats.instrument, Instrument)
-        number = self._number(stats.instrument)
-        for _, callback in (*self._stats.get(number, ()), *self._stats.get(EVERY_SYMBOL, ())):
-            self._call(callback, stats)
-
     def _on_height(self, height: int, ts_event: int) -> None:
-        for _, callback in tuple(self._heights):
-            try:
-                callback(height, ts_event)
-            except Exception as error:  # noqa: BLE001 - reported; the others go on
-                self._callback_failed(error, -1, height)
+        for callback in self._heights.of(None):
+            self._call(callback, height, ts_event)

@@ -209,10 +209,13 @@ def iso_ns(value: object, name: str) -> int:
 
 
 def height_of(row: Row, name: str) -> int:
-    """Return a block height; DecodeError if there is none."""
+    """Return a block height; DecodeError if there is none, or it is none a chain has.
+
+    The venue's event ids have 32 bits for it; one that is not believed cannot end all orders.
+    """
     found = whole(row, name)
-    if found < 0:
-        raise DecodeError(f"{name} is negative")
+    if not 0 <= found < 1 << 32:
+        raise DecodeError(f"{name} is {found}, which is no height")
     return found
 
 

@@ -51,7 +51,7 @@ class Account(AccountClient):
         self.others: list[tuple[str, bytes]] = []
         super().__init__("DYDX", on_event=self.told.append, on_status=None, clock=SYSTEM_CLOCK)
         self.members = Members(ADDRESS, number, is_parent=is_parent)
-        self.store = store or OrderStore()
+        self.store = store if store is not None else OrderStore()
         self.heights = BlockHeights()
         self.feed = AccountFeed(
             self,

@@ -380,7 +380,6 @@ class Trading(ClientCore):
         return Command(Kind.CANCEL, Plan(TxType.CANCEL_ORDER, fields), subject=order)
 
 
-
 class _GroupEnd:
     """Tells the other orders of a group what became of their transaction."""
 

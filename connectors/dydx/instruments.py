@@ -60,7 +60,7 @@ _ORDER_TYPES = frozenset(
 )
 _TIMES_IN_FORCE = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC})
 # What an instrument is made of: a change of one of these makes it another one.
-_DEFINING = frozenset(
+DEFINING = frozenset(
     {
         "clobPairId",
         "ticker",
@@ -283,7 +283,7 @@ def parse_market(record: Mapping[str, Any]) -> Instrument:
         times_in_force=_TIMES_IN_FORCE,
         status=status_of(word),
         venue_status=word,
-        info={name: record[name] for name in record if name in _DEFINING},
+        info={name: record[name] for name in record if name in DEFINING},
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from .._speedups.dedup import BoundedDedup
 from .._speedups.events import EventHandler, EventKind, Router
 
-__all__ = ["Consumer", "Dispatch"]
+__all__ = ["EVERY_SYMBOL", "Consumer", "Dispatch"]
 
 Callback = Callable[[Any], object]
 
@@ -97,19 +97,19 @@ class Dispatch:
         self._newest: _Newest | None = None
 
     def add(self, consumer: Consumer) -> None:
-        """Begin to call a consumer."""
+        """Begin to call a consumer: once for each event, however often it was added."""
         self._consumers.setdefault((consumer.kind, consumer.number), []).append(consumer)
         self._rebuild_around(consumer.kind, consumer.number)
 
     def remove(self, consumer: Consumer) -> None:
-        """Stop calling a consumer; one that is not there is ignored."""
+        """Stop calling a consumer that was added as often as removed; others are ignored."""
         key = (consumer.kind, consumer.number)
-        others = [each for each in self._consumers.get(key, ()) if each is not consumer]
-        if others:
-            self._consumers[key] = others
-        else:
-            self._consumers.pop(key, None)
-        self._rebuild_around(*key)
+        consumers = self._consumers.get(key, [])
+        if consumer in consumers:
+            consumers.remove(consumer)
+            if not consumers:
+                del self._consumers[key]
+            self._rebuild_around(*key)
 
     def on_first(self, kind: EventKind, number: int, call: Callable[[], None]) -> None:
         """Call `call()` once, before the next event of that kind and symbol is delivered."""
@@ -147,9 +147,9 @@ class Dispatch:
                     self._rebuild(kind, each)
 
     def _rebuild(self, kind: EventKind, number: int) -> None:
-        consumers = list(self._consumers.get((kind, number), ()))
+        consumers = list(dict.fromkeys(self._consumers.get((kind, number), ())))
         if number != EVERY_SYMBOL and (consumers or (kind, number) in self._firsts):
-            consumers += self._consumers.get((kind, EVERY_SYMBOL), ())
+            consumers += dict.fromkeys(self._consumers.get((kind, EVERY_SYMBOL), ()))
         target = self._target(consumers, kind)
         if self._newest is not None and target is not None:
             target = self._newest.filter(kind, self._plain(target))

@@ -20,6 +20,7 @@ __all__ = ["SIMULATORS", "WATCHABLE", "main"]
 
 SIMULATORS = {
     "binance": "connectors.sim.binance.main",
+    "dydx": "connectors.sim.dydx.main",
     "hyperliquid": "connectors.sim.hyperliquid.main",
     "ibkr": "connectors.sim.ibkr.main",
     "lighter": "connectors.sim.lighter.main",

@@ -49,7 +49,15 @@ from .fills import FillKey, SeenFills
 from .identity import OrderRegistry, Shape, TrackedOrder
 from .lifecycle import Doubt, OrderState
 
-__all__ = ["DispatchRules", "OrderDispatch", "OrderRow", "Outcome", "Report", "is_older"]
+__all__ = [
+    "DispatchRules",
+    "OrderDispatch",
+    "OrderRow",
+    "Outcome",
+    "Report",
+    "is_older",
+    "trade_of_order",
+]
 
 _log = logging.getLogger("connectors.execution.dispatch")
 
@@ -102,6 +110,11 @@ def is_older(sequence: tuple[int, ...], than: tuple[int, ...]) -> bool:
 
 def _trade_id(report: FillReport) -> FillKey:
     return report.trade_id
+
+
+def trade_of_order(report: FillReport) -> FillKey:
+    """Return what makes a fill one fill where both orders of a trade may be of one account."""
+    return report.trade_id, report.venue_order_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +175,7 @@ class OrderDispatch:
     ----------
     direct : DirectFills or None
         The compiled way of fills about which there is nothing to decide; what it refuses goes to
-        `fill`. None where the rules have their own `fill_key`.
+        `fill`. None where the rules have a `fill_key` of their own.
     stale_rows, contradictions, callback_errors :
         Counters that only grow. A contradiction is a row or refusal that cannot be true
         together with what was said before, such as life in an order that was refused.
@@ -190,7 +203,7 @@ class OrderDispatch:
         self._wall_ns = wall_ns
         self._fill_key = self.rules.fill_key
         self._missing: dict[str, TrackedOrder] = {}
-        self.direct = self._make_direct() if self._fill_key is _trade_id else None
+        self.direct = self._make_direct()
         self.stale_rows = 0
         self.contradictions = 0
         self.callback_errors = 0
@@ -256,7 +269,9 @@ class OrderDispatch:
         """Return the table of client order ids whose fills need more than this class does."""
         return None
 
-    def _make_direct(self) -> DirectFills:
+    def _make_direct(self) -> DirectFills | None:
+        if self._fill_key not in (_trade_id, trade_of_order):
+            return None
         by_key, by_venue_id = self.registry.tables
         return DirectFills(
             by_key,
@@ -267,6 +282,7 @@ class OrderDispatch:
             on_error=self._report_error,
             end=self._end_filled,
             aside=self._go_the_long_way(),
+            with_order=self._fill_key is trade_of_order,
         )
 
     # -- what the client knows about its commands ---------------------------------------

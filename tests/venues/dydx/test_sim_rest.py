@@ -8,11 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from patience import until
 from venues.dydx.sim_rig import ADDRESS, HEIGHT, START_MS, Rig, in_loop
 
 from connectors.sim.dydx.rest import Mistake
 from connectors.sim.dydx.server import Simulator, start
+from patience import until
 
 BTC = "BTC-USD"
 ME = {"address": ADDRESS, "subaccountNumber": "0"}

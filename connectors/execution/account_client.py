@@ -11,6 +11,9 @@ a trade           `FillReport`, once                                     nowhere
 a position        `PositionStatusReport`, flat ones included             `positions`
 balances          `AccountState`                                         `balances`
 money moved       `Transfer`, once                                       nowhere
+a trade's         `FillCorrection`                                       nowhere
+correction
+profit and loss   `AccountPnl`                                           the venue's client
 ================  =====================================================  =======================
 """
 

@@ -13,13 +13,12 @@ import logging
 from abc import abstractmethod
 from typing import Protocol
 
-from ..model.accounts import AccountState, Transfer
 from ..model.ids import AccountId, InstrumentId, VenueOrderId
 from ..model.reports import FillReport, MassStatus, OrderStatusReport, PositionStatusReport
 from ..net.clock import Clock, to_ns
 from .connecting import Connectable
 from .reconcile import gather_mass_status
-from .telling import OnEvent, OnStatus, Teller
+from .telling import Event, OnEvent, OnStatus, Teller
 
 __all__ = ["AccountQueries", "ReportingClient"]
 
@@ -98,10 +97,7 @@ class ReportingClient(Connectable):
         self._log.warning("venue=%s %s (code=%s)", self._venue, message, code)
         self._teller.problem(message, code, error, where="private")
 
-    def deliver(
-        self,
-        report: OrderStatusReport | FillReport | PositionStatusReport | AccountState | Transfer,
-    ) -> None:
+    def deliver(self, report: Event) -> None:
         """Hand a report to the caller."""
         self._teller.report(report)
 

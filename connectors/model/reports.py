@@ -21,7 +21,13 @@ from .enums import (
 )
 from .ids import AccountId, ClientOrderId, InstrumentId, TradeId, VenueOrderId
 
-__all__ = ["FillReport", "MassStatus", "OrderStatusReport", "PositionStatusReport"]
+__all__ = [
+    "FillCorrection",
+    "FillReport",
+    "MassStatus",
+    "OrderStatusReport",
+    "PositionStatusReport",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,18 @@ class FillReport:
     ts_event: int
     ts_init: int
     account_id: AccountId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillCorrection:
+    """A trade that was reported, as it stands now; no second trade.
+
+    `fill` has the trade id of the first report. With `is_replaced` the venue changed its size or
+    price; else something became known, such as the commission.
+    """
+
+    fill: FillReport
+    is_replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -300,7 +300,7 @@ class Rest:
                 ):
                     continue
                 rows.append({**row, "subaccountNumber": account.number})
-        newest = given.get("returnLatestOrders", "true") == "true"
+        newest = given.get("returnLatestOrders", "true").lower() == "true"
         rows.sort(key=_age, reverse=newest)
         return rows[: _whole(given, "limit", MOST, 1, MOST)]
 

@@ -17,12 +17,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .account_client import AccountClient
     from .config import Config, Endpoints, Environment
     from .credential import Credential
 
-__all__ = ["Config", "Credential", "Endpoints", "Environment"]
+__all__ = ["AccountClient", "Config", "Credential", "Endpoints", "Environment"]
 
 _HOMES = {
+    "account_client": ("AccountClient",),
     "config": ("Config", "Endpoints", "Environment"),
     "credential": ("Credential",),
 }

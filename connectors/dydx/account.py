@@ -381,6 +381,11 @@ class AccountFeed:
         """How many rows could not be read."""
         return self._reader.bad_rows
 
+    @property
+    def bad_rows(self) -> int:
+        """How many rows could not be read."""
+        return self._reader.bad_rows
+
     def _unknown(self, name: str, value: Any) -> None:
         self.unknown_members += 1
         self._sink.venue_event(name, orjson.dumps(value))

@@ -276,4 +276,3 @@ class AccountClient(account_client.AccountClient):
                 stream="account",
             )
         )
-

@@ -90,4 +90,3 @@ class Queries:
                 and within(report.ts_event, start_ns, end_ns)
             ),
         )
-

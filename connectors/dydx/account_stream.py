@@ -125,7 +125,7 @@ class AccountStream(GatedStream):
         self._settled.clear()
 
     async def _establish(self, epoch: int, *, is_reconnect: bool) -> None:
-        """Tell the owner when both topics have spoken; replace a connection on which they do not."""
+        """Tell the owner when both topics have spoken; where they do not, connect anew."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._settled.wait()

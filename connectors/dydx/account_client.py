@@ -209,10 +209,6 @@ class AccountClient(account_client.AccountClient):
             if rest is not None:
                 await rest.close()
 
-    def _wipe(self) -> None:
-        if self.config.credential is not None:
-            self.config.credential.close()
-
     def _queries(self) -> Queries:
         if self._rest is None:
             raise ClientError("not connected to the venue")

@@ -105,9 +105,9 @@ class Markets:
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Any]] = {}
 
-    def load(self, body: Mapping[str, Any]) -> None:
-        """Take all markets of a perpetualMarkets answer."""
-        for _ in self._snapshot(body.get("markets")):
+    def load(self, markets: Mapping[str, Any]) -> None:
+        """Take the records of all markets, by ticker."""
+        for _ in self._snapshot(markets):
             pass
 
     def apply(self, contents: Mapping[str, Any]) -> Iterator[MarketChange]:
@@ -201,7 +201,11 @@ def read_stats(instrument: Instrument, record: Mapping[str, Any], ts_init: int) 
 
 
 def read_bar(
-    instrument: InstrumentBase, candle: Mapping[str, Any], interval_s: int, ts_init: int
+    instrument: InstrumentBase,
+    candle: Mapping[str, Any],
+    interval_s: int,
+    ts_init: int,
+    flags: int = 0,
 ) -> Bar:
     """Return a candle as a bar; it has no word on whether it is closed.
 
@@ -210,7 +214,6 @@ def read_bar(
     """
     prices = [_needed(candle, name) for name in _PRICES]
     volume = _needed(candle, "baseTokenVolume")
-    flags = 0
     try:
         ticks = [instrument.price_scale.to_ticks(price) for price in prices]
         lots = instrument.size_scale.to_ticks(volume)
@@ -218,7 +221,7 @@ def read_bar(
         instrument = _finer(instrument, prices, volume)
         ticks = [instrument.price_scale.to_ticks(price) for price in prices]
         lots = instrument.size_scale.to_ticks(volume)
-        flags = EventFlag.OFF_SCALE
+        flags |= EventFlag.OFF_SCALE
     opened = utc_ns(candle.get("startedAt"))
     trades = _number(candle, "trades")
     return Bar(

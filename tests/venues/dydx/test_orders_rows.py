@@ -149,7 +149,7 @@ def test_dx_o_05_trades_a_row_speaks_of_and_nobody_brought_are_missing(account: 
     account.feed.orders([filled_row("0.01")])
     state = account.store.get(ORDER)
     assert [state.filled, state.missing] == decimals("0.01", "0.01")
-    account.feed.fills([trade()], since_height=HEIGHT)
+    account.answered(trade())
     assert [state.filled, state.missing] == decimals("0.01", "0")
 
 
@@ -157,7 +157,7 @@ def test_dx_o_06_a_trade_counts_once_whatever_brings_it(account: Account) -> Non
     row = trade()
     account.message(orders=[placed()])
     account.message(HEIGHT + 1, fills=[row], orders=[filled_row("0.01")])
-    account.feed.fills([{**row, "market": row["ticker"]}, row], since_height=0)
+    account.answered({**row, "market": row["ticker"]}, row, since_height=0)
     account.message(HEIGHT + 1, fills=[row])
     assert len(account.trades()) == 1
     assert account.store.get(ORDER).fill_sum == decimals("0.01")[0]

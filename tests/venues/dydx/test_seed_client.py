@@ -453,7 +453,7 @@ def test_dx_s_26_disconnect_ends_a_connect_that_is_under_way(run):
         async with IndexerStub() as stub:
             client = public(stub.url)
             connecting = asyncio.create_task(client.connect())
-            while client._shared.opening is None:
+            while client._shared.opening is None:  # noqa: ASYNC110 - for some turns of the loop
                 await asyncio.sleep(0)
             await client.disconnect()
             with contextlib.suppress(errors.SocketTransportError):

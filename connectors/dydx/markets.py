@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -16,6 +15,7 @@ from .._speedups.ticks import TickScale
 from ..errors import DecodeError, PrecisionError
 from ..model import Bar, Instrument, MarkPrice
 from .instruments import DEFINING, merge_record
+from .rows import iso_ns
 
 __all__ = [
     "MarketChange",
@@ -26,13 +26,10 @@ __all__ = [
     "read_height",
     "read_mark_price",
     "read_stats",
-    "utc_ns",
 ]
 
 NS_PER_S = 1_000_000_000
 FUNDING_NS = 3_600 * NS_PER_S
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -171,7 +168,7 @@ def read_mark_price(
     if price is None:
         return None
     at = record.get("effectiveAt")
-    ts_event = ts_init if at is None else utc_ns(at)
+    ts_event = ts_init if at is None else iso_ns(at, "effectiveAt")
     return MarkPrice(
         instrument,
         mark=price,
@@ -188,7 +185,7 @@ def read_stats(instrument: Instrument, record: Mapping[str, Any], ts_init: int) 
     at, trades = record.get("effectiveAt"), _number(record, "trades24H")
     return MarketStats(
         instrument=instrument,
-        ts_event=ts_init if at is None else utc_ns(at),
+        ts_event=ts_init if at is None else iso_ns(at, "effectiveAt"),
         ts_init=ts_init,
         oracle_price=_number(record, "oraclePrice"),
         funding_rate=_number(record, "nextFundingRate"),
@@ -222,7 +219,7 @@ def read_bar(
         ticks = [instrument.price_scale.to_ticks(price) for price in prices]
         lots = instrument.size_scale.to_ticks(volume)
         flags |= EventFlag.OFF_SCALE
-    opened = utc_ns(candle.get("startedAt"))
+    opened = iso_ns(candle.get("startedAt"), "startedAt")
     trades = _number(candle, "trades")
     return Bar(
         instrument,
@@ -262,18 +259,7 @@ def read_height(contents: Mapping[str, Any]) -> tuple[int, int]:
     text = str(value)
     if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
         raise DecodeError(f"height is {value!r}")
-    return int(text), utc_ns(contents.get("time"))
-
-
-def utc_ns(value: object) -> int:
-    """Return a time such as `2025-12-08T16:12:00.000Z` in ns since the epoch."""
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise DecodeError(f"{value!r} is no time") from None
-    if at.tzinfo is None:
-        raise DecodeError(f"{value!r} is a time of an unknown zone")
-    return (at - _EPOCH) // _MICROSECOND * 1_000
+    return int(text), iso_ns(contents.get("time"), "time")
 
 
 def _needed(record: Mapping[str, Any], name: str) -> Decimal:

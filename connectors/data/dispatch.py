@@ -111,6 +111,16 @@ class Dispatch:
                 del self._consumers[key]
             self._rebuild_around(*key)
 
+    def deliver(self, kind: EventKind, number: int, event: Any) -> None:
+        """Deliver an event that no decoder made, as if one had."""
+        target = self.router.routed(kind, number)
+        if target is None:
+            return
+        try:
+            self._plain(target)(event)
+        except Exception as error:  # noqa: BLE001 - reported, as the router does
+            self._on_error(error, kind, event)
+
     def on_first(self, kind: EventKind, number: int, call: Callable[[], None]) -> None:
         """Call `call()` once, before the next event of that kind and symbol is delivered."""
         self._firsts[kind, number] = call

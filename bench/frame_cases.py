@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from connectors._speedups.events import EventKind, Router
 __all__ = ["TYPED", "loop", "others", "router_to"]
 
 TYPED = "msgspec typed, text"
+NUMBER = re.compile(r"-?\d+\.\d+")
 
 
 def router_to(number: int, callback: Callable[[Any], object]) -> Router:
@@ -26,14 +28,19 @@ def router_to(number: int, callback: Callable[[Any], object]) -> Router:
     return router
 
 
-def others(inputs: list[bytes]) -> list[Case]:
-    """Return the cases of the libraries ours is compared with, on the same frames."""
+def others(inputs: list[bytes], shape: Callable[[Any], Any] | None = None) -> list[Case]:
+    """Return the cases of the libraries ours is compared with, on the same frames.
+
+    `shape(number)` gives msgspec's type of a frame, by the type that decimal texts are to have;
+    without it that of the first frame.
+    """
     import msgspec  # not for those who only count our own instructions
 
     sample = orjson.loads(inputs[0])
     found = []
     for name, number in ((TYPED, str), ("msgspec typed, Decimal", Decimal)):
-        typed = msgspec.json.Decoder(_struct(sample, number)).decode
+        type_ = shape(number) if shape is not None else _struct(sample, number)
+        typed = msgspec.json.Decoder(type_).decode
         found.append(Case(name, _hand_over(typed, inputs), len(inputs)))
     found.append(Case("orjson", _hand_over(orjson.loads, inputs), len(inputs), note="a dict"))
     return found
@@ -52,7 +59,7 @@ def _struct(sample: Any, number: Any, name: str = "Frame") -> Any:
 
         members = [(key, _struct(value, number, name + key)) for key, value in sample.items()]
         return msgspec.defstruct(name, members, gc=False)
-    if isinstance(sample, str) and "." in sample:
+    if isinstance(sample, str) and NUMBER.fullmatch(sample):
         return number
     return type(sample)
 

@@ -51,6 +51,33 @@ static inline const uint8_t *tw_level_slow(const uint8_t *p, const uint8_t *end,
     return more ? NULL : next;
 }
 
+#if TW_SWAR
+/* The usual level, ["p","s"], without blanks: numbers by the word, punctuation by hand. Returns the
+ * place behind its bracket, NULL where it is anything else. 64 readable bytes are enough for both
+ * numbers and what is read behind them. */
+static inline __attribute__((always_inline)) const uint8_t *
+tw_level_quick(const uint8_t *p, const tw_scale *price, const tw_scale *size, int64_t *price_out,
+               int64_t *size_out) {
+    uint64_t x, y;
+    int32_t x_frac, y_frac;
+    if (TW_UNLIKELY(p[1] != '"'))
+        return NULL;
+    unsigned n = tw_quick_decimal(p + 2, '"', &x, &x_frac);
+    const uint8_t *q = p + 2 + n;
+    if (TW_UNLIKELY(!n || q[1] != ',' || q[2] != '"'))
+        return NULL;
+    n = tw_quick_decimal(q + 3, '"', &y, &y_frac);
+    q += 3 + n;
+    if (TW_UNLIKELY(!n || q[1] != ']'))
+        return NULL;
+    tw_fixed price_text = {(int64_t)x, x_frac}, size_text = {(int64_t)y, y_frac};
+    if (TW_UNLIKELY(tw_to_scale(price_text, price, TW_OFF_PRICE, price_out) ||
+                    tw_to_scale(size_text, size, TW_OFF_SIZE, size_out)))
+        return NULL;
+    return q + 2;
+}
+#endif
+
 /* p stands on the opening bracket. Replaces what `levels` held. */
 static inline const uint8_t *tw_levels_parse(const uint8_t *p, const uint8_t *end, const tw_scale *price,
                                       const tw_scale *size, tw_levels *levels, tw_err *err) {
@@ -73,30 +100,17 @@ static inline const uint8_t *tw_levels_parse(const uint8_t *p, const uint8_t *en
         const uint8_t *start = p + 1;
 #if TW_SWAR
         ptrdiff_t i = levels->count;
-        /* The usual level, ["p","s"], without blanks: numbers by the word, punctuation by hand.
-         * 64 readable bytes are enough for both numbers and what is read behind them. */
-        if (TW_LIKELY(end - p > 64 && p[1] == '"')) {
-            uint64_t x, y;
-            int32_t x_frac, y_frac;
-            unsigned n = tw_quick_decimal(p + 2, '"', &x, &x_frac);
-            const uint8_t *q = p + 2 + n;
-            if (TW_LIKELY(n && q[1] == ',' && q[2] == '"')) {
-                n = tw_quick_decimal(q + 3, '"', &y, &y_frac);
-                q += 3 + n;
-                if (TW_LIKELY(n && q[1] == ']')) {
-                    tw_fixed price_text = {(int64_t)x, x_frac}, size_text = {(int64_t)y, y_frac};
-                    if (TW_LIKELY(
-                            !tw_to_scale(price_text, price, TW_OFF_PRICE, &levels->prices[i]) &&
-                            !tw_to_scale(size_text, size, TW_OFF_SIZE, &levels->sizes[i]))) {
-                        levels->count++;
-                        if (TW_LIKELY(q[2] == ',' && q[3] == '[')) {
-                            p = q + 3;
-                            continue;
-                        }
-                        p = q + 2;
-                        goto next_level;
-                    }
+        if (TW_LIKELY(end - p > 64)) {
+            const uint8_t *q =
+                tw_level_quick(p, price, size, &levels->prices[i], &levels->sizes[i]);
+            if (TW_LIKELY(q)) {
+                levels->count++;
+                if (TW_LIKELY(q[0] == ',' && q[1] == '[')) {
+                    p = q + 1;
+                    continue;
                 }
+                p = q;
+                goto next_level;
             }
         }
 #endif

@@ -40,7 +40,7 @@ from .dispatch import EVERY_SYMBOL, Consumer, Dispatch
 from .feeds import check_callback
 from .market_client import HasEnvironment, Listeners, MarketClient, Rest
 
-__all__ = ["ChannelClient", "EmptySideCallback"]
+__all__ = ["ChannelClient", "EmptySideCallback", "NamedChannel"]
 
 log = logging.getLogger("connectors.data")
 

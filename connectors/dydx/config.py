@@ -7,11 +7,12 @@ this is 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from ..errors import ConfigError
+from ..settings import Settings, member
 from .address import check_address
 from .credential import Credential, wallet_address_from_env
 
@@ -72,7 +73,7 @@ _HIGHEST_SUBACCOUNT = 128_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the dYdX clients.
 
     Attributes
@@ -135,17 +136,11 @@ class Config:
     proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "environment", Environment(self.environment))
-        except ValueError:
-            known = ", ".join(Environment)
-            raise ConfigError(f"unknown environment {self.environment!r}: one of {known}") from None
+        self._take_text(environment=Environment)
         object.__setattr__(self, "batched", frozenset(self.batched))
         for name in ("max_ws_connections", "per_channel_limit"):
             object.__setattr__(self, name, max(getattr(self, name), 1))  # DX-N-01
-        for name in _POSITIVE:
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be greater than 0")
+        self._require_positive(*_POSITIVE)
         if self.heartbeat_s is not None and self.heartbeat_s < 1:
             raise ConfigError("heartbeat_s must be at least 1 second, or None")
         if not 0 < self.reconnect_min_s <= self.reconnect_max_s:
@@ -171,12 +166,13 @@ class Config:
         `DYDX_TESTNET_PRIVATE_KEY` and `DYDX_TESTNET_WALLET_ADDRESS`. `settings` are further fields
         of `Config`; those given here win.
         """
-        test = Environment(environment).is_test
+        network = member(Environment, environment, "environment")
+        test = network.is_test
         if settings.get("credential") is None:
             settings["credential"] = Credential.from_env(testnet=test, env=env)
         if settings["credential"] is None and settings.get("address") is None:
             settings["address"] = wallet_address_from_env(testnet=test, env=env)
-        return cls(environment=Environment(environment), **settings)
+        return cls(environment=network, **settings)
 
     @classmethod
     def sim(cls, http_url: str, **settings: Any) -> Config:
@@ -187,10 +183,6 @@ class Config:
         base = http_url.rstrip("/")
         settings.setdefault("environment", Environment.TESTNET)
         return cls(rest_url=base, ws_url=base.replace("http", "ws", 1) + "/v4/ws", **settings)
-
-    def with_changes(self, **changes: Any) -> Config:
-        """Return a copy with some settings changed."""
-        return replace(self, **changes)
 
     @property
     def endpoints(self) -> Endpoints:

@@ -12,6 +12,8 @@
 `lookups`         what has to be asked for, and when
 `reconcile`       snapshots and reports against what we believe
 `reporting`       what every client of an account shares: callbacks, and what can be asked for
+`client`          what a client that trades shares: the parts of its connection, its needs
+`order_entry`     the commands about orders, checked and registered before they are sent
 `account_client`  what a client that only looks holds: orders, positions, balances
 ================  =========================================================================
 """

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from .._speedups.events import Quote
-from ..errors import ClientError
+from ..errors import ClientError, ConfigError, ConnectorError
 from ..model._numbers import Number
 from ..model.enums import Side
 from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
 from ..model.instruments import Instrument
+from ..net.attempts import AttemptBudget
 from ..net.clock import Clock
+from ..net.tasks import OwnedTasks
 from .commands import find_or_stand_in
+from .dispatch import OrderDispatch
 from .identity import OrderRegistry, TrackedOrder
 from .markets import Markets
 from .planning import Denial
+from .private import GatedStream
 from .quotes import BestPrices
+from .recovery import LookupRunner
 from .reporting import AccountQueries, ReportingClient
+from .sending import SenderBase
 from .telling import OnEvent, OnStatus
 
 __all__ = ["AccountQueries", "TradingClient"]
 
+CLOSE_TIMEOUT_S = 2.0
+
+T = TypeVar("T")
+
+
+class Rest(Protocol):
+    """What a client closes with its connection."""
+
+    async def close(self) -> None: ...
+
 
 class TradingClient(ReportingClient):
     """The venue-independent half of an execution client.
+
+    `_open` makes the parts of a connection, and `_teardown` closes those that are there.
 
     Parameters
     ----------
@@ -36,7 +56,20 @@ class TradingClient(ReportingClient):
         None: nothing can be signed.
     owns_signer : bool
         Whether `close` closes it.
+    attempts : AttemptBudget or None
+        Of connections.
     """
+
+    NAME: ClassVar[str] = ""  # of the venue, in texts
+    NEEDS: ClassVar[str] = ""  # settings without which nothing can be signed
+
+    markets: Markets[Any]
+    dispatch: OrderDispatch
+    _tasks: OwnedTasks | None
+    _rest: Rest | None
+    _sender: SenderBase[Any] | None
+    _stream: GatedStream | None
+    _recovery: LookupRunner | None
 
     def __init__(
         self,
@@ -47,8 +80,12 @@ class TradingClient(ReportingClient):
         clock: Clock,
         signer: object | None,
         owns_signer: bool,
+        attempts: AttemptBudget | None = None,
     ) -> None:
         super().__init__(venue, on_event=on_event, on_status=on_status, clock=clock)
+        self._tasks = self._rest = self._sender = self._stream = self._recovery = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._attempts = attempts
         self._closable = signer if owns_signer else None
         self._can_sign = signer is not None
         self._prices = BestPrices()
@@ -56,7 +93,12 @@ class TradingClient(ReportingClient):
 
     # -- what a venue says -------------------------------------------------------------
 
-    markets: Markets[Any]
+    @abstractmethod
+    async def _load_markets(self) -> None:
+        """Read the definitions of the markets; ConnectorError if the venue does not give them."""
+
+    def _parted(self) -> None:
+        """Forget the parts of the connection: they are closed, but for stream and REST."""
 
     # -- looking -----------------------------------------------------------------------
 
@@ -64,6 +106,51 @@ class TradingClient(ReportingClient):
     def has_credentials(self) -> bool:
         """Whether orders can be signed at all."""
         return self._can_sign
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether `connect` has succeeded and the private connection is up."""
+        stream = self._stream
+        return self._connected and stream is not None and stream.session.is_connected
+
+    # -- what a command needs ----------------------------------------------------------
+
+    def _check(self) -> None:
+        if not self._can_sign:
+            raise ConfigError(
+                f"{self.NAME} execution requires credentials: set {self.NEEDS} in the config or "
+                "the environment"
+            )
+
+    def _need_credentials(self, what: str) -> None:
+        if not self._can_sign:
+            raise ConfigError(
+                f"cannot {what} without credentials: set {self.NEEDS} in the config or the "
+                "environment"
+            )
+
+    @staticmethod
+    def _need(part: T | None) -> T:
+        """Return a part of the connection; ClientError where there is none."""
+        if part is None:
+            raise ClientError("not connected to the venue")
+        return part
+
+    # -- markets -----------------------------------------------------------------------
+
+    def _refresh_markets(self) -> None:
+        """Read the definitions again, once for all rows that name new markets meanwhile."""
+        if self._tasks is not None and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = self._tasks.spawn(self._load_until_known(), "markets")
+
+    async def _load_until_known(self) -> None:
+        while True:
+            await asyncio.sleep(self.markets.refresh_in_s())
+            try:
+                await self._load_markets()
+                return
+            except ConnectorError as error:
+                self.on_problem(f"market definitions not read yet: {error}", None, error)
 
     # -- what is known -----------------------------------------------------------------
 
@@ -110,6 +197,27 @@ class TradingClient(ReportingClient):
         return instrument
 
     # -- the end -----------------------------------------------------------------------
+
+    async def _teardown(self, why: str) -> None:
+        self._connected = False
+        stream, self._stream = self._stream, None
+        sender, self._sender = self._sender, None
+        recovery, self._recovery = self._recovery, None
+        tasks, self._tasks = self._tasks, None
+        rest, self._rest = self._rest, None
+        try:
+            if recovery is not None:
+                recovery.close()
+            if sender is not None:
+                sender.close(why)  # what is unknown now is looked up after the next connect
+            if tasks is not None:
+                await tasks.close(timeout_s=CLOSE_TIMEOUT_S)  # a request under way: the same
+        finally:
+            self._parted()
+            if stream is not None:
+                await stream.close()
+            if rest is not None:
+                await rest.close()
 
     def _wipe(self) -> None:
         close = getattr(self._closable, "close", None)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventFlag, EventKind
 from .._speedups.lighter import MarketStats
-from ..data.client import ChannelClient, EmptySideCallback
+from ..data.client import EmptySideCallback
 from ..data.dispatch import EVERY_SYMBOL
 from ..data.feeds import check_callback, iterate
 from ..data.market import book_snapshot, index_price_of
+from ..data.resync_client import ResyncClient
 from ..data.trades import NewTrades
 from ..errors import ClientError, Unsupported
 from ..model import (
@@ -38,7 +39,7 @@ __all__ = ["MarketFeeds"]
 StatsCallback = Callable[[MarketStats], object]
 
 
-class MarketFeeds(ChannelClient[PublicStream]):
+class MarketFeeds(ResyncClient[PublicStream]):
     """The subscriptions and iterations of `DataClient`.
 
     Callbacks are plain functions, called on the socket's stack before the next message is read.
@@ -52,18 +53,6 @@ class MarketFeeds(ChannelClient[PublicStream]):
     """
 
     # ---- what the client provides -------------------------------------------------------------
-
-    @abstractmethod
-    def _add_book(
-        self, instrument: Instrument, callback: Callable[[ChainedBook], object]
-    ) -> Subscription:
-        """Begin to keep a book."""
-
-    @abstractmethod
-    def _add_deltas(
-        self, instrument: Instrument, callback: Callable[[BookUpdate], object]
-    ) -> Subscription:
-        """Begin to deliver a book's updates, a snapshot first."""
 
     @abstractmethod
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import wire
+from .control import topic_of
 from .market import Code
 
 __all__ = ["INTERVALS", "LEVEL_1", "Channel", "Interval"]
@@ -56,7 +57,7 @@ class Channel:
     @classmethod
     def depth(cls, account: str, line: str, exchange: str | None = None) -> Channel:
         """Return the channel of a price ladder, of which an account has one (W-21)."""
-        return cls(f"sbd+{account}+{line}" + (f"+{exchange}" if exchange else ""))
+        return cls(wire.depth(account, int(line), exchange))
 
     @classmethod
     def orders(cls) -> Channel:
@@ -66,7 +67,7 @@ class Channel:
     @classmethod
     def trades(cls, days: int = 1) -> Channel:
         """Return the channel of executions; after a gap it brings those of `days` (W-42)."""
-        return cls(f'str+{{"realtimeUpdatesOnly":true,"days":{days}}}')
+        return cls(wire.trades(days=days))
 
     @classmethod
     def pnl(cls) -> Channel:
@@ -76,17 +77,17 @@ class Channel:
     @classmethod
     def summary(cls, account: str) -> Channel:
         """Return the channel of an account's summary."""
-        return cls(f"ssd+{account}+{{}}")
+        return cls(wire.summary(account))
 
     @classmethod
     def ledger(cls, account: str) -> Channel:
         """Return the channel of an account's ledger."""
-        return cls(f"sld+{account}+{{}}")
+        return cls(wire.ledger(account))
 
     @property
     def topic(self) -> str:
         """The topic of its frames: without the arguments."""
-        return self.name.partition("+{")[0]
+        return topic_of(self.name)
 
     @property
     def line(self) -> str:

@@ -1,9 +1,9 @@
 """`connectors demo`: stream and trade on the simulators, break what can break, check everything.
 
-First market data of Binance Futures, then trading on Lighter (`demo_trading`). Each simulator runs
-in a process of its own. Nothing here is staged: the client does not know which connection will be
-reset nor which updates will be withheld, and what it shows at the end is held against the
-simulator's own books and accounts. The exit status is 0 only if all of it is true.
+First market data of Binance Futures, then trading on Lighter and Hyperliquid (`demo_trading`). Each
+simulator runs in a process of its own. Nothing here is staged: the client does not know which
+connection will be reset nor which updates will be withheld, and what it shows at the end is held
+against the simulator's own books and accounts. The exit status is 0 only if all of it is true.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,13 +37,15 @@ from ..model import (
 from .demo_checks import (
     BookComparison,
     Check,
+    Story,
     TradeRun,
     compare_books,
     compare_frames,
     messages_of,
     top_of_book,
 )
-from .demo_trading import TradingDemo
+from .demo_trading import TradingDemo, picture_of
+from .demo_venues import HyperliquidVenue, LighterVenue
 from .latency import Latencies, microseconds
 from .screen import Picture, Screen, open_screen
 from .simulator import SimulatorAdmin, SimulatorProcess, sim_config
@@ -50,6 +53,7 @@ from .simulator import SimulatorAdmin, SimulatorProcess, sim_config
 __all__ = ["run_demo"]
 
 RATE_PER_S = 2_500
+TRADE_RATE_PER_S = 100
 BOOK_LEVELS = 40
 SNAPSHOT_LEVELS = 100  # a snapshot of so many costs a weight of 5: 300 of them fit into a minute
 READY_S = 15.0
@@ -126,7 +130,7 @@ class Demo:
         self.admin = admin
         self.screen = screen
         self.seen = Seen()
-        self.notes: list[str] = []
+        self.story = Story()
         self.checks: list[Check] = []
         self.figures = Figures()
         self.reconnects: list[Reconnected] = []
@@ -134,7 +138,6 @@ class Demo:
         self.trouble: list[StatusEvent] = []
         self.losses = 0
         self.instruments: list[str] = []
-        self._began = time.monotonic()
         self.client = binance.DataClient(
             sim_config(http_url, "usdm", book_depth=SNAPSHOT_LEVELS), on_status=self.on_status
         )
@@ -144,25 +147,24 @@ class Demo:
     def on_status(self, event: StatusEvent) -> None:
         if isinstance(event, Reconnected):
             self.reconnects.append(event)
-            self.note(f"{event.connection} is back, {len(event.streams)} streams asked for again")
+            self.story.tell(
+                f"{event.connection} is back, {len(event.streams)} streams asked for again"
+            )
         elif isinstance(event, BookGap):
             self.gaps.append(event)
-            self.note(
+            self.story.tell(
                 f"{event.instrument_id}: gap, update {event.expected_seq} expected, "
                 f"{event.got_seq} came; the book is invalid until it is repaired"
             )
         elif isinstance(event, ConnectionStatus):
             if event.state is ConnectionState.RECONNECTING:
                 self.losses += 1
-                self.note(f"{event.connection} lost: {event.reason or 'reset'}")
+                self.story.tell(f"{event.connection} lost: {event.reason or 'reset'}")
         elif isinstance(event, BookStatus):
             if event.state is BookState.FAILED:
                 self.trouble.append(event)
         elif isinstance(event, DataDropped | ErrorEvent | StreamSilent):
             self.trouble.append(event)
-
-    def note(self, text: str) -> None:
-        self.notes.append(f"{time.monotonic() - self._began:5.1f} s  {text}")
 
     # ---- the story ----------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class Demo:
         await self.until(lambda: all(s.is_active for s in subscriptions), READY_S, "subscriptions")
         await self.until(lambda: self.live_books() == len(self.instruments), READY_S, "live books")
         connections = sum(pool.connection_count for pool in self.client.pools)
-        self.note(
+        self.story.tell(
             f"{len(subscriptions)} streams of {len(self.instruments)} instruments "
             f"on {connections} connections, every book live"
         )
@@ -211,7 +213,9 @@ class Demo:
         victim = next(c for c in opened if c["route"] == "public")
         began = time.monotonic()
         done = await self.admin.post("fault", fault="drop", mode="reset", connection=victim["id"])
-        self.note(f"the simulator resets a connection with {len(victim['subscriptions'])} streams")
+        self.story.tell(
+            f"the simulator resets a connection with {len(victim['subscriptions'])} streams"
+        )
 
         def recovered() -> bool:
             return bool(self.reconnects) and self.live_books() == len(self.instruments)
@@ -245,11 +249,11 @@ class Demo:
         await self.admin.post(
             "fault", fault="sequence", action="skip", symbol=symbol, count=WITHHELD
         )
-        self.note(f"the simulator withholds {WITHHELD} depth updates of {name}")
+        self.story.tell(f"the simulator withholds {WITHHELD} depth updates of {name}")
         noticed = await self.until(lambda: bool(self.gaps), FAULT_S)
         repaired = await self.until(lambda: self.client.book(name) is not None, FAULT_S)
         took_s = time.monotonic() - began
-        self.note(f"{name}: repaired")
+        self.story.tell(f"{name}: repaired")
         right_one = [gap.instrument_id for gap in self.gaps] == [name]
         self.check(
             "a gap in the depth updates was noticed and repaired",
@@ -262,7 +266,7 @@ class Demo:
         """Still the market and hold everything against the simulator."""
         self.figures.total_messages = self.messages()
         update_ids = (await self.admin.post("pause"))["update_ids"]
-        self.note("the simulator pauses its market: comparing every level of every book")
+        self.story.tell("the simulator pauses its market: comparing every level of every book")
         client = self.client
         symbols = {name: client.instrument(name).symbol for name in self.instruments}
 
@@ -369,7 +373,7 @@ class Demo:
             title=f"Binance Futures simulator, {count} instruments: {state}",
             headings=HEADINGS,
             rows=[self._row(name) for name in names],
-            notes=tuple(self.notes),
+            notes=tuple(self.story.lines),
             lines=(f"         {state}",),
         )
 
@@ -434,19 +438,37 @@ async def _stream(symbols: int, seed: int, plain: bool) -> list[Check]:
 
 
 async def _trade(seed: int, plain: bool) -> list[Check]:
-    print("\nstarting the Lighter simulator in its own process")
-    async with (
-        SimulatorProcess("lighter", "--seed", str(seed), "--rate", "100") as simulator,
-        SimulatorAdmin(simulator.http_url) as admin,
-    ):
-        with open_screen(plain=plain) as screen:
-            demo = TradingDemo(admin, simulator.ready, screen)
-            async with demo.venue, demo.data:
-                await demo.play()
-                screen.show(demo.picture())
-                lines = demo.summary()
-    print("\n".join(["", "summary", *shown(demo.checks), "", *lines]))
-    return demo.checks
+    print("\nstarting the Lighter and the Hyperliquid simulator, each in its own process")
+    options = ("--seed", str(seed), "--rate", str(TRADE_RATE_PER_S))
+    async with AsyncExitStack() as stack:
+        story, demos = Story(), list[TradingDemo]()
+
+        def draw() -> None:
+            screen.show(picture_of(demos, story))
+
+        processes = [SimulatorProcess(name, *options) for name in ("lighter", "hyperliquid")]
+        await asyncio.gather(*(stack.enter_async_context(process) for process in processes))
+        screen = stack.enter_context(open_screen(plain=plain))
+        for kind, process in zip((LighterVenue, HyperliquidVenue), processes, strict=True):
+            admin = await stack.enter_async_context(SimulatorAdmin(process.http_url))
+            demos.append(TradingDemo(kind, admin, process.ready, story=story, draw=draw))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for demo in demos:
+                    tasks.create_task(_trade_on(demo))
+        except ExceptionGroup as failed:  # the first has ended the others
+            raise failed.exceptions[0] from None
+        draw()
+    lines = ["", "summary"]
+    for demo in demos:
+        lines += [f" {demo.market.name}", *shown(demo.checks), "", *demo.summary(), ""]
+    print("\n".join(lines[:-1]))
+    return [check for demo in demos for check in demo.checks]
+
+
+async def _trade_on(demo: TradingDemo) -> None:
+    async with demo.venue, demo.data:
+        await demo.play()
 
 
 async def _demo(symbols: int, seed: int, plain: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from .simulator import SimulatorAdmin
 __all__ = [
     "BookComparison",
     "Check",
+    "Story",
     "TradeRun",
     "compare_books",
     "compare_frames",
@@ -29,6 +31,18 @@ class Check:
     claim: str
     held: bool
     evidence: str
+
+
+class Story:
+    """What happened so far, a line each, with the seconds since the beginning."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._began = time.monotonic()
+
+    def tell(self, text: str) -> None:
+        """Add what happened now."""
+        self.lines.append(f"{time.monotonic() - self._began:5.1f} s  {text}")
 
 
 @dataclass(slots=True)

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
 from ..model import (
     AccountState,
@@ -29,22 +28,17 @@ from ..model import (
 )
 from .demo_checks import Check
 
-__all__ = ["Fill", "Ledger", "Line", "compare"]
+__all__ = ["Ends", "Fill", "Ledger", "Line", "TrueOrder", "Truth", "compare", "compare_account"]
 
 ENDS = (OrderCanceled, OrderExpired, OrderRejected, OrderDenied)
-# What the simulator calls the ends of orders, by ours; a post-only order that would have taken
-# is refused if it never rested, else canceled.
-VENUE_ENDS: Mapping[str, tuple[type[OrderEvent], ...]] = {
-    "filled": (OrderFilled,),
-    "canceled": (OrderCanceled,),
-    "canceled-post-only": (OrderRejected, OrderCanceled),
-    "canceled-expired": (OrderExpired,),
-}
+FEE_GRAIN = Decimal("0.000001")
+
+Ends = tuple[type[OrderEvent], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One trade as `OrderFilled` told it."""
+    """One trade: as `OrderFilled` told it, or as the simulator has it."""
 
     venue_order_id: str
     side: Side
@@ -52,7 +46,37 @@ class Fill:
     price: Decimal
     commission: Decimal
     is_maker: bool
-    ts_event: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrueOrder:
+    """What the simulator says became of an order of ours.
+
+    Attributes
+    ----------
+    venue_order_ids :
+        More than one where a modification makes a new order of it.
+    ends :
+        The events that tell its end rightly.
+    size, price :
+        At last; None where the venue shows what never rested.
+    """
+
+    venue_order_ids: frozenset[str]
+    ends: Ends
+    filled: Decimal
+    size: Decimal | None
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """An account as the simulator has it: every order and trade, the position, the balances."""
+
+    orders: Sequence[TrueOrder]
+    trades: Mapping[str, Fill]
+    position: Decimal
+    balances: Mapping[str, Decimal]
 
 
 @dataclass(slots=True)
@@ -131,7 +155,6 @@ class Ledger:
             price=event.last_price,
             commission=event.commission or Decimal(0),
             is_maker=event.liquidity is LiquiditySide.MAKER,
-            ts_event=event.ts_event,
         )
         line.filled += event.last_size
         # A fill told after the cancel leaves nothing either, but the order is over already.
@@ -153,55 +176,30 @@ class Ledger:
         """Fees paid, rebates off."""
         return sum((fill.commission for fill in self.fills.values()), Decimal(0))
 
-    def fills_between(self, begin_ns: int, end_ns: int) -> int:
-        """Count the trades the venue made in that time."""
-        return sum(begin_ns < fill.ts_event < end_ns for fill in self.fills.values())
 
-
-def compare(
-    ledger: Ledger,
-    orders: Sequence[Mapping[str, Any]],
-    trades: Sequence[Mapping[str, Any]],
-    account: Mapping[str, Any],
-    instrument_name: str,
-) -> list[Check]:
-    """Hold the ledger against the simulator's rows of the same account.
-
-    Parameters
-    ----------
-    orders, trades, account :
-        As the simulator shows them: every order and trade of the account, and the account itself.
-    instrument_name :
-        The venue's symbol of the market traded.
-    """
+def compare(ledger: Ledger, truth: Truth) -> list[Check]:
+    """Hold the ledger against the simulator's account: orders, fills, position, balances."""
     return [
-        _compare_orders(ledger, orders),
-        _compare_fills(ledger, trades, account["index"]),
-        _compare_position(ledger, account, instrument_name),
-        _compare_balance(ledger, account),
+        _compare_orders(ledger, truth.orders),
+        _compare_fills(ledger, truth.trades),
+        *compare_account(ledger, truth),
     ]
 
 
-def _compare_orders(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> Check:
-    theirs = {row["order_id"]: row for row in rows}
+def compare_account(ledger: Ledger, truth: Truth) -> list[Check]:
+    """Hold the position and the balances against the simulator's."""
+    return [_compare_position(ledger, truth.position), _compare_balances(ledger, truth.balances)]
+
+
+def _compare_orders(ledger: Ledger, orders: Sequence[TrueOrder]) -> Check:
     ours = {line.venue_order_id: line for line in ledger.lines.values() if line.venue_order_id}
-    wrong = [venue_id for venue_id in theirs.keys() ^ ours.keys() if venue_id is not None]
-    for venue_id in theirs.keys() & ours.keys():
-        line, row = ours[venue_id], theirs[venue_id]
-        expected = VENUE_ENDS.get(row["status"], ())
-        # Moved to where it would have taken, a post-only order ends; the row then shows a price
-        # at which it never rested.
-        is_priced = line.price == Decimal(row["price"]) or row["status"] == "canceled-post-only"
-        is_right = (
-            line.accepted <= 1
-            and len(line.ends) == 1
-            and isinstance(line.ends[0], expected)
-            and line.filled == Decimal(row["filled_base_amount"])
-            and line.size == Decimal(row["initial_base_amount"])
-            and is_priced
-        )
-        if not is_right:
-            wrong.append(venue_id)
+    left = dict(ours)
+    wrong: list[str] = []
+    for order in orders:
+        known = order.venue_order_ids & left.keys()
+        if len(known) != 1 or not _is_right(left.pop(known.pop()), order):
+            wrong.append("/".join(sorted(order.venue_order_ids)))
+    wrong += left  # at the venue there is no such order
     # Orders the venue refused at once have no id; each must have ended all the same.
     nameless = [line for line in ledger.lines.values() if not line.venue_order_id]
     open_ones = sum(len(line.ends) != 1 for line in nameless)
@@ -212,64 +210,55 @@ def _compare_orders(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> Check:
     return Check(
         "every order ended once, and as the simulator says",
         not wrong and not open_ones and not ledger.unknown and bool(ours),
-        evidence + (f": {', '.join(map(str, wrong[:3]))}" if wrong else ""),
+        evidence + (f": {', '.join(wrong[:3])}" if wrong else ""),
     )
 
 
-def _compare_fills(ledger: Ledger, rows: Sequence[Mapping[str, Any]], account: int) -> Check:
+def _is_right(line: Line, order: TrueOrder) -> bool:
+    return (
+        line.accepted <= 1
+        and len(line.ends) == 1
+        and isinstance(line.ends[0], order.ends)
+        and line.filled == order.filled
+        and order.size in (line.size, None)
+        and order.price in (line.price, None)
+    )
+
+
+def _compare_fills(ledger: Ledger, trades: Mapping[str, Fill]) -> Check:
     wrong = 0
-    theirs = {row["trade_id_str"]: row for row in rows}
-    for trade_id in theirs.keys() | ledger.fills.keys():
-        fill, row = ledger.fills.get(trade_id), theirs.get(trade_id)
-        if fill is None or row is None:
-            wrong += 1
-            continue
-        is_buy = row["bid_account_id"] == account
-        is_maker = row["is_maker_ask"] != is_buy
-        rate = row.get("maker_fee" if is_maker else "taker_fee", 0)
-        expected = (
-            row["bid_id_str"] if is_buy else row["ask_id_str"],
-            Side.BUY if is_buy else Side.SELL,
-            Decimal(row["size"]),
-            Decimal(row["price"]),
-            is_maker,
+    for trade_id in trades.keys() | ledger.fills.keys():
+        told, true = ledger.fills.get(trade_id), trades.get(trade_id)
+        wrong += (
+            told is None
+            or true is None
+            or replace(told, commission=true.commission) != true
+            or abs(told.commission - true.commission) > FEE_GRAIN
         )
-        seen = (fill.venue_order_id, fill.side, fill.size, fill.price, fill.is_maker)
-        fee = Decimal(row["usd_amount"]) * rate / 1_000_000
-        wrong += expected != seen or abs(fee - fill.commission) > Decimal("0.000001")
     return Check(
         "no fill was lost, repeated or different",
-        not wrong and not ledger.repeated_fills and bool(theirs),
-        f"{len(ledger.fills)} fills, {len(theirs)} trades at the simulator, {wrong} different, "
+        not wrong and not ledger.repeated_fills and bool(trades),
+        f"{len(ledger.fills)} fills, {len(trades)} trades at the simulator, {wrong} different, "
         f"{ledger.repeated_fills} repeated",
     )
 
 
-def _compare_position(ledger: Ledger, account: Mapping[str, Any], name: str) -> Check:
-    theirs = sum(
-        (row["sign"] * Decimal(row["position"]) for row in account["positions"]
-         if row["symbol"] == name),
-        Decimal(0),
-    )  # fmt: skip
+def _compare_position(ledger: Ledger, position: Decimal) -> Check:
     told = ledger.position.signed_size if ledger.position is not None else Decimal(0)
     return Check(
         "the position follows from the fills and is the simulator's",
-        ledger.signed_position == told == theirs,
-        f"{ledger.signed_position:f} from the fills, {told:f} reported, {theirs:f} there",
+        ledger.signed_position == told == position,
+        f"{ledger.signed_position:f} from the fills, {told:f} reported, {position:f} there",
     )
 
 
-def _compare_balance(ledger: Ledger, account: Mapping[str, Any]) -> Check:
-    theirs = {
-        row["symbol"]: Decimal(row["balance"]) + Decimal(row["margin_balance"])
-        for row in account["assets"]
-    }
-    balances = ledger.account.balances if ledger.account is not None else ()
-    told = {balance.currency: balance.total for balance in balances}
-    usdc = theirs.get("USDC", Decimal(0))
+def _compare_balances(ledger: Ledger, balances: Mapping[str, Decimal]) -> Check:
+    known = ledger.account.balances if ledger.account is not None else ()
+    told = {balance.currency: balance.total for balance in known}
+    usdc = balances.get("USDC", Decimal(0))
     return Check(
         "the balances are the simulator's",
-        bool(told) and told == theirs,
+        bool(told) and told == balances,
         f"{usdc:f} USDC there, {told.get('USDC', Decimal(0)):f} reported; "
         f"fees paid {ledger.commission:.6f}",
     )

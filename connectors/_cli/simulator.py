@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import sys
-from types import TracebackType
 from typing import Any, Self
 
 from ..binance import Config, Product
@@ -79,12 +78,7 @@ class SimulatorProcess:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._stop()
 
     async def _stop(self) -> int | None:

@@ -9,11 +9,12 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from ..errors import ConfigError
+from ..settings import Secrets, Settings, member
 
 __all__ = [
     "VENUE",
@@ -73,16 +74,12 @@ _LABELS = {
 
 def futures_only(product: Product | str) -> Product:
     """Return `product`, refusing what is not a futures product (BN-P-02)."""
-    try:
-        member = Product(product)
-    except ValueError:
-        names = ", ".join(Product)
-        raise ConfigError(f"unknown product {product!r}: one of {names}") from None
-    if member not in (Product.USDM, Product.COINM):
+    found = member(Product, product, "product")
+    if found not in (Product.USDM, Product.COINM):
         raise ConfigError(
-            f"BinanceFuturesWebSocketClient requires UsdM or CoinM product type, was {member.label}"
+            f"BinanceFuturesWebSocketClient requires UsdM or CoinM product type, was {found.label}"
         )
-    return member
+    return found
 
 
 def check_heartbeat(heartbeat_s: float | None) -> None:
@@ -197,7 +194,7 @@ def route_url(base: str, route: Route | str, *, routed: bool | None = None) -> s
     return f"{stem}/{route}/ws"
 
 
-class Credentials:
+class Credentials(Secrets):
     """An API key and its secret.
 
     Its text forms show the first four characters of the key and nothing of the secret
@@ -249,7 +246,7 @@ class Credentials:
         ConfigError
             `{NAME} not found in config or environment`.
         """
-        stem, deprecated = _ENV_STEMS[Environment(environment)]
+        stem, deprecated = _ENV_STEMS[member(Environment, environment, "environment")]
         return cls(
             api_key or _from_env(env, stem, deprecated, "API_KEY"),
             api_secret or _from_env(env, stem, deprecated, "API_SECRET"),
@@ -257,9 +254,6 @@ class Credentials:
 
     def __repr__(self) -> str:
         return f"Credentials(api_key='{self.api_key[:4]}***', api_secret=***)"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("credentials are not pickled: the secret would leave the process")
 
 
 _ENV_STEMS = {
@@ -284,7 +278,7 @@ def _from_env(env: Mapping[str, str], stem: str, deprecated: str | None, what: s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the Binance clients.
 
     Attributes
@@ -342,11 +336,7 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "product", futures_only(self.product))
-        try:
-            object.__setattr__(self, "environment", Environment(self.environment))
-        except ValueError:
-            names = ", ".join(Environment)
-            raise ConfigError(f"unknown environment {self.environment!r}: one of {names}") from None
+        self._take_text(environment=Environment)
         if not 1 <= self.max_streams_per_connection <= 1024:
             raise ConfigError(
                 "max_streams_per_connection must be 1 to 1024, "
@@ -365,14 +355,10 @@ class Config:
         """Return a config whose credentials come from the environment variables (BN-G-13)."""
         given = settings.pop("credentials", None)
         return cls(
-            environment=Environment(environment),
+            environment=member(Environment, environment, "environment"),
             credentials=given or Credentials.from_env(environment),
             **settings,
         )
-
-    def with_changes(self, **changes: Any) -> Config:
-        """Return a copy with some settings changed."""
-        return replace(self, **changes)
 
     @property
     def endpoints(self) -> Endpoints:

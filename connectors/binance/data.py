@@ -23,35 +23,27 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import InstrumentBase
-from .._speedups.symbols import SymbolTable
 from ..books.sync import BookSync
-from ..data.desk import InstrumentDesk
 from ..data.dispatch import Consumer, Dispatch
 from ..errors import ClientError, ConnectorError
 from ..model import (
     ConnectionState,
     ConnectionStatus,
-    DataDropped,
-    ErrorEvent,
     Instrument,
-    InstrumentStatus,
-    MarketStatus,
     StatusEvent,
     StreamSilent,
     StreamState,
     Subscription,
     SubscriptionStatus,
-    VenueEvent,
 )
 from ..net.attempts import AttemptBudget
 from ..net.backoff import Backoff, BackoffPolicy
-from ..net.tasks import OwnedTasks
+from ..settings import config_from
 from .books import Books
 from .config import VENUE, Config, Product, Route
 from .feeds import MarketFeeds
@@ -114,26 +106,19 @@ class DataClient(MarketFeeds):
         attempts: AttemptBudget | None = None,
         **settings: Any,
     ) -> None:
-        if config is not None and settings:
-            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
-        self.config = config if config is not None else Config(**settings)
+        self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else BinanceRest(self.config)
-        self._on_status = on_status
-        self._on_venue_event = on_venue_event
-        self._given = tuple(instruments)
-        self._desk = InstrumentDesk(
+        super().__init__(
             VENUE,
-            load=self._load,
-            on_instrument=self._on_instrument,
-            emit=self._emit,
-            on_callback_error=lambda error, event: self._callback_failed(error, -1, event),
-            on_error=lambda message, error: self._error(message, error=error),
-            every_s=self.config.instrument_refresh_s,
-            least_s=OFF_GRID_REFRESH_S,
-            settle_s=REFRESH_DEBOUNCE_S,
+            self.config,
+            self.rest,
+            on_status=on_status,
+            on_venue_event=on_venue_event,
+            instruments=instruments,
+            instrument_refresh_s=self.config.instrument_refresh_s,
+            refresh_pause_s=OFF_GRID_REFRESH_S,
         )
         self._indices: dict[str, Instrument] = {}
-        self._symbols = SymbolTable()
         self._dispatch = Dispatch(self._callback_failed)
         self._books = Books(
             self._dispatch,
@@ -147,14 +132,9 @@ class DataClient(MarketFeeds):
             self._dispatch, self.config.first_data_timeout_s, self._stream_silent
         )
         self._interests = self._make_interests(attempts)
-        self._ends: dict[Subscription, Callable[[], None]] = {}
         self._housekeeping = Subscription("contract info", (CONTRACT_INFO,), lambda each: None)
-        self._tasks = OwnedTasks(f"binance-data/{self.product}")
         self._overlaps = 0
         self._connections: dict[str, ConnectionState] = {}
-        self._open = False
-        self._life = asyncio.Lock()  # connect and close, one at a time
-        self.callback_errors = 0
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -162,16 +142,6 @@ class DataClient(MarketFeeds):
     def product(self) -> Product:
         """The product served."""
         return self.config.product
-
-    @property
-    def instruments(self) -> Mapping[str, Instrument]:
-        """All instruments by our id, as a live read-only view."""
-        return self._desk.instruments
-
-    @property
-    def instrument_refreshes(self) -> int:
-        """How often exchangeInfo was read."""
-        return self._desk.refreshes
 
     @property
     def pools(self) -> tuple[StreamPool, ...]:
@@ -197,10 +167,6 @@ class DataClient(MarketFeeds):
         index = self._indices.get(name.removesuffix("-INDEX").upper())
         return index if index is not None else self._desk.catalog.find(instrument)
 
-    def status(self, instrument: Instrument | str) -> MarketStatus:
-        """Return the latest trading status known, which may be newer than the definition."""
-        return self._desk.catalog.status(instrument)
-
     def book(self, instrument: Instrument | str) -> ChainedBook | None:
         """Return a subscribed book while it can be trusted, else None."""
         sync = self.book_sync(instrument)
@@ -216,84 +182,31 @@ class DataClient(MarketFeeds):
 
     # ---- life ---------------------------------------------------------------------------------
 
-    async def connect(self) -> None:
-        """Load the instruments and begin to serve subscriptions; no-op when open.
+    async def _prepare(self) -> None:
+        await self.rest.sync_clock()
 
-        Raises
-        ------
-        TransportError, VenueError
-            The venue could not be asked; nothing is left open.
-        """
-        async with self._life:
-            if not self._open:
-                await self._connect()
-
-    async def _connect(self) -> None:
-        try:
-            await self._load_first()
-        except BaseException:
-            await self.rest.close()
-            raise
-        self._open = True
-        self._tasks = OwnedTasks(f"binance-data/{self.product}", on_death=self._task_died)
+    def _begin(self) -> None:
         for route, interest in self._interests.items():
             self._tasks.spawn(interest.run(), f"streams-{route or 'all'}")
         self._tasks.spawn(self._books.run(), "book-snapshots")
         self._tasks.spawn(self._keep_clock(), "clock")
-        self._tasks.spawn(self._desk.run(), "instruments")
         if self.config.instrument_refresh_s > 0:
             self._interest_of(CONTRACT_INFO).add((CONTRACT_INFO,), self._housekeeping)
 
-    async def close(self) -> None:
-        """End all subscriptions, connections and tasks, each within its bound. Idempotent.
-
-        A `connect` under way ends first; one called meanwhile waits.
-        """
-        async with self._life:
-            await self._close()
-
-    async def _close(self) -> None:
-        self._open = False
-        for subscription in list(self._ends):
-            subscription.cancel()
+    async def _end(self) -> None:
         self._interest_of(CONTRACT_INFO).remove(self._housekeeping)
         self._watchdog.close()
         for interest in self._interests.values():
             interest.close()
-        await self._tasks.close(timeout_s=2.0)
+        await self._tasks.close(timeout_s=2.0)  # before the pools that they use
         await asyncio.gather(*(pool.close() for pool in self.pools))
-        await self.rest.close()
-
-    async def __aenter__(self) -> Self:
-        await self.connect()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def _load_first(self) -> None:
-        if self._given:
-            self._desk.take(self._given)
-            return
-        await self.rest.sync_clock()
-        await self._desk.load()
 
     # ---- instruments --------------------------------------------------------------------------
-
-    async def load_instruments(self) -> Mapping[str, Instrument]:
-        """Read exchangeInfo again now; return all instruments by our id."""
-        return await self._desk.load()
 
     async def _load(self) -> Iterable[Instrument]:
         info = await self.rest.exchange_info()
         for symbol, reason in info.problems:
-            log.warning("symbol=%s cannot be read from exchangeInfo: %s", symbol, reason)
-            self._error(f"{symbol}: {reason}", where="exchangeInfo")
+            self._unreadable_instrument(symbol, reason)
         return info.instruments
 
     def _on_instrument(self, instrument: Instrument) -> None:
@@ -331,7 +244,7 @@ class DataClient(MarketFeeds):
         subscription, interest = self._want(label, stream)
         consumer.stream = stream
         self._dispatch.add(consumer)
-        self._ends[subscription] = lambda: self._dispatch.remove(consumer)
+        self._at_end(subscription, lambda: self._dispatch.remove(consumer))
         if stream.endswith(("@forceOrder", ALL_LIQUIDATIONS)):
             self._suspend_liquidations(interest)
         return subscription
@@ -346,14 +259,7 @@ class DataClient(MarketFeeds):
         self._check_one_depth(stream)
         subscription, _ = self._want(f"book {instrument.id}", stream)
         self._books.add(instrument, self._number(instrument), callback, priority)
-        self._ends[subscription] = lambda: self._books.remove(instrument.symbol, callback)
-        return subscription
-
-    def _add_status(
-        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
-    ) -> Subscription:
-        subscription, end = self._desk.watch(instrument, callback, self._cancel)
-        self._ends[subscription] = end
+        self._at_end(subscription, lambda: self._books.remove(instrument.symbol, callback))
         return subscription
 
     def _set_depth_kind(self, instrument: Instrument, kind: str) -> None:
@@ -382,26 +288,21 @@ class DataClient(MarketFeeds):
                     "subscribed: one book has one speed and one number of levels"
                 )
 
-    def _dropped_marker(self, what: str) -> Callable[[int], DataDropped]:
-        return lambda count: DataDropped(
-            venue=VENUE, ts_init=time.time_ns(), what=what, count=count
-        )
-
     # ---- subscriptions ------------------------------------------------------------------------
 
     def _want(self, label: str, stream: str) -> tuple[Subscription, Interest]:
-        if not self._open:
-            raise ClientError("the client is not connected: use `async with` or `connect()`")
+        subscription = self._make(label, (stream,))
         interest = self._interest_of(stream)
-        subscription = Subscription(label, (stream,), self._cancel)
-        interest.add(subscription.streams, subscription)
+        try:
+            interest.add(subscription.streams, subscription)
+        except ClientError:
+            self._ended(subscription)
+            raise
         return subscription, interest
 
     def _cancel(self, subscription: Subscription) -> None:
-        end = self._ends.pop(subscription, None)
-        if end is None:
+        if not self._ended(subscription):
             return
-        end()
         for stream in subscription.streams:
             interest = self._interest_of(stream)
             for name in interest.remove(subscription):
@@ -499,19 +400,10 @@ class DataClient(MarketFeeds):
         known = parse_cold_event(payload) if name else None
         if isinstance(known, ContractInfo):
             self._on_contract_info(known)
-        if self._on_venue_event is None:
-            return
-        event = known or VenueEvent(
-            venue=VENUE,
-            ts_init=time.time_ns(),
-            name=name or "unknown",
-            payload=payload,
-            stream=stream,
-        )
-        try:
-            self._on_venue_event(event)
-        except Exception as error:  # noqa: BLE001 - the user's, and none of the frame's
-            self._callback_failed(error, -1, event)
+        if known is None:
+            self._venue_event(name or "unknown", payload, stream)
+        elif self._on_venue_event is not None:
+            self._call(self._on_venue_event, known)
 
     def _on_contract_info(self, info: ContractInfo) -> None:
         if info.symbol_type not in (None, self.product.symbol_type):
@@ -523,19 +415,6 @@ class DataClient(MarketFeeds):
 
     # ---- telling ------------------------------------------------------------------------------
 
-    def _emit(self, event: StatusEvent) -> None:
-        if self._on_status is not None:
-            try:
-                self._on_status(event)
-            except Exception:
-                self.callback_errors += 1
-                log.exception("on_status raised for %r", event)
-
-    def _callback_failed(self, error: BaseException, kind: int, event: Any) -> None:
-        self.callback_errors += 1
-        log.error("a callback raised for %r", event, exc_info=error)
-        self._error(f"a callback raised {type(error).__name__}: {error}", error=error)
-
     def _streams_failed(self, error: ConnectorError) -> None:
         self._error(f"streams could not be changed: {error}", error=error)
 
@@ -544,14 +423,4 @@ class DataClient(MarketFeeds):
         self._interest_of(name).on_silent(name)
         self._emit(
             StreamSilent(venue=VENUE, ts_init=time.time_ns(), stream=name, silent_s=silent_s)
-        )
-
-    def _task_died(self, name: str, error: BaseException) -> None:
-        self._error(f"task {name} died: {error}", error=error)
-
-    def _error(self, message: str, *, where: str = "", error: BaseException | None = None) -> None:
-        self._emit(
-            ErrorEvent(
-                venue=VENUE, ts_init=time.time_ns(), message=message, where=where, error=error
-            )
         )

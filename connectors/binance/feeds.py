@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventFlag, EventKind
-from ..data.dispatch import Consumer
+from ..data.dispatch import EVERY_SYMBOL, Consumer
 from ..data.feeds import check_callback, iterate
+from ..data.market import index_price_of
+from ..data.market_client import MarketClient
 from ..errors import ClientError, Unsupported
 from ..model import (
     Bar,
     BookUpdate,
-    DataDropped,
     EventFeed,
     IndexPrice,
     Instrument,
     InstrumentKind,
-    InstrumentStatus,
     Liquidation,
     MarkPrice,
     Quote,
@@ -33,10 +33,8 @@ from .plans import BarFilter, bar_plan, depth_stream
 
 __all__ = ["MarketFeeds"]
 
-EVERY_SYMBOL = -1
 
-
-class MarketFeeds(ABC):
+class MarketFeeds(MarketClient):
     """The subscriptions and iterations of `DataClient`.
 
     Callbacks are plain functions, called on the socket's stack before the next message is read.
@@ -54,10 +52,6 @@ class MarketFeeds(ABC):
     @abstractmethod
     def product(self) -> Product:
         """The product served."""
-
-    @abstractmethod
-    def instrument(self, instrument: Instrument | str) -> Instrument:
-        """Return the current definition of an instrument."""
 
     @abstractmethod
     def _number(self, instrument: Instrument, wire_name: str | None = None) -> int:
@@ -78,18 +72,8 @@ class MarketFeeds(ABC):
         """Begin to keep a book."""
 
     @abstractmethod
-    def _add_status(
-        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
-    ) -> Subscription:
-        """Begin to tell about trading statuses."""
-
-    @abstractmethod
     def _set_depth_kind(self, instrument: Instrument, kind: str) -> None:
         """Say what depth messages of an instrument are (BN-F-06)."""
-
-    @abstractmethod
-    def _dropped_marker(self, what: str) -> Callable[[int], DataDropped]:
-        """Return what makes the item that stands where events are missing."""
 
     # ---- quotes and trades --------------------------------------------------------------------
 
@@ -236,26 +220,14 @@ class MarketFeeds(ABC):
         every_s: int = 1,
     ) -> Subscription:
         """Deliver the index price under a contract, or on COIN-M that of a pair (`BTCUSD`)."""
-        check_callback(callback)
         found = self.instrument(instrument)
         if found.kind is InstrumentKind.INDEX:
             stream = f"{found.symbol.lower()}@indexPrice{_speed(every_s)}"
             consumer = self._consumer(EventKind.INDEX_PRICE, self._number(found), callback)
             return self._add(f"index price {found.id}", stream, consumer)
 
-        def from_mark(event: MarkPrice) -> None:
-            if event.index is not None:
-                callback(
-                    IndexPrice(
-                        event.instrument,
-                        index=event.index,
-                        ts_event=event.ts_event,
-                        ts_init=event.ts_init,
-                    )
-                )
-
         stream = f"{found.symbol.lower()}@markPrice{_speed(every_s)}"
-        consumer = Consumer(EventKind.MARK_PRICE, self._number(found), from_mark)
+        consumer = Consumer(EventKind.MARK_PRICE, self._number(found), index_price_of(callback))
         return self._add(f"index price {found.id}", stream, consumer)
 
     def subscribe_liquidations(
@@ -287,15 +259,7 @@ class MarketFeeds(ABC):
         consumer.optional_filter = True
         return self._add(label, stream, consumer)
 
-    def subscribe_instrument_status(
-        self, instrument: Instrument | str | None, callback: Callable[[InstrumentStatus], object]
-    ) -> Subscription:
-        """Tell when an instrument's trading status changes; silent about the first load."""
-        check_callback(callback)
-        found = None if instrument is None else self.instrument(instrument)
-        return self._add_status(found, callback)
-
-    # ---- the same, iterated over --------------------------------------------------------------
+    # ---- iterated over ------------------------------------------------------------------------
 
     def quotes(
         self,
@@ -303,118 +267,10 @@ class MarketFeeds(ABC):
         *,
         capacity: int = 4096,
         overflow: Overflow = Overflow.DROP_OLDEST,
+        **options: Any,
     ) -> EventFeed[Quote]:
         """Iterate over `subscribe_quotes`."""
-        return iterate(self.subscribe_quotes, capacity, overflow, instrument)
-
-    def trades(
-        self,
-        instrument: Instrument | str,
-        *,
-        aggregate: bool = True,
-        capacity: int = 4096,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Trade]:
-        """Iterate over `subscribe_trades`."""
-        return iterate(self.subscribe_trades, capacity, overflow, instrument, aggregate=aggregate)
-
-    def book_deltas(
-        self,
-        instrument: Instrument | str,
-        *,
-        speed_ms: int | None = None,
-        capacity: int = 4096,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[BookUpdate | DataDropped]:
-        """Iterate over `subscribe_book_deltas`; a `DataDropped` stands where some are missing."""
-        marker = self._dropped_marker(f"book deltas {self.instrument(instrument).id}")
-        return iterate(
-            self.subscribe_book_deltas,
-            capacity,
-            overflow,
-            instrument,
-            gap_marker=marker,
-            speed_ms=speed_ms,
-        )
-
-    def book_snapshots(
-        self,
-        instrument: Instrument | str,
-        *,
-        levels: int = 20,
-        speed_ms: int | None = None,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[BookUpdate]:
-        """Iterate over `subscribe_book_snapshots`."""
-        return iterate(
-            self.subscribe_book_snapshots,
-            capacity,
-            overflow,
-            instrument,
-            levels=levels,
-            speed_ms=speed_ms,
-        )
-
-    def candles(
-        self,
-        instrument: Instrument | str,
-        interval: str,
-        *,
-        closed_only: bool = True,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Bar]:
-        """Iterate over `subscribe_candles`."""
-        return iterate(
-            self.subscribe_candles,
-            capacity,
-            overflow,
-            instrument,
-            interval,
-            closed_only=closed_only,
-        )
-
-    def mark_prices(
-        self,
-        instrument: Instrument | str | None,
-        *,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[MarkPrice]:
-        """Iterate over `subscribe_mark_price`."""
-        return iterate(self.subscribe_mark_price, capacity, overflow, instrument)
-
-    def index_prices(
-        self,
-        instrument: Instrument | str,
-        *,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[IndexPrice]:
-        """Iterate over `subscribe_index_price`."""
-        return iterate(self.subscribe_index_price, capacity, overflow, instrument)
-
-    def liquidations(
-        self,
-        instrument: Instrument | str | None = None,
-        *,
-        capacity: int = 1024,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Liquidation]:
-        """Iterate over `subscribe_liquidations`."""
-        return iterate(self.subscribe_liquidations, capacity, overflow, instrument)
-
-    def tickers(
-        self,
-        instrument: Instrument | str | None,
-        *,
-        mini: bool = False,
-        capacity: int = 4096,
-        overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> EventFeed[Ticker]:
-        """Iterate over `subscribe_tickers`."""
-        return iterate(self.subscribe_tickers, capacity, overflow, instrument, mini=mini)
+        return iterate(self.subscribe_quotes, capacity, overflow, instrument, **options)
 
     # ---- helpers ------------------------------------------------------------------------------
 
@@ -441,12 +297,6 @@ class MarketFeeds(ABC):
             f"{found.symbol.lower()}@{channel}{speed}",
             self._number(found),
         )
-
-    def _consumer(
-        self, kind: EventKind, number: int, callback: Callable[[Any], object]
-    ) -> Consumer:
-        check_callback(callback)
-        return Consumer(kind, number, callback)
 
 
 class _NotOlder:

@@ -10,22 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 from .._speedups.events import EventKind, InstrumentBase
-from .._speedups.symbols import SymbolTable
 from ..errors import ClientError, ConnectorError, VenueError
 from ..model import (
     Bar,
     ConnectionStatus,
-    DataDropped,
-    ErrorEvent,
     Instrument,
-    InstrumentStatus,
-    MarketStatus,
+    Quote,
     Reconnected,
     StatusEvent,
     StreamState,
@@ -33,94 +29,98 @@ from ..model import (
     SubscriptionStatus,
     VenueEvent,
 )
+from ..net.attempts import AttemptBudget
+from ..net.policy import SessionPolicy
 from ..net.reporting import connection_change
 from ..net.session_events import Closed, Connected, Lost, SessionEvent
-from ..net.tasks import OwnedTasks
+from .bars import BarCloser
 from .channel_stream import ChannelStream
 from .control import ChannelOutcome
-from .desk import InstrumentDesk
+from .dispatch import EVERY_SYMBOL, Consumer, Dispatch
+from .feeds import check_callback
+from .market_client import HasEnvironment, Listeners, MarketClient, Rest
 
-__all__ = ["ChannelClient"]
+__all__ = ["ChannelClient", "EmptySideCallback", "NamedChannel"]
 
 log = logging.getLogger("connectors.data")
 
-REFRESH_PAUSE_S = 10.0
 PROBLEM_EVERY_S = 1.0
 
+K = TypeVar("K", bound=Hashable)
 S = TypeVar("S", bound=ChannelStream)
 EmptySideCallback = Callable[[Instrument, bool, bool], object]
 
 
-class Rest(Protocol):
-    """What a client closes with itself."""
+class NamedChannel(Protocol):
+    """A channel of a venue."""
 
-    async def close(self) -> None: ...
+    @property
+    def name(self) -> str:
+        """What it is called here."""
 
 
-class ChannelClient(ABC, Generic[S]):
-    """Subscriptions, connections and instruments of one client.
+class HasInstrument(Protocol):
+    """All a venue says about a market at once."""
+
+    @property
+    def instrument(self) -> InstrumentBase:
+        """Which market."""
+
+
+class ChannelClient(MarketClient, Generic[S]):
+    """Subscriptions and connections of one client.
 
     Parameters
     ----------
-    venue :
-        For the events.
-    rest :
-        Closed with the client.
-    on_status, on_venue_event :
-        See the venues' clients.
-    instruments :
-        In place of reading them at the start.
-    instrument_refresh_s :
-        Time between readings; 0: only when a frame shows that it is needed.
+    venue, config, rest, on_status, on_venue_event, instruments, instrument_refresh_s :
+        As of `MarketClient`.
+    max_channels :
+        Channels of one connection.
+    attempts, policy :
+        Budget of connection attempts and how connections are kept; None: the venue's defaults.
     """
 
     def __init__(
         self,
         venue: str,
+        config: HasEnvironment,
         rest: Rest,
         *,
         on_status: Callable[[StatusEvent], object] | None,
         on_venue_event: Callable[[VenueEvent], object] | None,
         instruments: Iterable[Instrument],
         instrument_refresh_s: float,
+        max_channels: int,
+        attempts: AttemptBudget | None = None,
+        policy: SessionPolicy | None = None,
     ) -> None:
-        self._venue = venue
-        self._closing_rest = rest
-        self._on_status = on_status
-        self._on_venue_event = on_venue_event
-        self._given = tuple(instruments)
-        self._symbols = SymbolTable()
-        self._desk = InstrumentDesk(
+        if max_channels < 1:
+            raise ClientError(f"max_channels must be at least 1, got {max_channels}")
+        super().__init__(
             venue,
-            load=self._load,
-            on_instrument=self._on_instrument,
-            emit=self._emit,
-            on_callback_error=lambda error, event: self._callback_failed(error, -1, event),
-            on_error=lambda message, error: self._error(message, error=error),
-            every_s=instrument_refresh_s,
-            least_s=REFRESH_PAUSE_S,
+            config,
+            rest,
+            on_status=on_status,
+            on_venue_event=on_venue_event,
+            instruments=instruments,
+            instrument_refresh_s=instrument_refresh_s,
         )
+        self._max_channels = max_channels
+        self._attempts = attempts
+        self._policy = policy
+        self._dispatch = Dispatch(self._callback_failed)
         self._streams: list[S] = []
         self._carriers: dict[str, S] = {}  # by channel on the wire
         self._wanted: dict[str, list[Subscription]] = {}
         self._refused: dict[str, VenueError] = {}
-        self._ends: dict[Subscription, list[Callable[[], object]]] = {}
         self._losses: dict[Subscription, Callable[[], object]] = {}
-        self._empty_sides: dict[int, list[tuple[Subscription, EmptySideCallback]]] = {}
-        self._tasks = OwnedTasks(f"{venue.lower()}-data")
-        self._open = False
-        self._life = asyncio.Lock()  # connect and close, one at a time
+        self._empty_sides: Listeners[int] = Listeners()  # by symbol number
+        self._stats: Listeners[int] = Listeners()
         self._problem_told_s = float("-inf")
-        self.callback_errors = 0
         self.frame_problems = 0
         self.venue_errors = 0
 
     # ---- looking ------------------------------------------------------------------------------
-
-    @property
-    def instruments(self) -> Mapping[str, Instrument]:
-        """All instruments by our id, as a live read-only view."""
-        return self._desk.instruments
 
     @property
     def streams(self) -> tuple[S, ...]:
@@ -132,109 +132,7 @@ class ChannelClient(ABC, Generic[S]):
         """Whether at least one connection is up."""
         return any(stream.is_active for stream in self._streams)
 
-    @property
-    def instrument_refreshes(self) -> int:
-        """How often the instruments were read."""
-        return self._desk.refreshes
-
-    def instrument(self, instrument: Instrument | str) -> Instrument:
-        """Return the current definition by our id, the venue's symbol or an older definition.
-
-        Raises
-        ------
-        ClientError
-            There is none.
-        """
-        return self._desk.catalog.find(instrument)
-
-    def status(self, instrument: Instrument | str) -> MarketStatus:
-        """Return the latest trading status known."""
-        return self._desk.catalog.status(instrument)
-
-    # ---- life ---------------------------------------------------------------------------------
-
-    async def connect(self) -> None:
-        """Load the instruments and begin to serve subscriptions; no-op when open.
-
-        Raises
-        ------
-        TransportError, VenueError
-            The venue could not be asked; nothing is left open.
-        """
-        async with self._life:
-            if self._open:
-                return
-            try:
-                if self._given:
-                    self._desk.take(self._given)
-                else:
-                    await self._desk.load()
-            except BaseException:
-                await self._closing_rest.close()
-                raise
-            self._open = True
-            self._tasks = OwnedTasks(f"{self._venue.lower()}-data", on_death=self._task_died)
-            self._tasks.spawn(self._desk.run(), "instruments")
-
-    async def close(self) -> None:
-        """End all subscriptions, connections and tasks, each within its bound. Idempotent.
-
-        A `connect` under way ends first; one called meanwhile waits.
-        """
-        async with self._life:
-            self._open = False
-            for subscription in list(self._ends):
-                subscription.cancel()
-            self._stopped()
-            streams, self._streams = self._streams, []
-            await asyncio.gather(*(stream.close() for stream in streams))
-            self._carriers.clear()
-            await self._tasks.close(timeout_s=2.0)
-            await self._closing_rest.close()
-
-    async def __aenter__(self) -> Self:
-        await self.connect()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    # ---- instruments --------------------------------------------------------------------------
-
-    async def load_instruments(self) -> Mapping[str, Instrument]:
-        """Read the definitions again now; return all instruments by our id."""
-        return await self._desk.load()
-
-    def _unreadable_instrument(self, symbol: str, reason: str) -> None:
-        log.warning("venue=%s symbol=%s cannot be read: %s", self._venue, symbol, reason)
-        self._error(f"{symbol}: {reason}", where="instruments")
-
-    def _off_scale(self, instrument: InstrumentBase) -> None:
-        if self._desk.refresh(instrument.symbol):
-            log.warning("instrument=%s a value is off its grid, reading it again", instrument.id)
-
-    def _unknown_market(self, market: str) -> None:
-        if self._desk.refresh():
-            log.debug("venue=%s market=%s is not known, reading again", self._venue, market)
-
     # ---- what the venue's client provides -----------------------------------------------------
-
-    @abstractmethod
-    async def _load(self) -> Iterable[Instrument]:
-        """Read all definitions."""
-
-    @abstractmethod
-    def _on_instrument(self, instrument: Instrument) -> None:
-        """Take a new or changed definition."""
-
-    @abstractmethod
-    def _number(self, instrument: Instrument) -> int:
-        """Return the dense number of an instrument."""
 
     @abstractmethod
     def _stream_for(self, name: str) -> S | None:
@@ -259,50 +157,99 @@ class ChannelClient(ABC, Generic[S]):
     def _stopped(self) -> None:
         """The client closes."""
 
+    async def _end(self) -> None:
+        self._stopped()
+        streams, self._streams = self._streams, []
+        await asyncio.gather(*(stream.close() for stream in streams))
+        self._carriers.clear()
+
     def _interrupted(self, stream: S) -> None:
         """A connection is gone; subscriptions were told."""
 
     # ---- helpers of the feeds -----------------------------------------------------------------
 
-    def _add_status(
-        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
+    def _add(
+        self, label: str, channels: tuple[NamedChannel, ...], *consumers: Consumer
     ) -> Subscription:
-        subscription, end = self._desk.watch(instrument, callback, self._cancel)
-        self._ends[subscription] = [end]
+        """Begin to deliver what channels bring."""
+        subscription = self._make(label, tuple(channel.name for channel in channels))
+        for consumer in consumers:
+            consumer.stream = channels[0].name
+            for name in subscription.streams:
+                self._attach(name, consumer)
+                self._at_end(subscription, partial(self._detach, name, consumer))
+        self._want(subscription)
         return subscription
 
-    def _watch_empty_side(
-        self, subscription: Subscription, number: int, callback: EmptySideCallback
-    ) -> None:
-        entries = self._empty_sides.setdefault(number, [])
-        entry = (subscription, callback)
-        entries.append(entry)
-        self._at_end(subscription, lambda: entries.remove(entry))
+    def _attach(self, name: str, consumer: Consumer) -> None:
+        """Deliver to a consumer what comes on a channel."""
+        self._dispatch.add(consumer)
+
+    def _detach(self, name: str, consumer: Consumer) -> None:
+        self._dispatch.remove(consumer)
+
+    def _add_quotes(
+        self,
+        instrument: Instrument,
+        channel: NamedChannel,
+        callback: Callable[[Quote], object],
+        on_empty_side: EmptySideCallback | None,
+    ) -> Subscription:
+        """Begin to deliver quotes, and to tell when the book lacks a side."""
+        number = self._number(instrument)
+        consumer = self._consumer(EventKind.QUOTE, number, callback)
+        if on_empty_side is not None:
+            check_callback(on_empty_side)
+        subscription = self._add(f"quotes {instrument.id}", (channel,), consumer)
+        if on_empty_side is not None:
+            self._at_end(subscription, self._empty_sides.add(number, on_empty_side))
+        return subscription
+
+    def _add_bars(
+        self,
+        instrument: Instrument,
+        channel: NamedChannel,
+        interval: str,
+        callback: Callable[[Bar], object],
+        *,
+        interval_s: int,
+        closed_only: bool,
+        mark: bool = False,
+    ) -> Subscription:
+        """Begin to deliver bars of a channel that sends each bar as it grows."""
+        check_callback(callback)
+        closer = BarCloser(
+            callback,
+            interval_s=interval_s,
+            mark=mark,
+            closed_only=closed_only,
+            on_lost_bar=self._bar_lost,
+        )
+        consumer = Consumer(EventKind.BAR, self._number(instrument), closer)
+        subscription = self._add(f"candles {interval} {instrument.id}", (channel,), consumer)
+        self._watch_losses(subscription, closer.on_lost)
+        return subscription
+
+    def _listen(
+        self,
+        label: str,
+        channels: tuple[NamedChannel, ...],
+        listeners: Listeners[K],
+        key: K,
+        callback: Callable[..., object],
+    ) -> Subscription:
+        """Begin to deliver what channels bring that has no place in the router."""
+        subscription = self._make(label, tuple(channel.name for channel in channels))
+        self._at_end(subscription, listeners.add(key, callback))
+        self._want(subscription)
+        return subscription
 
     def _watch_losses(self, subscription: Subscription, on_lost: Callable[[], object]) -> None:
+        """Call when the channels are interrupted, until the subscription ends."""
         self._losses[subscription] = on_lost
         self._at_end(subscription, lambda: self._losses.pop(subscription, None))
 
-    def _dropped_marker(self, what: str) -> Callable[[int], DataDropped]:
-        return lambda count: DataDropped(
-            venue=self._venue, ts_init=time.time_ns(), what=what, count=count
-        )
-
-    def _bar_lost(self, bar: Bar) -> None:
-        what = f"closed bar {bar.interval_s} s of {bar.instrument.id}"
-        self._emit(DataDropped(venue=self._venue, ts_init=time.time_ns(), what=what, count=1))
-
     # ---- subscriptions ------------------------------------------------------------------------
-
-    def _make(self, label: str, names: tuple[str, ...]) -> Subscription:
-        if not self._open:
-            raise ClientError("the client is not connected: use `async with` or `connect()`")
-        subscription = Subscription(label, names, self._cancel)
-        self._ends[subscription] = []
-        return subscription
-
-    def _at_end(self, subscription: Subscription, call: Callable[[], object]) -> None:
-        self._ends[subscription].append(call)
 
     def _want(self, subscription: Subscription) -> bool:
         """Count a subscription on its channels; True where all are served already."""
@@ -314,11 +261,8 @@ class ChannelClient(ABC, Generic[S]):
         return subscription.is_active
 
     def _cancel(self, subscription: Subscription) -> None:
-        ends = self._ends.pop(subscription, None)
-        if ends is None:
+        if not self._ended(subscription):
             return
-        for end in ends:
-            end()
         for name in subscription.streams:
             others = [each for each in self._wanted.get(name, ()) if each is not subscription]
             if others:
@@ -466,62 +410,14 @@ class ChannelClient(ABC, Generic[S]):
         """Hand on a frame of a type we do not know."""
         self._venue_event(name or "unknown", data, None)
 
-    def _venue_event(self, name: str, data: bytes, channel: str | None) -> None:
-        if self._on_venue_event is not None:
-            event = VenueEvent(
-                venue=self._venue, ts_init=time.time_ns(), name=name, payload=data, stream=channel
-            )
-            self._call(self._on_venue_event, event)
-
     # ---- events without a place in the router -------------------------------------------------
 
     def _on_empty_side(self, instrument: InstrumentBase, has_bid: bool, has_ask: bool) -> None:
         assert isinstance(instrument, Instrument)
-        for _, callback in tuple(self._empty_sides.get(self._number(instrument), ())):
-            try:
-                callback(instrument, has_bid, has_ask)
-            except Exception as error:  # noqa: BLE001 - reported; the others go on
-                self._callback_failed(error, EventKind.QUOTE, instrument)
+        for callback in self._empty_sides.of(self._number(instrument)):
+            self._call(callback, instrument, has_bid, has_ask)
 
-    # ---- telling ------------------------------------------------------------------------------
-
-    def _call(self, callback: Callable[[Any], object], event: Any) -> None:
-        try:
-            callback(event)
-        except Exception as error:  # noqa: BLE001 - the user's, and none of the frame's
-            self._callback_failed(error, -1, event)
-
-    def _emit(self, event: StatusEvent) -> None:
-        if self._on_status is not None:
-            try:
-                self._on_status(event)
-            except Exception:
-                self.callback_errors += 1
-                log.exception("on_status raised for %r", event)
-
-    def _callback_failed(self, error: BaseException, kind: int, event: Any) -> None:
-        self.callback_errors += 1
-        log.error("a callback raised for %r", event, exc_info=error)
-        self._error(f"a callback raised {type(error).__name__}: {error}", error=error)
-
-    def _task_died(self, name: str, error: BaseException) -> None:
-        self._error(f"task {name} died: {error}", error=error)
-
-    def _error(
-        self,
-        message: str,
-        *,
-        code: int | None = None,
-        where: str = "",
-        error: BaseException | None = None,
-    ) -> None:
-        self._emit(
-            ErrorEvent(
-                venue=self._venue,
-                ts_init=time.time_ns(),
-                message=message,
-                code=code,
-                where=where,
-                error=error,
-            )
-        )
+    def _on_stats(self, stats: HasInstrument) -> None:
+        assert isinstance(stats.instrument, Instrument)
+        for callback in self._stats.of(self._number(stats.instrument), EVERY_SYMBOL):
+            self._call(callback, stats)

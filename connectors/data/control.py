@@ -18,6 +18,7 @@ from ..model import StreamState
 __all__ = ["ANSWER_TIMEOUT_S", "ChannelControl", "ChannelOutcome", "Command", "Method"]
 
 ANSWER_TIMEOUT_S = 10.0
+INFINITE_S = float("inf")
 
 
 class Method(Enum):
@@ -56,6 +57,8 @@ class ChannelControl(ABC):
         Channels it may hold.
     in_flight :
         Commands that may be without an answer.
+    answer_timeout_s :
+        An answer that takes longer is not waited for.
 
     Attributes
     ----------
@@ -67,6 +70,7 @@ class ChannelControl(ABC):
 
     __slots__ = (
         "_active",
+        "_answer_timeout_s",
         "_asked",
         "_connected",
         "_held_until",
@@ -78,8 +82,11 @@ class ChannelControl(ABC):
         "unattributed",
     )
 
-    def __init__(self, *, limit: int, in_flight: int) -> None:
+    def __init__(
+        self, *, limit: int, in_flight: int, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self.limit = limit
+        self._answer_timeout_s = answer_timeout_s
         self.in_flight_limit = in_flight
         self.channels: dict[str, None] = {}
         self.unattributed = 0
@@ -173,24 +180,40 @@ class ChannelControl(ABC):
     # -- commands out ----------------------------------------------------------------------
 
     def next_command(self, now: float) -> Command | None:
-        """Return the command to send next, without taking it; None while none may leave."""
+        """Return the command to send next, without taking it; None while none may leave.
+
+        Commands of one channel leave in the order they were queued; those of others do not wait
+        for one that is held back.
+        """
         if not self._queue or len(self._asked) >= self.in_flight_limit or now < self._held_until:
             return None
-        return self._queue[0]
+        held: set[str] = set()
+        for command in self._queue:
+            if command.channel not in held:
+                if self._leaves_at(command) <= now:
+                    return command
+                held.add(command.channel)
+        return None
+
+    def _leaves_at(self, command: Command) -> float:
+        """Return from when on a command may leave: 0 for at once, infinity after an answer."""
+        return 0.0
 
     def sent(self, command: Command, now: float) -> None:
         """Note that `command`, the next one, was handed to the socket at monotonic `now`."""
-        if not self._queue or self._queue[0] is not command:
+        first = next((each for each in self._queue if each.channel == command.channel), None)
+        if first is not command:
             raise ValueError("commands leave in the order they were queued")
-        self._queue.popleft()
+        self._queue.remove(command)
         command.sent_at = now
         self._asked.append(command)
 
     def next_deadline(self, now: float) -> float | None:
         """Return when `overdue` or `next_command` has something new, None for never."""
-        times = [self._asked[0].sent_at + ANSWER_TIMEOUT_S] if self._asked else []
-        if self._queue and now < self._held_until:
-            times.append(self._held_until)
+        times = [self._asked[0].sent_at + self._answer_timeout_s] if self._asked else []
+        if self._queue:
+            held = (max(self._leaves_at(command), self._held_until) for command in self._queue)
+            times += [at for at in held if now < at < INFINITE_S]
         return min(times, default=None)
 
     # -- what comes back -------------------------------------------------------------------
@@ -258,7 +281,7 @@ class ChannelControl(ABC):
 
         Venues answer the repeat of one that was served after all without harm.
         """
-        late = [each for each in self._asked if now - each.sent_at >= ANSWER_TIMEOUT_S]
+        late = [each for each in self._asked if now - each.sent_at >= self._answer_timeout_s]
         outcomes: list[ChannelOutcome] = []
         for command in late:
             self._asked.remove(command)

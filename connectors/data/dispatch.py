@@ -16,7 +16,7 @@ from typing import Any
 from .._speedups.dedup import BoundedDedup
 from .._speedups.events import EventHandler, EventKind, Router
 
-__all__ = ["Consumer", "Dispatch"]
+__all__ = ["EVERY_SYMBOL", "Consumer", "Dispatch"]
 
 Callback = Callable[[Any], object]
 
@@ -94,22 +94,32 @@ class Dispatch:
         self._on_error = on_error
         self._consumers: dict[tuple[EventKind, int], list[Consumer]] = {}
         self._firsts: dict[tuple[EventKind, int], Callable[[], None]] = {}
+        self._targets: dict[tuple[EventKind, int], Callback | EventHandler] = {}
         self._newest: _Newest | None = None
 
     def add(self, consumer: Consumer) -> None:
-        """Begin to call a consumer."""
+        """Begin to call a consumer: once for each event, however often it was added."""
         self._consumers.setdefault((consumer.kind, consumer.number), []).append(consumer)
         self._rebuild_around(consumer.kind, consumer.number)
 
     def remove(self, consumer: Consumer) -> None:
-        """Stop calling a consumer; one that is not there is ignored."""
+        """Stop calling a consumer that was added as often as removed; others are ignored."""
         key = (consumer.kind, consumer.number)
-        others = [each for each in self._consumers.get(key, ()) if each is not consumer]
-        if others:
-            self._consumers[key] = others
-        else:
-            self._consumers.pop(key, None)
-        self._rebuild_around(*key)
+        consumers = self._consumers.get(key, [])
+        if consumer in consumers:
+            consumers.remove(consumer)
+            if not consumers:
+                del self._consumers[key]
+            self._rebuild_around(*key)
+
+    def deliver(self, kind: EventKind, number: int, event: Any) -> None:
+        """Hand on an event that no decoder made, as the router does with the others."""
+        target = self._targets.get((kind, number)) or self._targets.get((kind, EVERY_SYMBOL))
+        if target is not None:
+            try:
+                self._plain(target)(event)
+            except Exception as error:  # noqa: BLE001 - reported; the stream goes on
+                self._on_error(error, kind, event)
 
     def on_first(self, kind: EventKind, number: int, call: Callable[[], None]) -> None:
         """Call `call()` once, before the next event of that kind and symbol is delivered."""
@@ -147,9 +157,9 @@ class Dispatch:
                     self._rebuild(kind, each)
 
     def _rebuild(self, kind: EventKind, number: int) -> None:
-        consumers = list(self._consumers.get((kind, number), ()))
+        consumers = list(dict.fromkeys(self._consumers.get((kind, number), ())))
         if number != EVERY_SYMBOL and (consumers or (kind, number) in self._firsts):
-            consumers += self._consumers.get((kind, EVERY_SYMBOL), ())
+            consumers += dict.fromkeys(self._consumers.get((kind, EVERY_SYMBOL), ()))
         target = self._target(consumers, kind)
         if self._newest is not None and target is not None:
             target = self._newest.filter(kind, self._plain(target))
@@ -157,6 +167,10 @@ class Dispatch:
         if first is not None:
             target = self._with_first(kind, number, target)
         self.router.route(kind, number, target)
+        if target is None:
+            self._targets.pop((kind, number), None)
+        else:
+            self._targets[kind, number] = target
 
     def _target(self, consumers: list[Consumer], kind: EventKind) -> Callback | EventHandler | None:
         if not consumers:

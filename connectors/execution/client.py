@@ -1,57 +1,51 @@
-"""What the execution clients of all venues share: what is told, known, and asked."""
+"""What the execution clients of all venues share beyond `reporting`: orders, and their needs."""
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from .._speedups.events import Quote
-from ..errors import ClientError
+from ..errors import ClientError, ConfigError, ConnectorError
 from ..model._numbers import Number
-from ..model.accounts import AccountState
 from ..model.enums import Side
-from ..model.ids import AccountId, ClientOrderId, InstrumentId, VenueOrderId
+from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
 from ..model.instruments import Instrument
-from ..model.reports import FillReport, MassStatus, OrderStatusReport, PositionStatusReport
-from ..net.clock import Clock, to_ns
+from ..net.attempts import AttemptBudget
+from ..net.clock import Clock
+from ..net.tasks import OwnedTasks
+from ..signer_stats import SignerStats
 from .commands import find_or_stand_in
-from .connecting import Connectable
+from .dispatch import OrderDispatch
 from .identity import OrderRegistry, TrackedOrder
 from .markets import Markets
 from .planning import Denial
+from .private import GatedStream
 from .quotes import BestPrices
-from .reconcile import gather_mass_status
-from .telling import OnEvent, OnStatus, Teller
+from .recovery import LookupRunner
+from .reporting import AccountQueries, ReportingClient
+from .sending import SenderBase
+from .telling import OnEvent, OnStatus
 
 __all__ = ["AccountQueries", "TradingClient"]
 
+CLOSE_TIMEOUT_S = 2.0
 
-class AccountQueries(Protocol):
-    """What of a venue's queries makes reports."""
-
-    async def order_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]: ...
-
-    async def fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: str | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]: ...
+T = TypeVar("T")
 
 
-class TradingClient(Connectable):
+class Rest(Protocol):
+    """What a client closes with its connection."""
+
+    async def close(self) -> None: ...
+
+
+class TradingClient(ReportingClient):
     """The venue-independent half of an execution client.
+
+    `_open` makes the parts of a connection, and `_teardown` closes those that are there.
 
     Parameters
     ----------
@@ -63,7 +57,21 @@ class TradingClient(Connectable):
         None: nothing can be signed.
     owns_signer : bool
         Whether `close` closes it.
+    attempts : AttemptBudget or None
+        Of connections.
     """
+
+    NAME: ClassVar[str] = ""  # of the venue, in texts
+    NEEDS: ClassVar[str] = ""  # settings without which nothing can be signed
+
+    markets: Markets[Any]
+    dispatch: OrderDispatch
+    _signer: object | None
+    _tasks: OwnedTasks | None
+    _rest: Rest | None
+    _sender: SenderBase[Any] | None
+    _stream: GatedStream | None
+    _recovery: LookupRunner | None
 
     def __init__(
         self,
@@ -74,56 +82,83 @@ class TradingClient(Connectable):
         clock: Clock,
         signer: object | None,
         owns_signer: bool,
+        attempts: AttemptBudget | None = None,
     ) -> None:
-        super().__init__()
-        self._venue = venue
-        self._log = logging.getLogger(f"connectors.{venue.lower()}")
-        self._teller = Teller(venue, on_event=on_event, on_status=on_status, clock=clock)
-        self._clock = clock
-        self._closable = signer if owns_signer else None
-        self._can_sign = signer is not None
+        super().__init__(venue, on_event=on_event, on_status=on_status, clock=clock)
+        self._tasks = self._rest = self._sender = self._stream = self._recovery = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._attempts = attempts
+        self._signer = signer
+        self._owns_signer = owns_signer
         self._prices = BestPrices()
         self.registry = OrderRegistry()
 
     # -- what a venue says -------------------------------------------------------------
 
-    markets: Markets[Any]
-
     @abstractmethod
-    def _queries(self) -> AccountQueries:
-        """Return who asks; ClientError if there is no connection."""
+    async def _load_markets(self) -> None:
+        """Read the definitions of the markets; ConnectorError if the venue does not give them."""
 
-    @property
-    @abstractmethod
-    def account_id(self) -> AccountId | None:
-        """Our name for the account, None without credentials."""
+    def _parted(self) -> None:
+        """Forget the parts of the connection: they are closed, but for stream and REST."""
 
     # -- looking -----------------------------------------------------------------------
 
     @property
     def has_credentials(self) -> bool:
         """Whether orders can be signed at all."""
-        return self._can_sign
+        return self._signer is not None
 
     @property
-    def callback_errors(self) -> int:
-        """How often a callback of the caller raised."""
-        return self._teller.callback_errors
+    def signer_stats(self) -> SignerStats | None:
+        """Counters of our own signer; None without one, or with one that keeps none."""
+        stats = getattr(self._signer, "stats", None)
+        return stats if isinstance(stats, SignerStats) else None
 
-    # -- what is told ------------------------------------------------------------------
+    @property
+    def is_connected(self) -> bool:
+        """Whether `connect` has succeeded and the private connection is up."""
+        stream = self._stream
+        return self._connected and stream is not None and stream.session.is_connected
 
-    def on_refused(self, channel: str, code: int | None, message: str) -> None:
-        """A stream will not come."""
-        self._teller.refused(channel, code, message)
+    # -- what a command needs ----------------------------------------------------------
 
-    def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
-        """Tell of what no order or call stands for."""
-        self._log.warning("venue=%s %s (code=%s)", self._venue, message, code)
-        self._teller.problem(message, code, error, where="private")
+    def _check(self) -> None:
+        if self._signer is None:
+            raise ConfigError(
+                f"{self.NAME} execution requires credentials: set {self.NEEDS} in the config or "
+                "the environment"
+            )
 
-    def deliver(self, report: PositionStatusReport | AccountState) -> None:
-        """Hand a report to the caller."""
-        self._teller.report(report)
+    def _need_credentials(self, what: str) -> None:
+        if self._signer is None:
+            raise ConfigError(
+                f"cannot {what} without credentials: set {self.NEEDS} in the config or the "
+                "environment"
+            )
+
+    @staticmethod
+    def _need(part: T | None) -> T:
+        """Return a part of the connection; ClientError where there is none."""
+        if part is None:
+            raise ClientError("not connected to the venue")
+        return part
+
+    # -- markets -----------------------------------------------------------------------
+
+    def _refresh_markets(self) -> None:
+        """Read the definitions again, once for all rows that name new markets meanwhile."""
+        if self._tasks is not None and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = self._tasks.spawn(self._load_until_known(), "markets")
+
+    async def _load_until_known(self) -> None:
+        while True:
+            await asyncio.sleep(self.markets.refresh_in_s())
+            try:
+                await self._load_markets()
+                return
+            except ConnectorError as error:
+                self.on_problem(f"market definitions not read yet: {error}", None, error)
 
     # -- what is known -----------------------------------------------------------------
 
@@ -169,61 +204,30 @@ class TradingClient(Connectable):
             raise Denial(f"unknown order or instrument {order.instrument_id!r}")
         return instrument
 
-    # -- what can be asked -------------------------------------------------------------
-
-    async def generate_order_status_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]:
-        """Return the state of orders, live and ended, of one instrument or all."""
-        return await self._queries().order_reports(
-            instrument_id, open_only=open_only, start_ns=start_ns, end_ns=end_ns
-        )
-
-    async def generate_fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: VenueOrderId | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]:
-        """Return trades that were not handed out yet, oldest first."""
-        return await self._queries().fill_reports(
-            instrument_id, venue_order_id=venue_order_id, start_ns=start_ns, end_ns=end_ns
-        )
-
-    @abstractmethod
-    async def generate_position_status_reports(
-        self, instrument_id: InstrumentId | None = None
-    ) -> list[PositionStatusReport]:
-        """Return the open positions."""
-
-    async def generate_mass_status(self, *, lookback_s: float | None = None) -> MassStatus:
-        """Return orders, fills and positions; a part that cannot be read is empty."""
-        start_ns = None
-        if lookback_s is not None:
-            start_ns = self._clock.wall_ns() - to_ns(lookback_s)
-        return await gather_mass_status(
-            self._venue,
-            self.account_id,
-            orders=lambda: self.generate_order_status_reports(start_ns=start_ns),
-            fills=lambda: self.generate_fill_reports(start_ns=start_ns),
-            positions=self.generate_position_status_reports,
-            wall_ns=self._clock.wall_ns,
-        )
-
     # -- the end -----------------------------------------------------------------------
 
-    def _wipe(self) -> None:
-        close = getattr(self._closable, "close", None)
-        if close is not None:
-            close()
+    async def _teardown(self, why: str) -> None:
+        self._connected = False
+        stream, self._stream = self._stream, None
+        sender, self._sender = self._sender, None
+        recovery, self._recovery = self._recovery, None
+        tasks, self._tasks = self._tasks, None
+        rest, self._rest = self._rest, None
+        try:
+            if recovery is not None:
+                recovery.close()
+            if sender is not None:
+                sender.close(why)  # what is unknown now is looked up after the next connect
+            if tasks is not None:
+                await tasks.close(timeout_s=CLOSE_TIMEOUT_S)  # a request under way: the same
+        finally:
+            self._parted()
+            if stream is not None:
+                await stream.close()
+            if rest is not None:
+                await rest.close()
 
-    def __repr__(self) -> str:
-        state = "connected" if self._connected else "not connected"
-        return f"<{type(self).__name__} {self._venue} {self.account_id} {state}>"
+    def _wipe(self) -> None:
+        close = getattr(self._signer, "close", None)
+        if self._owns_signer and close is not None:
+            close()

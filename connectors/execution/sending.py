@@ -220,6 +220,11 @@ class SenderBase(ABC, Generic[ParcelT]):
         """Whether commands leave at once, but for nonces and limits."""
         return self._session is not None and LINK_PAUSE not in self.ordered.line.pauses
 
+    @property
+    def takes_commands(self) -> bool:
+        """Whether a command given now is not simply turned down."""
+        return self.is_running
+
     def hold(self) -> None:
         """Start nothing more on this connection; what is sent may still be answered."""
         self.ordered.line.pause(LINK_PAUSE)

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ..model.accounts import AccountState
+from ..model.accounts import AccountPnl, AccountState, Transfer
 from ..model.order_events import OrderEvent
-from ..model.reports import FillReport, OrderStatusReport, PositionStatusReport
+from ..model.reports import FillCorrection, FillReport, OrderStatusReport, PositionStatusReport
 from ..model.status_events import (
     ConnectionStatus,
     ErrorEvent,
@@ -27,7 +27,16 @@ from ..net.session_events import Connected, SessionEvent
 
 __all__ = ["Event", "OnEvent", "OnStatus", "Teller"]
 
-Event = OrderEvent | OrderStatusReport | FillReport | PositionStatusReport | AccountState
+Event = (
+    OrderEvent
+    | OrderStatusReport
+    | FillReport
+    | FillCorrection
+    | PositionStatusReport
+    | AccountState
+    | AccountPnl
+    | Transfer
+)
 OnEvent = Callable[[Any], object]
 OnStatus = Callable[[StatusEvent], object]
 

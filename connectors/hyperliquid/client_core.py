@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from .._speedups.hyperliquid import UserFrame
-from ..errors import ClientError, ConfigError, ConnectorError
 from ..execution.client import TradingClient
 from ..execution.identity import TrackedOrder
 from ..execution.legs import CANCEL_REPLACE_RULES, LegDispatch
@@ -24,7 +22,6 @@ from ..model.status_events import VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import Connected, SessionEvent
-from ..net.tasks import OwnedTasks
 from .account import Balances, Positions
 from .account_feed import AccountFeed
 from .config import VENUE, Config, FillPolicy
@@ -38,7 +35,7 @@ from .recovery import Recovery
 from .reports import Reporter, fill_key
 from .rest import HyperliquidRest
 from .sending import ActionSigner, Sender
-from .signing import Signer, SignerStats
+from .signing import Signer
 
 __all__ = ["ClientCore"]
 
@@ -52,6 +49,16 @@ _RULES = replace(CANCEL_REPLACE_RULES, fill_key=fill_key)
 class ClientCore(TradingClient):
     """State of one account's client; the other halves of `ExecutionClient` build on it."""
 
+    NAME = "Hyperliquid"
+    NEEDS = "private_key"
+
+    dispatch: LegDispatch
+    _signer: ActionSigner | None
+    _rest: HyperliquidRest | None
+    _sender: Sender | None
+    _stream: PrivateStream | None
+    _recovery: Recovery | None
+
     def __init__(
         self,
         config: Config,
@@ -64,15 +71,14 @@ class ClientCore(TradingClient):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.config = config
-        self._attempts = attempts
-        self._signer = signer if signer is not None else _make_signer(config)
         super().__init__(
             VENUE,
             on_event=on_event,
             on_status=on_status,
             clock=clock,
-            signer=self._signer,
+            signer=signer if signer is not None else _make_signer(config),
             owns_signer=signer is None,
+            attempts=attempts,
         )
         self._user = _user(config, self._signer)
         self._dexes: tuple[str, ...] = ("",)
@@ -117,20 +123,8 @@ class ClientCore(TradingClient):
             self.dispatch, config=config, wall_ns=clock.wall_ns, on_problem=self._teller.problem
         )
         self._modifications = Modifications(self.dispatch, self.markets, self._rules)
-        self._rest: HyperliquidRest | None = None
-        self._sender: Sender | None = None
-        self._stream: PrivateStream | None = None
-        self._recovery: Recovery | None = None
-        self._tasks: OwnedTasks | None = None
-        self._refreshing: asyncio.Task[None] | None = None
 
     # -- looking -----------------------------------------------------------------------
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether `connect` has succeeded and the private connection is up."""
-        stream = self._stream
-        return self._connected and stream is not None and stream.session.is_connected
 
     @property
     def user(self) -> str | None:
@@ -144,19 +138,13 @@ class ClientCore(TradingClient):
             return self.config.account_id
         return f"{VENUE}-{self._user}"
 
-    @property
-    def signer_stats(self) -> SignerStats | None:
-        """Counters of our own signer; None without one, or with one that keeps none."""
-        stats = getattr(self._signer, "stats", None)
-        return stats if isinstance(stats, SignerStats) else None
-
     # -- what the parts need -----------------------------------------------------------
 
     def _queries(self) -> Queries:
         self._need_credentials("ask")
         assert self._user is not None
         return Queries(
-            self._need_rest(),
+            self._need(self._rest),
             user=self._user,
             dexes=self._dexes,
             reporter=self._reporter,
@@ -165,19 +153,8 @@ class ClientCore(TradingClient):
             clock=self._clock,
         )
 
-    def _need_rest(self) -> HyperliquidRest:
-        if self._rest is None:
-            raise ClientError("not connected to the venue")
-        return self._rest
-
-    def _need_credentials(self, what: str) -> None:
-        if self._signer is None:
-            raise ConfigError(
-                f"cannot {what} without credentials: set private_key in the config or the "
-                "environment"
-            )
-
-    async def _load_markets(self, rest: HyperliquidRest) -> None:
+    async def _load_markets(self) -> None:
+        rest = self._need(self._rest)
         await self.markets.load(lambda: load_instruments(rest, self.config.dexes))
         wanted = dict.fromkeys(self.config.dexes)
         if ALL_DEXES in wanted:
@@ -295,21 +272,7 @@ class ClientCore(TradingClient):
         return isinstance(line, Line) and line.is_waiting and not order.is_accepted
 
     def _unknown_coin(self, coin: str) -> None:
-        """Read the definitions again, once for all rows that name new coins meanwhile."""
-        tasks, rest = self._tasks, self._rest
-        if tasks is None or rest is None:
-            return
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = tasks.spawn(self._refresh_markets(rest), "markets")
-
-    async def _refresh_markets(self, rest: HyperliquidRest) -> None:
-        while True:
-            await asyncio.sleep(self.markets.refresh_in_s())
-            try:
-                await self._load_markets(rest)
-                return
-            except ConnectorError as error:
-                self.on_problem(f"definitions not read yet: {error}", None, error)
+        self._refresh_markets()
 
 
 def _make_signer(config: Config) -> ActionSigner | None:

@@ -5,14 +5,14 @@ Section numbers in this package are those of the project's Hyperliquid dossier; 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from ..errors import ConfigError
+from ..settings import Secrets, Settings, Variables, member
 
 __all__ = [
     "VENUE",
@@ -86,7 +86,7 @@ _ENDPOINTS: Mapping[Environment, Endpoints] = {
 }
 
 
-class Credentials:
+class Credentials(Secrets):
     """The key that signs, and for which account.
 
     The private key appears in no text form of this object and cannot be pickled. Addresses are
@@ -108,6 +108,8 @@ class Credentials:
     """
 
     __slots__ = ("account_address", "private_key", "vault_address")
+
+    SECRET = "private_key"
 
     def __init__(
         self,
@@ -145,21 +147,14 @@ class Credentials:
         ConfigError
             An address is set and no key.
         """
-        stem = "HYPERLIQUID_TESTNET_" if Environment(environment).is_test else "HYPERLIQUID_"
-        source = os.environ if env is None else env
-
-        def pick(given: str | None, name: str) -> str | None:
-            return (given or source.get(stem + name, "")).strip() or None
-
-        key = pick(private_key, "PRIVATE_KEY")
-        account = pick(account_address, "ACCOUNT_ADDRESS")
-        vault = pick(vault_address, "VAULT_ADDRESS")
+        test = member(Environment, environment, "environment").is_test
+        variables = Variables("Hyperliquid", test=test, env=env)
+        key = variables.get("private_key", private_key)
+        account = variables.get("account_address", account_address)
+        vault = variables.get("vault_address", vault_address)
         if key is None:
             if account or vault:
-                raise ConfigError(
-                    "Hyperliquid credentials are incomplete, missing: "
-                    f"private_key ({stem}PRIVATE_KEY)"
-                )
+                raise variables.incomplete("private_key")
             return None
         return cls(key, account, vault)
 
@@ -169,15 +164,6 @@ class Credentials:
         An agent's own address would give empty answers without an error.
         """
         return self.vault_address or self.account_address or signer_address.lower()
-
-    def __repr__(self) -> str:
-        return (
-            f"Credentials(account_address={self.account_address!r}, "
-            f"vault_address={self.vault_address!r}, private_key=***)"
-        )
-
-    def __reduce__(self) -> Any:
-        raise TypeError("credentials are not pickled: the secret would leave the process")
 
 
 def _address(value: str | None, name: str) -> str | None:
@@ -230,7 +216,7 @@ _POSITIVE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the Hyperliquid clients.
 
     Attributes
@@ -338,28 +324,21 @@ class Config:
     proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("environment", Environment),
-            ("order_channel", OrderChannel),
-            ("accept_source", AcceptSource),
-            ("fill_policy", FillPolicy),
-        ):
-            given = getattr(self, name)
-            try:
-                object.__setattr__(self, name, kind(given))
-            except ValueError:
-                raise ConfigError(f"{name} is {given!r}: one of {', '.join(kind)}") from None
+        self._take_text(
+            environment=Environment,
+            order_channel=OrderChannel,
+            accept_source=AcceptSource,
+            fill_policy=FillPolicy,
+        )
         object.__setattr__(self, "dexes", tuple(self.dexes))
-        for name in _POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} must be greater than 0")
+        self._require_positive(*_POSITIVE)
+        self._require_not_negative(
+            "coalesce_ms", "command_queue_ms", "post_queue_max", "signing_pool"
+        )
         if not 0 <= self.market_slippage_bps < 10_000:
             raise ConfigError("market_slippage_bps must be 0 to 9 999")
         if self.expires_after_ms is not None and self.expires_after_ms <= 0:
             raise ConfigError("expires_after_ms must be greater than 0, or None")
-        for name in ("coalesce_ms", "command_queue_ms", "post_queue_max", "signing_pool"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative")
         if not 0 < self.reconnect_min_s <= self.reconnect_max_s:
             raise ConfigError("needs 0 < reconnect_min_s <= reconnect_max_s")
 
@@ -385,7 +364,11 @@ class Config:
             account_address=account_address,
             vault_address=vault_address,
         )
-        return cls(environment=Environment(environment), credentials=credentials, **settings)
+        return cls(
+            environment=member(Environment, environment, "environment"),
+            credentials=credentials,
+            **settings,
+        )
 
     @classmethod
     def sim(cls, http_url: str, private_key: str | None = None, **settings: Any) -> Config:
@@ -398,10 +381,6 @@ class Config:
             settings.setdefault("credentials", Credentials(private_key))
         settings.setdefault("environment", Environment.TESTNET)
         return cls(rest_url=base, ws_url=base.replace("http", "ws", 1) + "/ws", **settings)
-
-    def with_changes(self, **changes: Any) -> Config:
-        """Return a copy with some settings changed."""
-        return replace(self, **changes)
 
     @property
     def endpoints(self) -> Endpoints:

@@ -35,18 +35,19 @@ from typing import Any
 import orjson
 
 from .._speedups.book import ChainedBook
-from .._speedups.hyperliquid import AssetContext, HyperliquidDecoder
-from ..data.client import ChannelClient
+from .._speedups.hyperliquid import HyperliquidDecoder
 from ..data.dispatch import Consumer, Dispatch
+from ..data.market_client import Listeners
 from ..data.trades import NewTrades
 from ..errors import ClientError, ConnectorError, DecodeError
 from ..model import DataDropped, Instrument, StatusEvent, Subscription, VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.policy import SessionPolicy
+from ..settings import config_from
 from .books import Books, SnapshotBook
 from .channels import Channel, ChannelKind
 from .config import VENUE, Config
-from .feeds import BOOK_DEPTH, EVERY_SYMBOL, FAST_DEPTH, MarketFeeds, StatsCallback
+from .feeds import BOOK_DEPTH, FAST_DEPTH, MarketFeeds
 from .instruments import asset_id, dex_of, is_spot, load_instruments
 from .limits import SUBSCRIPTIONS_MAX
 from .public_stream import PublicStream
@@ -63,7 +64,7 @@ BUILDER_STEP = 10_000
 INFLATED_MAX = 16 << 20
 
 
-class DataClient(ChannelClient[PublicStream], MarketFeeds):
+class DataClient(MarketFeeds):
     """Streams market data of perpetuals, spot pairs and builder dexes.
 
     ::
@@ -113,29 +114,25 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         policy: SessionPolicy | None = None,
         **settings: Any,
     ) -> None:
-        if config is not None and settings:
-            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
-        if max_channels < 1:
-            raise ClientError(f"max_channels must be at least 1, got {max_channels}")
-        self.config = config if config is not None else Config(**settings)
+        self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else HyperliquidRest(self.config)
         every_s = self.config.metadata_refresh_s
         super().__init__(
             VENUE,
+            self.config,
             self.rest,
             on_status=on_status,
             on_venue_event=on_venue_event,
             instruments=instruments,
             instrument_refresh_s=every_s if instrument_refresh_s is None else instrument_refresh_s,
+            max_channels=max_channels,
+            attempts=attempts,
+            policy=policy,
         )
-        self._max_channels = max_channels
-        self._attempts = attempts
-        self._policy = policy
         self._assets: dict[str, dict[int, int]] = {}  # by dex: from place to dense number
         self._books = Books(emit=self._emit, on_callback_error=self._callback_failed)
         self._consumers: dict[str, list[Consumer]] = {}  # by channel
-        self._data: dict[str, list[tuple[Subscription, Callable[[Any], object]]]] = {}
-        self._stats: dict[int, list[tuple[Subscription, StatsCallback]]] = {}
+        self._data: Listeners[str] = Listeners()  # by channel
         self._trades: dict[str, list[NewTrades]] = {}
         self._gap_checks: dict[str, asyncio.TimerHandle] = {}
 
@@ -158,10 +155,6 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         """
         return self._books.get(Channel.book(self.instrument(instrument).symbol, **form).name)
 
-    def __repr__(self) -> str:
-        state = "open" if self._open else "closed"
-        return f"<DataClient {VENUE} {self.config.environment} {state}>"
-
     # ---- instruments --------------------------------------------------------------------------
 
     async def _load(self) -> Iterable[Instrument]:
@@ -179,16 +172,6 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
     def _number(self, instrument: Instrument) -> int:
         number: int = self._symbols.find(instrument.symbol)
         return number
-
-    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
-        subscription = self._make(label, tuple(channel.name for channel in channels))
-        for name in subscription.streams:
-            for consumer in consumers:
-                consumer.stream = name
-                self._attach(name, consumer)
-                self._at_end(subscription, partial(self._detach, name, consumer))
-        self._want(subscription)
-        return subscription
 
     def _add_book(
         self, instrument: Instrument, channel: Channel, callback: Callable[[ChainedBook], object]
@@ -224,35 +207,17 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         self._watch_losses(subscription, new.on_lost)
         return subscription
 
-    def _add_stats(
-        self, label: str, channels: tuple[Channel, ...], number: int, callback: StatsCallback
-    ) -> Subscription:
-        subscription = self._make(label, tuple(channel.name for channel in channels))
-        entries = self._stats.setdefault(number, [])
-        entry = (subscription, callback)
-        entries.append(entry)
-        self._at_end(subscription, lambda: entries.remove(entry))
-        self._want(subscription)
-        return subscription
-
     def _add_data(
         self, label: str, channel: Channel, callback: Callable[[Any], object]
     ) -> Subscription:
         if channel.dex and channel.dex not in self._assets:
             # The venue would cut the connection.
             raise ClientError(f"dex {channel.dex!r} is not loaded: name it in the config's `dexes`")
-        subscription = self._make(label, (channel.name,))
-        entries = self._data.setdefault(channel.name, [])
-        entry = (subscription, callback)
-        entries.append(entry)
-        self._at_end(subscription, lambda: entries.remove(entry))
-        self._want(subscription)
-        return subscription
+        return self._listen(label, (channel,), self._data, channel.name, callback)
 
     # ---- channels -----------------------------------------------------------------------------
 
     def _attach(self, name: str, consumer: Consumer) -> None:
-        """Deliver to a consumer what comes on a channel, whichever connection carries it."""
         self._consumers.setdefault(name, []).append(consumer)
         carrier = self._carriers.get(name)
         if carrier is not None:
@@ -312,7 +277,7 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
             on_off_scale=self._off_scale,
             on_unknown_coin=self._unknown_market,
             on_empty_side=self._on_empty_side,
-            on_context=self._on_context,
+            on_context=self._on_stats,
             on_mids=self._on_mids,
         )
 
@@ -368,17 +333,11 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
 
     # ---- what the decoder tells ---------------------------------------------------------------
 
-    def _on_context(self, context: AssetContext) -> None:
-        assert isinstance(context.instrument, Instrument)
-        number = self._number(context.instrument)
-        for _, callback in (*self._stats.get(number, ()), *self._stats.get(EVERY_SYMBOL, ())):
-            self._call(callback, context)
-
     def _on_mids(self, dex: str, prices: Mapping[str, Decimal]) -> None:
         self._show_data(Channel(ChannelKind.MIDS, dex=dex).name, prices)
 
     def _show_data(self, name: str, data: Any) -> None:
-        for _, callback in tuple(self._data.get(name, ())):
+        for callback in self._data.of(name):
             self._call(callback, data)
 
     def _on_other_frame(self, name: str, data: bytes) -> None:

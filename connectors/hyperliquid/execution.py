@@ -27,7 +27,6 @@ __all__ = ["CancelOrder", "ExecutionClient"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-CLOSE_TIMEOUT_S = 2.0
 FIRST_READ_TIMEOUT_S = 30.0
 
 
@@ -63,13 +62,6 @@ class ExecutionClient(Trading, AccountActions, Asking):
 
     # -- connecting --------------------------------------------------------------------
 
-    def _check(self) -> None:
-        if self._signer is None:
-            raise ConfigError(
-                "Hyperliquid execution requires credentials: set private_key in the config or "
-                "the environment"
-            )
-
     async def _open(self) -> None:
         signer, user, config = self._signer, self._user, self.config
         assert signer is not None
@@ -82,7 +74,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
         venue_ms = (await rest.exchange_status()).get("time")
         if isinstance(venue_ms, int):
             check_clock(venue_ms, self._clock)
-        await self._load_markets(rest)
+        await self._load_markets()
         if config.check_signer:
             await self._check_signer(rest, signer.address.lower())
         sender = self._sender = Sender(
@@ -146,23 +138,8 @@ class ExecutionClient(Trading, AccountActions, Asking):
             raise ConfigError(f"the agent {address} signs for {master}, not for {account}")
 
     async def _teardown(self, why: str) -> None:
-        self._connected = False
-        stream, self._stream = self._stream, None
-        sender, self._sender = self._sender, None
-        recovery, self._recovery = self._recovery, None
-        tasks, self._tasks = self._tasks, None
-        rest, self._rest = self._rest, None
-        self._modifications.sender = None
-        try:
-            if recovery is not None:
-                recovery.close()
-            if sender is not None:
-                sender.close(why)  # what is unknown now is looked up after the next connect
-            self._outcomes.recovery = None
-            if tasks is not None:
-                await tasks.close(timeout_s=CLOSE_TIMEOUT_S)
-        finally:
-            if stream is not None:
-                await stream.close()
-            if rest is not None:
-                await rest.close()
+        self._modifications.sender = None  # nothing more is given to one that closes
+        await super()._teardown(why)
+
+    def _parted(self) -> None:
+        self._outcomes.recovery = None

@@ -10,20 +10,18 @@ from typing import Any
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventKind
 from .._speedups.hyperliquid import AssetContext
-from ..data.bars import BarCloser
-from ..data.dispatch import Consumer
+from ..data.client import ChannelClient, EmptySideCallback
+from ..data.dispatch import EVERY_SYMBOL, Consumer
 from ..data.feeds import check_callback, iterate
-from ..data.market import MarketData
+from ..data.market import best_levels, index_price_of
 from ..data.trades import NewTrades
 from ..errors import ClientError, Unsupported
 from ..model import (
     Bar,
     BookUpdate,
     EventFeed,
-    EventFlag,
     IndexPrice,
     Instrument,
-    InstrumentStatus,
     Liquidation,
     MarkPrice,
     Quote,
@@ -34,10 +32,10 @@ from ..model import (
 from ..net.stream import Overflow
 from .channels import INTERVALS, Channel, ChannelKind
 from .instruments import is_spot
+from .public_stream import PublicStream
 
 __all__ = ["BOOK_DEPTH", "FAST_DEPTH", "MarketFeeds"]
 
-EVERY_SYMBOL = -1
 BOOK_DEPTH, FAST_DEPTH = 20, 5
 # Contexts of every market, each about 14 s.
 WHOLE_MARKET = (Channel(ChannelKind.ALL_CONTEXTS), Channel(ChannelKind.SPOT_CONTEXTS))
@@ -45,7 +43,6 @@ WHOLE_MARKET = (Channel(ChannelKind.ALL_CONTEXTS), Channel(ChannelKind.SPOT_CONT
 StatsCallback = Callable[[AssetContext], object]
 MidsCallback = Callable[[Mapping[str, Decimal]], object]
 PricesCallback = Callable[[Mapping[str, tuple[Decimal | None, Decimal | None]]], object]
-EmptySideCallback = Callable[[Instrument, bool, bool], object]
 
 
 def _time(trade: Trade) -> int:
@@ -56,7 +53,7 @@ def _trade_key(trade: Trade) -> tuple[int, int]:
     return trade.ts_event, trade.trade_id
 
 
-class MarketFeeds(MarketData):
+class MarketFeeds(ChannelClient[PublicStream]):
     """The subscriptions and iterations of `DataClient`.
 
     `instrument` is our id (`BTC-PERP`, `xyz:TSLA-PERP`, `HYPE/USDC-SPOT`), the venue's coin (`BTC`,
@@ -66,14 +63,6 @@ class MarketFeeds(MarketData):
     """
 
     # ---- what the client provides -------------------------------------------------------------
-
-    @abstractmethod
-    def _number(self, instrument: Instrument) -> int:
-        """Return the dense number of an instrument."""
-
-    @abstractmethod
-    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
-        """Begin to deliver channels."""
 
     @abstractmethod
     def _add_book(
@@ -88,36 +77,10 @@ class MarketFeeds(MarketData):
         """Begin to deliver trades."""
 
     @abstractmethod
-    def _add_stats(
-        self, label: str, channels: tuple[Channel, ...], number: int, callback: StatsCallback
-    ) -> Subscription:
-        """Begin to deliver contexts."""
-
-    @abstractmethod
     def _add_data(
         self, label: str, channel: Channel, callback: Callable[[Any], object]
     ) -> Subscription:
         """Begin to deliver what a channel brings that has no place in the router."""
-
-    @abstractmethod
-    def _add_status(
-        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
-    ) -> Subscription:
-        """Begin to tell about trading statuses."""
-
-    @abstractmethod
-    def _watch_empty_side(
-        self, subscription: Subscription, number: int, callback: EmptySideCallback
-    ) -> None:
-        """Tell when the book of an instrument lacks a side, until the subscription ends."""
-
-    @abstractmethod
-    def _watch_losses(self, subscription: Subscription, on_lost: Callable[[], object]) -> None:
-        """Call when the channels are interrupted, until the subscription ends."""
-
-    @abstractmethod
-    def _bar_lost(self, bar: Bar) -> None:
-        """A bar's end fell into a loss of the connection."""
 
     # ---- quotes and trades --------------------------------------------------------------------
 
@@ -133,15 +96,9 @@ class MarketFeeds(MarketData):
         While a side of the book is empty there is no quote: `on_empty_side(instrument, has_bid,
         has_ask)` is called instead, and whoever remembers the last quote should forget it.
         """
-        found, number = self._target(instrument)
-        consumer = self._consumer(EventKind.QUOTE, number, callback)
-        if on_empty_side is not None:
-            check_callback(on_empty_side)
+        found = self.instrument(instrument)
         channel = Channel(ChannelKind.BBO, found.symbol)
-        subscription = self._add(f"quotes {found.id}", (channel,), consumer)
-        if on_empty_side is not None:
-            self._watch_empty_side(subscription, number, on_empty_side)
-        return subscription
+        return self._add_quotes(found, channel, callback, on_empty_side)
 
     def subscribe_trades(
         self,
@@ -156,7 +113,7 @@ class MarketFeeds(MarketData):
         `include_history`, and otherwise only those that fill the gap after a reconnect. A gap that
         neither they nor the venue's list of recent trades reach over is told as `DataDropped`.
         """
-        found, number = self._target(instrument)
+        found, number = self._numbered(instrument)
         consumer = self._consumer(EventKind.TRADE, number, callback)
         # Ids are hashes: only time orders trades.
         new = NewTrades(include_history=include_history, rank=_time, key=_trade_key)
@@ -221,7 +178,7 @@ class MarketFeeds(MarketData):
             raise ClientError(f"levels must be at least 1, got {levels}")
 
         def show(update: BookUpdate) -> None:
-            callback(update if levels >= most else _best(update, levels))
+            callback(update if levels >= most else best_levels(update, levels))
 
         consumer = Consumer(EventKind.BOOK_SNAPSHOT, self._number(found), show)
         return self._add(f"book snapshots {found.id}", (channel,), consumer)
@@ -244,20 +201,15 @@ class MarketFeeds(MarketData):
         """
         if source != "trade":
             raise Unsupported(f"the venue makes bars from trades, not from {source!r}")
-        found, number = self._target(instrument)
-        check_callback(callback)
-        channel = Channel.candles(found.symbol, interval)
-        closer = BarCloser(
+        found = self.instrument(instrument)
+        return self._add_bars(
+            found,
+            Channel.candles(found.symbol, interval),
+            interval,
             callback,
             interval_s=INTERVALS[interval],
-            mark=False,
             closed_only=closed_only,
-            on_lost_bar=self._bar_lost,
         )
-        consumer = Consumer(EventKind.BAR, number, closer)
-        subscription = self._add(f"candles {interval} {found.id}", (channel,), consumer)
-        self._watch_losses(subscription, closer.on_lost)
-        return subscription
 
     # ---- prices -------------------------------------------------------------------------------
 
@@ -276,23 +228,10 @@ class MarketFeeds(MarketData):
         self, instrument: Instrument | str, callback: Callable[[IndexPrice], object]
     ) -> Subscription:
         """Deliver the oracle price of a perpetual."""
-        found, number = self._target(instrument)
-        check_callback(callback)
+        found, number = self._numbered(instrument)
         if is_spot(found):
             raise Unsupported(f"{found.id} is a spot pair: it has no oracle price")
-
-        def from_mark(event: MarkPrice) -> None:
-            if event.index is not None:
-                callback(
-                    IndexPrice(
-                        event.instrument,
-                        index=event.index,
-                        ts_event=event.ts_event,
-                        ts_init=event.ts_init,
-                    )
-                )
-
-        consumer = Consumer(EventKind.MARK_PRICE, number, from_mark)
+        consumer = Consumer(EventKind.MARK_PRICE, number, index_price_of(callback))
         channel = Channel(ChannelKind.CONTEXT, found.symbol)
         return self._add(f"index price {found.id}", (channel,), consumer)
 
@@ -309,7 +248,7 @@ class MarketFeeds(MarketData):
         """Deliver all the venue says about a market at once: prices, open interest, funding."""
         check_callback(callback)
         label, channels, number = self._context_target("market stats", instrument)
-        return self._add_stats(label, channels, number, callback)
+        return self._listen(label, channels, self._stats, number, callback)
 
     def subscribe_mids(self, callback: MidsCallback, *, dex: str = "") -> Subscription:
         """Deliver middle prices by id of the instrument; of the first dex with those of spot."""
@@ -325,14 +264,6 @@ class MarketFeeds(MarketData):
         """Deliver changes of prediction markets, as the venue's own objects."""
         check_callback(callback)
         return self._add_data("outcomes", Channel(ChannelKind.OUTCOMES), callback)
-
-    def subscribe_instrument_status(
-        self, instrument: Instrument | str | None, callback: Callable[[InstrumentStatus], object]
-    ) -> Subscription:
-        """Tell when an instrument's trading status changes; silent about the first load."""
-        check_callback(callback)
-        found = None if instrument is None else self.instrument(instrument)
-        return self._add_status(found, callback)
 
     # ---- iterated over ------------------------------------------------------------------------
 
@@ -358,11 +289,6 @@ class MarketFeeds(MarketData):
 
     # ---- helpers ------------------------------------------------------------------------------
 
-    def _target(self, instrument: Instrument | str) -> tuple[Instrument, int]:
-        """Return the instrument and its dense number."""
-        found = self.instrument(instrument)
-        return found, self._number(found)
-
     def _book_channel(
         self, instrument: Instrument | str, fast: bool, figures: int | None, mantissa: int | None
     ) -> tuple[Instrument, Channel]:
@@ -374,25 +300,5 @@ class MarketFeeds(MarketData):
     ) -> tuple[str, tuple[Channel, ...], int]:
         if instrument is None:
             return f"{what} of all", WHOLE_MARKET, EVERY_SYMBOL
-        found, number = self._target(instrument)
+        found, number = self._numbered(instrument)
         return f"{what} {found.id}", (Channel(ChannelKind.CONTEXT, found.symbol),), number
-
-    @staticmethod
-    def _consumer(kind: EventKind, number: int, callback: Callable[[Any], object]) -> Consumer:
-        check_callback(callback)
-        return Consumer(kind, number, callback)
-
-
-def _best(update: BookUpdate, levels: int) -> BookUpdate:
-    """Return the best levels of each side."""
-    return BookUpdate(
-        update.instrument,
-        update.bids[:levels],
-        update.asks[:levels],
-        is_snapshot=True,
-        first_seq=update.first_seq,
-        last_seq=update.last_seq,
-        ts_event=update.ts_event,
-        ts_init=update.ts_init,
-        flags=update.flags | EventFlag.PARTIAL,
-    )

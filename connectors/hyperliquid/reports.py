@@ -158,6 +158,7 @@ class Reporter:
             row.timestamp_ms * NS_PER_MS,
             row.ts_event,
             self._wall_ns(),
+            None,
         )
         return DispatchRow(
             report if order is not None else shown(report),
@@ -186,6 +187,7 @@ class Reporter:
             row.closed_pnl,
             row.ts_event,
             self._wall_ns(),
+            None,
         )
         own: OwnFill = _own_fill(report, cloid, order)
         return own

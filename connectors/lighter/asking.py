@@ -47,7 +47,7 @@ class Asking(ClientCore):
         """Return balances and margin: the latest of the streams, else asked for over REST."""
         if self._balances.latest is not None and self.is_connected:
             return self._balances.latest
-        account = await self._need_rest().account()
+        account = await self._need(self._rest).account()
         return balances_of(account, self.config.account_name, self._clock.wall_ns())
 
     async def generate_position_status_reports(

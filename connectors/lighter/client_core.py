@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterable
 
-from ..errors import ClientError, ConfigError, ConnectorError
 from ..execution.client import TradingClient
 from ..execution.dispatch import DispatchRules, OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
@@ -19,7 +16,6 @@ from ..model.instruments import Instrument
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import SessionEvent
-from ..net.tasks import OwnedTasks
 from .account import Balances, Positions
 from .account_feed import AccountFeed, TxOutcome
 from .config import VENUE, Config
@@ -33,19 +29,26 @@ from .recovery import Recovery
 from .reports import Reporter
 from .rest import LighterRest
 from .sending import Sender, TxSigner
-from .signing import Signer, SignerStats
+from .signing import Signer
 from .tokens import Tokens
 from .wire import Frame
 
 __all__ = ["ClientCore"]
-
-log = logging.getLogger("connectors.lighter")
 
 RATE_LIMIT_PAUSE_S = 1.0
 
 
 class ClientCore(TradingClient):
     """State of one account's client; the other halves of `ExecutionClient` build on it."""
+
+    NAME = "Lighter"
+    NEEDS = "api_secret, account_index and api_key_index"
+
+    _signer: TxSigner | None
+    _rest: LighterRest | None
+    _sender: Sender | None
+    _stream: PrivateStream | None
+    _recovery: Recovery | None
 
     def __init__(
         self,
@@ -59,15 +62,14 @@ class ClientCore(TradingClient):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.config = config
-        self._attempts = attempts
-        self._signer = signer if signer is not None else _make_signer(config)
         super().__init__(
             VENUE,
             on_event=on_event,
             on_status=on_status,
             clock=clock,
-            signer=self._signer,
+            signer=signer if signer is not None else _make_signer(config),
             owns_signer=signer is None,
+            attempts=attempts,
         )
         self._rules = Rules(
             slippage_bps=config.market_order_slippage_bps,
@@ -124,12 +126,6 @@ class ClientCore(TradingClient):
                 given=config.read_only_token,
                 clock=clock,
             )
-        self._rest: LighterRest | None = None
-        self._sender: Sender | None = None
-        self._stream: PrivateStream | None = None
-        self._recovery: Recovery | None = None
-        self._tasks: OwnedTasks | None = None
-        self._refreshing: asyncio.Task[None] | None = None
         self._last_index = 0
         self._held_until_ns = 0
         self.tier: Tier | None = None
@@ -137,44 +133,24 @@ class ClientCore(TradingClient):
     # -- looking -----------------------------------------------------------------------
 
     @property
-    def is_connected(self) -> bool:
-        """Whether `connect` has succeeded and the private connection is up."""
-        stream = self._stream
-        return self._connected and stream is not None and stream.session.is_connected
-
-    @property
     def account_id(self) -> AccountId | None:
         """Our name for the account, None without credentials."""
         return self.config.account_name
-
-    @property
-    def signer_stats(self) -> SignerStats | None:
-        """Counters of our own signer; None without one, or with one that keeps none."""
-        stats = getattr(self._signer, "stats", None)
-        return stats if isinstance(stats, SignerStats) else None
 
     # -- what the parts need -----------------------------------------------------------
 
     def _queries(self) -> Queries:
         return Queries(
-            self._need_rest(),
+            self._need(self._rest),
             reporter=self._reporter,
             markets=self.markets,
             dispatch=self.dispatch,
             clock=self._clock,
         )
 
-    def _need_rest(self) -> LighterRest:
-        if self._rest is None:
-            raise ClientError("not connected to the venue")
-        return self._rest
-
-    def _need_credentials(self, what: str) -> None:
-        if self._signer is None:
-            raise ConfigError(
-                f"cannot {what} without credentials: set api_secret, account_index and "
-                "api_key_index in the config or the environment"
-            )
+    async def _load_markets(self) -> None:
+        await self.markets.load(self._need(self._rest).instruments)
+        self._feed.replay()  # rows that waited for definitions
 
     # -- what comes in (StreamOwner, FeedOwner) ----------------------------------------
 
@@ -236,22 +212,8 @@ class ClientCore(TradingClient):
         self._outcomes.tx_outcome(outcome, self._api_key_index)
 
     def unknown_market(self, market_index: int) -> None:
-        """Read the definitions again, once, and then the rows that wait for them."""
-        tasks, rest = self._tasks, self._rest
-        if tasks is None or rest is None:
-            return
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = tasks.spawn(self._refresh_markets(rest), "markets")
-
-    async def _refresh_markets(self, rest: LighterRest) -> None:
-        while True:
-            await asyncio.sleep(self.markets.refresh_in_s())
-            try:
-                await self.markets.load(rest.instruments)
-                break
-            except ConnectorError as error:
-                self.on_problem(f"market definitions not read yet: {error}", None, error)
-        self._feed.replay()
+        """Read the definitions again, and then the rows that wait for them."""
+        self._refresh_markets()
 
     def _slow_down(self) -> None:
         self._held_until_ns = self._clock.monotonic_ns() + to_ns(RATE_LIMIT_PAUSE_S)

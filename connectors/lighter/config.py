@@ -5,14 +5,14 @@ Source: section 3 of the venue dossier (LT-3.*); the limits are in `limits`.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from ..errors import ConfigError
+from ..settings import Secrets, Settings, Variables, member
 from .limits import Limits, Tier
 
 __all__ = ["ALL_API_KEYS", "VENUE", "Config", "Credentials", "Endpoints", "Environment"]
@@ -59,7 +59,7 @@ _ENDPOINTS: Mapping[Environment, Endpoints] = {
 }
 
 
-class Credentials:
+class Credentials(Secrets):
     """An API key of an account: its private key and the two numbers that name it.
 
     The private key appears in no text form of this object and cannot be pickled.
@@ -80,6 +80,8 @@ class Credentials:
     """
 
     __slots__ = ("account_index", "api_key_index", "api_secret")
+
+    SECRET = "api_secret"
 
     def __init__(self, api_secret: str, account_index: int, api_key_index: int) -> None:
         if not _SECRET.fullmatch(api_secret):
@@ -116,45 +118,26 @@ class Credentials:
         ConfigError
             Some but not all are set; the text names what is missing.
         """
-        stem = "LIGHTER_TESTNET_" if Environment(environment).is_test else "LIGHTER_"
-        source = os.environ if env is None else env
-        names = {
-            "api_secret": f"{stem}API_SECRET",
-            "account_index": f"{stem}ACCOUNT_INDEX",
-            "api_key_index": f"{stem}API_KEY_INDEX",
-        }
-        given: dict[str, Any] = {
-            "api_secret": (api_secret or "").strip() or None,
-            "account_index": account_index,
-            "api_key_index": api_key_index,
-        }
+        test = member(Environment, environment, "environment").is_test
+        variables = Variables("Lighter", test=test, env=env)
         found = {
-            field_name: value if value is not None else (source.get(names[field_name], "").strip())
-            for field_name, value in given.items()
+            "api_secret": variables.get("api_secret", api_secret),
+            "account_index": variables.get("account_index", account_index),
+            "api_key_index": variables.get("api_key_index", api_key_index),
         }
-        missing = [name for name, value in found.items() if value == ""]
+        missing = [name for name, value in found.items() if value is None]
         if len(missing) == len(found):
             return None
         if missing:
-            hints = ", ".join(f"{name} ({names[name]})" for name in missing)
-            raise ConfigError(f"Lighter credentials are incomplete, missing: {hints}")
+            raise variables.incomplete(*missing)
         return cls(
-            found["api_secret"],
-            _whole(found["account_index"], "account_index"),
-            _whole(found["api_key_index"], "api_key_index"),
+            found["api_secret"] or "",
+            _whole(found["account_index"] or "", "account_index"),
+            _whole(found["api_key_index"] or "", "api_key_index"),
         )
 
-    def __repr__(self) -> str:
-        return (
-            f"Credentials(account_index={self.account_index}, "
-            f"api_key_index={self.api_key_index}, api_secret=***)"
-        )
 
-    def __reduce__(self) -> Any:
-        raise TypeError("credentials are not pickled: the secret would leave the process")
-
-
-def _whole(value: int | str, name: str) -> int:
+def _whole(value: str, name: str) -> int:
     try:
         return int(value)
     except ValueError:
@@ -162,7 +145,7 @@ def _whole(value: int | str, name: str) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the Lighter clients.
 
     Attributes
@@ -251,13 +234,8 @@ class Config:
     proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "environment", Environment(self.environment))
-        except ValueError:
-            names = ", ".join(Environment)
-            raise ConfigError(f"unknown environment {self.environment!r}: one of {names}") from None
-        object.__setattr__(self, "tier", Tier(self.tier))
-        for name in (
+        self._take_text(environment=Environment, tier=Tier)
+        self._require_positive(
             "http_timeout_s",
             "ws_timeout_s",
             "tx_lifetime_s",
@@ -267,9 +245,7 @@ class Config:
             "readiness_warning_s",
             "heartbeat_s",
             "idle_timeout_s",
-        ):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} must be greater than 0")
+        )
         if not 0 <= self.market_order_slippage_bps < 10_000:
             raise ConfigError("market_order_slippage_bps must be 0 to 9 999")
         if not 1 <= self.max_batch <= 50:
@@ -302,11 +278,11 @@ class Config:
             account_index=account_index,
             api_key_index=api_key_index,
         )
-        return cls(environment=Environment(environment), credentials=credentials, **settings)
-
-    def with_changes(self, **changes: Any) -> Config:
-        """Return a copy with some settings changed."""
-        return replace(self, **changes)
+        return cls(
+            environment=member(Environment, environment, "environment"),
+            credentials=credentials,
+            **settings,
+        )
 
     @property
     def endpoints(self) -> Endpoints:

@@ -21,27 +21,20 @@ A change of trading status is an `InstrumentStatus`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
-from .._speedups.book import ChainedBook
-from .._speedups.events import EventKind
-from .._speedups.lighter import LighterDecoder, MarketStats
-from ..data.client import ChannelClient
-from ..data.dispatch import Consumer, Dispatch
-from ..data.market import book_snapshot
-from ..errors import ClientError
-from ..model import BookUpdate, Instrument, StatusEvent, Subscription, VenueEvent
+from .._speedups.lighter import LighterDecoder
+from ..data.market_client import Listeners
+from ..model import Instrument, StatusEvent, Subscription, VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.policy import SessionPolicy
 from ..net.ratelimit import RateLimiter
-from .books import Books, ManagedBook
+from ..settings import config_from
 from .channels import Channel, ChannelKind, covering
 from .config import VENUE, Config
-from .feeds import EVERY_SYMBOL, MarketFeeds, StatsCallback
+from .feeds import MarketFeeds
 from .instruments import wire_name
 from .limits import STREAM_LIMITS
 from .public_stream import PublicStream
@@ -52,7 +45,7 @@ __all__ = ["DataClient"]
 log = logging.getLogger("connectors.lighter")
 
 
-class DataClient(ChannelClient[PublicStream], MarketFeeds):
+class DataClient(MarketFeeds):
     """Streams market data of perpetual and spot markets.
 
     ::
@@ -101,35 +94,24 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         policy: SessionPolicy | None = None,
         **settings: Any,
     ) -> None:
-        if config is not None and settings:
-            raise ClientError(f"give a config or settings, not both: {', '.join(settings)}")
-        if max_channels < 1:
-            raise ClientError(f"max_channels must be at least 1, got {max_channels}")
-        self.config = config if config is not None else Config(**settings)
+        self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else LighterRest(self.config)
         super().__init__(
             VENUE,
+            self.config,
             self.rest,
             on_status=on_status,
             on_venue_event=on_venue_event,
             instruments=instruments,
             instrument_refresh_s=instrument_refresh_s,
+            max_channels=max_channels,
+            attempts=attempts,
+            policy=policy,
+            # A bare acknowledgement, or 30003, may not be followed by one.
+            snapshot_timeout_s=self.config.ws_timeout_s,
         )
-        self._max_channels = max_channels
-        self._attempts = attempts
         self._limiter = limiter
-        self._policy = policy
-        self._dispatch = Dispatch(self._callback_failed)
-        self._books = Books(
-            self._dispatch,
-            resync=self._resync,
-            emit=self._emit,
-            on_callback_error=self._callback_failed,
-        )
-        self._stats: dict[int, list[tuple[Subscription, StatsCallback]]] = {}
-        self._heights: list[tuple[Subscription, Callable[[int, int], object]]] = []
-        self._resyncs: dict[str, asyncio.TimerHandle] = {}  # waiting to be made
-        self._unseeded: dict[str, asyncio.TimerHandle] = {}  # served, the snapshot is to come
+        self._heights: Listeners[None] = Listeners()
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -137,19 +119,6 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
     def unknown_markets(self) -> int:
         """Frames that were dropped because their market is not known."""
         return sum(stream.decoder.unknown_markets for stream in self._streams)
-
-    def book(self, instrument: Instrument | str) -> ChainedBook | None:
-        """Return a subscribed book while it can be trusted, else None."""
-        book = self.book_state(instrument)
-        return book if book is not None and book.live else None
-
-    def book_state(self, instrument: Instrument | str) -> ManagedBook | None:
-        """Return a subscribed book in whatever state, None if it is not subscribed."""
-        return self._books.get(self.instrument(instrument).id)
-
-    def __repr__(self) -> str:
-        state = "open" if self._open else "closed"
-        return f"<DataClient {VENUE} {self.config.environment} {state}>"
 
     # ---- instruments --------------------------------------------------------------------------
 
@@ -166,64 +135,12 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
         number: int = self._symbols.find(wire_name(instrument))
         return number
 
-    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
-        subscription = self._make(label, tuple(each.name for each in channels))
-        for consumer in consumers:
-            consumer.stream = channels[0].name
-            self._dispatch.add(consumer)
-            self._at_end(subscription, partial(self._dispatch.remove, consumer))
-        self._want(subscription)
-        return subscription
-
-    def _add_book(
-        self, instrument: Instrument, callback: Callable[[ChainedBook], object]
-    ) -> Subscription:
-        channel = Channel(ChannelKind.ORDER_BOOK, wire_name(instrument))
-        subscription = self._make(f"book {instrument.id}", (channel.name,))
-        book = self._books.add(instrument, self._number(instrument), callback)
-        self._at_end(subscription, lambda: self._books.remove(instrument, callback))
-        served = self._want(subscription)
-        if served and not book.live and len(book.callbacks) == 1:
-            # Others have this channel for its updates: the snapshot has long been sent.
-            self._resync(instrument, 0.0)
-        return subscription
-
-    def _add_deltas(
-        self, instrument: Instrument, callback: Callable[[BookUpdate], object]
-    ) -> Subscription:
-        channel = Channel(ChannelKind.ORDER_BOOK, wire_name(instrument))
-        subscription = self._make(f"book deltas {instrument.id}", (channel.name,))
-        number = self._number(instrument)
-        book = self._books.get(instrument.id)
-        if book is not None and book.live:
-            self._call(callback, book_snapshot(book, None))
-        for kind in (EventKind.BOOK_SNAPSHOT, EventKind.BOOK_DELTA):
-            consumer = Consumer(kind, number, callback, stream=channel.name)
-            self._dispatch.add(consumer)
-            self._at_end(subscription, partial(self._dispatch.remove, consumer))
-        served = self._want(subscription)
-        if served and (book is None or not book.live):
-            self._resync(instrument, 0.0)
-        return subscription
-
-    def _add_stats(
-        self, label: str, channels: tuple[Channel, ...], number: int, callback: StatsCallback
-    ) -> Subscription:
-        subscription = self._make(label, tuple(each.name for each in channels))
-        entries = self._stats.setdefault(number, [])
-        entry = (subscription, callback)
-        entries.append(entry)
-        self._at_end(subscription, lambda: entries.remove(entry))
-        self._want(subscription)
-        return subscription
+    def _book_channel(self, instrument: Instrument) -> Channel:
+        return Channel(ChannelKind.ORDER_BOOK, wire_name(instrument))
 
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
-        subscription = self._make("height", (Channel(ChannelKind.HEIGHT).name,))
-        entry = (subscription, callback)
-        self._heights.append(entry)
-        self._at_end(subscription, lambda: self._heights.remove(entry))
-        self._want(subscription)
-        return subscription
+        channel = Channel(ChannelKind.HEIGHT)
+        return self._listen("height", (channel,), self._heights, None, callback)
 
     # ---- channels -----------------------------------------------------------------------------
 
@@ -247,13 +164,6 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
             )
         )
 
-    def _released(self, name: str, stream: PublicStream) -> None:
-        self._stop_timers(name)
-
-    def _stopped(self) -> None:
-        for name in {*self._resyncs, *self._unseeded}:
-            self._stop_timers(name)
-
     def _make_decoder(self, stream: PublicStream) -> LighterDecoder:
         return LighterDecoder(
             self._symbols,
@@ -269,74 +179,11 @@ class DataClient(ChannelClient[PublicStream], MarketFeeds):
             on_height=self._on_height,
         )
 
-    def _resync(self, instrument: Instrument, wait_s: float) -> None:
-        """Have a book's snapshot sent again; one resync of a market at a time."""
-        name = Channel(ChannelKind.ORDER_BOOK, wire_name(instrument)).name
-        if wait_s <= 0:
-            self._renew(name)  # in place of one that waits
-        elif name not in self._resyncs:
-            loop = asyncio.get_running_loop()
-            self._resyncs[name] = loop.call_later(wait_s, self._renew, name)
-
-    def _stop_timers(self, name: str) -> None:
-        for timers in (self._resyncs, self._unseeded):
-            timer = timers.pop(name, None)
-            if timer is not None:
-                timer.cancel()
-
-    def _renew(self, name: str) -> None:
-        self._stop_timers(name)
-        stream = self._carriers.get(name)
-        if stream is not None and stream.renew(name):
-            for subscription in self._served_by(name):
-                self._show(subscription)
-
-    def _served(self, name: str, stream: PublicStream) -> None:
-        """A bare acknowledgement, or 30003, may not be followed by a snapshot."""
-        channel = Channel.parse(name)
-        if channel is None or not channel.is_book or name in self._unseeded:
-            return
-        loop = asyncio.get_running_loop()
-        self._unseeded[name] = loop.call_later(
-            self.config.ws_timeout_s, self._renew_if_unseeded, stream, name, channel.market
-        )
-
-    def _renew_if_unseeded(self, stream: PublicStream, name: str, market: str) -> None:
-        self._unseeded.pop(name, None)
-        number = self._symbols.find(market)
-        if self._carriers.get(name) is not stream or number < 0:
-            return
-        instrument = self._symbols.instrument(number)
-        book = self._books.get(instrument.id) if isinstance(instrument, Instrument) else None
-        if book is not None and not book.live and stream.control.is_active(name):
-            log.warning("conn=%s channel=%s sent no snapshot, asking again", stream.name, name)
-            self._renew(name)
-
-    def _interrupted(self, stream: PublicStream) -> None:
-        books = set()
-        for name in stream.control.channels:
-            self._stop_timers(name)
-            channel = Channel.parse(name)
-            if channel is not None and channel.is_book:
-                number = self._symbols.find(channel.market)
-                if number >= 0:
-                    books.add(self._symbols.instrument(number).id)
-        self._books.on_lost(books)
-
     # ---- what the decoder tells ---------------------------------------------------------------
 
     def _on_typed_frame(self, name: str, channel: str, data: bytes) -> None:
         self._venue_event(name, data, channel)
 
-    def _on_stats(self, stats: MarketStats) -> None:
-        assert isinstance(stats.instrument, Instrument)
-        number = self._number(stats.instrument)
-        for _, callback in (*self._stats.get(number, ()), *self._stats.get(EVERY_SYMBOL, ())):
-            self._call(callback, stats)
-
     def _on_height(self, height: int, ts_event: int) -> None:
-        for _, callback in tuple(self._heights):
-            try:
-                callback(height, ts_event)
-            except Exception as error:  # noqa: BLE001 - reported; the others go on
-                self._callback_failed(error, -1, height)
+        for callback in self._heights.of(None):
+            self._call(callback, height, ts_event)

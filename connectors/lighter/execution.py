@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 
-from ..errors import ConfigError, ConnectorError
+from ..errors import ConnectorError
 from ..net.tasks import OwnedTasks
 from .account_actions import AccountActions
 from .approval import approve
@@ -28,7 +28,6 @@ __all__ = ["CancelOrder", "ExecutionClient"]
 log = logging.getLogger("connectors.lighter")
 
 TIER_TIMEOUT_S = 10.0
-CLOSE_TIMEOUT_S = 2.0
 
 
 class ExecutionClient(Trading, AccountActions, Asking):
@@ -61,13 +60,6 @@ class ExecutionClient(Trading, AccountActions, Asking):
 
     # -- connecting --------------------------------------------------------------------
 
-    def _check(self) -> None:
-        if self._signer is None or self._tokens is None:
-            raise ConfigError(
-                "Lighter execution requires credentials: set api_secret, account_index and "
-                "api_key_index in the config or the environment"
-            )
-
     async def _open(self) -> None:
         signer, tokens = self._signer, self._tokens
         assert signer is not None
@@ -96,8 +88,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
             clock=self._clock,
             on_problem=self.on_problem,
         )
-        await self.markets.load(rest.instruments)
-        self._feed.replay()  # rows that still waited for definitions at the last disconnect
+        await self._load_markets()
         await sender.refresh_nonce()
         await self._learn_tier(rest)
         if config.integrator_account_index is not None:
@@ -132,24 +123,6 @@ class ExecutionClient(Trading, AccountActions, Asking):
         self.tier = Tier.of(account.get("account_type"))
         log.info("venue=LIGHTER account tier %s", self.tier or account.get("account_type"))
 
-    async def _teardown(self, why: str) -> None:
-        self._connected = False
-        stream, self._stream = self._stream, None
-        sender, self._sender = self._sender, None
-        recovery, self._recovery = self._recovery, None
-        tasks, self._tasks = self._tasks, None
-        rest, self._rest = self._rest, None
-        try:
-            if recovery is not None:
-                recovery.close()
-            if sender is not None:
-                sender.close(why)  # what is unknown now is looked up after the next connect
-            if tasks is not None:
-                await tasks.close(timeout_s=CLOSE_TIMEOUT_S)  # a batch under way: the same
-        finally:
-            self._outcomes.recovery = None
-            self._outcomes.sender = None
-            if stream is not None:
-                await stream.close()
-            if rest is not None:
-                await rest.close()
+    def _parted(self) -> None:
+        self._outcomes.recovery = None
+        self._outcomes.sender = None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventFlag, EventKind
 from .._speedups.lighter import MarketStats
-from ..data.bars import BarCloser
-from ..data.dispatch import Consumer
+from ..data.client import EmptySideCallback
+from ..data.dispatch import EVERY_SYMBOL
 from ..data.feeds import check_callback, iterate
-from ..data.market import MarketData, book_snapshot
+from ..data.market import book_snapshot, index_price_of
+from ..data.resync_client import ResyncClient
 from ..data.trades import NewTrades
 from ..errors import ClientError, Unsupported
 from ..model import (
@@ -22,7 +22,6 @@ from ..model import (
     IndexPrice,
     Instrument,
     InstrumentKind,
-    InstrumentStatus,
     Liquidation,
     MarkPrice,
     Quote,
@@ -33,16 +32,14 @@ from ..model import (
 from ..net.stream import Overflow
 from .channels import ALL, RESOLUTIONS, Channel, ChannelKind
 from .instruments import wire_name
+from .public_stream import PublicStream
 
 __all__ = ["MarketFeeds"]
 
-EVERY_SYMBOL = -1
-
 StatsCallback = Callable[[MarketStats], object]
-EmptySideCallback = Callable[[Instrument, bool, bool], object]
 
 
-class MarketFeeds(MarketData):
+class MarketFeeds(ResyncClient[PublicStream]):
     """The subscriptions and iterations of `DataClient`.
 
     Callbacks are plain functions, called on the socket's stack before the next message is read.
@@ -58,54 +55,8 @@ class MarketFeeds(MarketData):
     # ---- what the client provides -------------------------------------------------------------
 
     @abstractmethod
-    def _number(self, instrument: Instrument) -> int:
-        """Return the dense number of an instrument."""
-
-    @abstractmethod
-    def _add(self, label: str, channels: tuple[Channel, ...], *consumers: Consumer) -> Subscription:
-        """Begin to deliver channels."""
-
-    @abstractmethod
-    def _add_book(
-        self, instrument: Instrument, callback: Callable[[ChainedBook], object]
-    ) -> Subscription:
-        """Begin to keep a book."""
-
-    @abstractmethod
-    def _add_deltas(
-        self, instrument: Instrument, callback: Callable[[BookUpdate], object]
-    ) -> Subscription:
-        """Begin to deliver a book's updates, a snapshot first."""
-
-    @abstractmethod
-    def _add_stats(
-        self, label: str, channels: tuple[Channel, ...], number: int, callback: StatsCallback
-    ) -> Subscription:
-        """Begin to deliver statistics."""
-
-    @abstractmethod
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
         """Begin to tell the block height."""
-
-    @abstractmethod
-    def _add_status(
-        self, instrument: Instrument | None, callback: Callable[[InstrumentStatus], object]
-    ) -> Subscription:
-        """Begin to tell about trading statuses."""
-
-    @abstractmethod
-    def _watch_empty_side(
-        self, subscription: Subscription, number: int, callback: EmptySideCallback
-    ) -> None:
-        """Tell when the ticker of an instrument lacks a side, until the subscription ends."""
-
-    @abstractmethod
-    def _watch_losses(self, subscription: Subscription, on_lost: Callable[[], object]) -> None:
-        """Call when the channels are interrupted, until the subscription ends."""
-
-    @abstractmethod
-    def _bar_lost(self, bar: Bar) -> None:
-        """A bar's end fell into a loss of the connection."""
 
     # ---- quotes and trades --------------------------------------------------------------------
 
@@ -121,14 +72,8 @@ class MarketFeeds(MarketData):
         While a side of the book is empty there is no quote: `on_empty_side(instrument, has_bid,
         has_ask)` is called instead, and whoever remembers the last quote should forget it.
         """
-        found, number, market = self._target(instrument)
-        consumer = self._consumer(EventKind.QUOTE, number, callback)
-        channel = Channel(ChannelKind.TICKER, market)
-        subscription = self._add(f"quotes {found.id}", (channel,), consumer)
-        if on_empty_side is not None:
-            check_callback(on_empty_side)
-            self._watch_empty_side(subscription, number, on_empty_side)
-        return subscription
+        found, _, market = self._target(instrument)
+        return self._add_quotes(found, Channel(ChannelKind.TICKER, market), callback, on_empty_side)
 
     def subscribe_trades(
         self,
@@ -233,20 +178,17 @@ class MarketFeeds(MarketData):
         """
         if source not in ("trade", "mark"):
             raise Unsupported(f"bars come from trades or mark prices, not from {source!r}")
-        found, number, market = self._target(instrument)
-        check_callback(callback)
-        channel = Channel.candles(market, interval, mark=source == "mark")
-        closer = BarCloser(
+        found, _, market = self._target(instrument)
+        is_mark = source == "mark"
+        return self._add_bars(
+            found,
+            Channel.candles(market, interval, mark=is_mark),
+            interval,
             callback,
             interval_s=RESOLUTIONS[interval],
-            mark=source == "mark",
             closed_only=closed_only,
-            on_lost_bar=self._bar_lost,
+            mark=is_mark,
         )
-        consumer = Consumer(EventKind.BAR, number, closer)
-        subscription = self._add(f"candles {interval} {found.id}", (channel,), consumer)
-        self._watch_losses(subscription, closer.on_lost)
-        return subscription
 
     # ---- prices -------------------------------------------------------------------------------
 
@@ -275,23 +217,11 @@ class MarketFeeds(MarketData):
         found, number, market = self._target(instrument)
         check_callback(callback)
         if found.kind is InstrumentKind.SPOT:
-            consumer = Consumer(EventKind.INDEX_PRICE, number, callback)
+            consumer = self._consumer(EventKind.INDEX_PRICE, number, callback)
             channel = Channel(ChannelKind.SPOT_MARKET_STATS, market)
-            return self._add(f"index price {found.id}", (channel,), consumer)
-
-        def from_mark(event: MarkPrice) -> None:
-            if event.index is not None:
-                callback(
-                    IndexPrice(
-                        event.instrument,
-                        index=event.index,
-                        ts_event=event.ts_event,
-                        ts_init=event.ts_init,
-                    )
-                )
-
-        consumer = Consumer(EventKind.MARK_PRICE, number, from_mark)
-        channel = Channel(ChannelKind.MARKET_STATS, market)
+        else:
+            consumer = self._consumer(EventKind.MARK_PRICE, number, index_price_of(callback))
+            channel = Channel(ChannelKind.MARKET_STATS, market)
         return self._add(f"index price {found.id}", (channel,), consumer)
 
     def subscribe_tickers(
@@ -307,15 +237,7 @@ class MarketFeeds(MarketData):
         """Deliver all the venue says about a market at once: prices, open interest, funding."""
         check_callback(callback)
         label, channels, number = self._stats_target("market stats", instrument)
-        return self._add_stats(label, channels, number, callback)
-
-    def subscribe_instrument_status(
-        self, instrument: Instrument | str | None, callback: Callable[[InstrumentStatus], object]
-    ) -> Subscription:
-        """Tell when an instrument's trading status changes; silent about the first load."""
-        check_callback(callback)
-        found = None if instrument is None else self.instrument(instrument)
-        return self._add_status(found, callback)
+        return self._listen(label, channels, self._stats, number, callback)
 
     def subscribe_height(self, callback: Callable[[int, int], object]) -> Subscription:
         """Tell the venue's block height: `callback(height, ts_event)`."""
@@ -338,8 +260,8 @@ class MarketFeeds(MarketData):
 
     def _target(self, instrument: Instrument | str) -> tuple[Instrument, int, str]:
         """Return the instrument, its dense number and its market as text."""
-        found = self.instrument(instrument)
-        return found, self._number(found), wire_name(found)
+        found, number = self._numbered(instrument)
+        return found, number, wire_name(found)
 
     def _stats_target(
         self, what: str, instrument: Instrument | str | None
@@ -351,8 +273,3 @@ class MarketFeeds(MarketData):
         is_spot = found.kind is InstrumentKind.SPOT
         kind = ChannelKind.SPOT_MARKET_STATS if is_spot else ChannelKind.MARKET_STATS
         return f"{what} {found.id}", (Channel(kind, market),), number
-
-    @staticmethod
-    def _consumer(kind: EventKind, number: int, callback: Callable[[Any], object]) -> Consumer:
-        check_callback(callback)
-        return Consumer(kind, number, callback)

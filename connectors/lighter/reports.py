@@ -219,6 +219,7 @@ class Reporter:
             None,
             row.ts_event,
             self._wall_ns(),
+            None,
         )
         own: OwnFill = _own_fill(report, client_index or None)
         return own

@@ -20,7 +20,7 @@ from .._speedups.events import (
     Trade,
 )
 from ._numbers import Number, Rounding
-from .accounts import AccountState, Balance, MarginBalance, Position
+from .accounts import AccountPnl, AccountState, Balance, MarginBalance, Position, Transfer
 from .enums import (
     ContingencyType,
     InstrumentKind,
@@ -73,7 +73,13 @@ from .orders import (
     stop_market_order,
     trailing_stop_market_order,
 )
-from .reports import FillReport, MassStatus, OrderStatusReport, PositionStatusReport
+from .reports import (
+    FillCorrection,
+    FillReport,
+    MassStatus,
+    OrderStatusReport,
+    PositionStatusReport,
+)
 from .status_events import (
     BookGap,
     BookState,
@@ -95,6 +101,7 @@ from .subscription import EventFeed, Subscription
 
 __all__ = [
     "AccountId",
+    "AccountPnl",
     "AccountState",
     "AggressorSide",
     "Balance",
@@ -113,6 +120,7 @@ __all__ = [
     "EventFeed",
     "EventFlag",
     "EventKind",
+    "FillCorrection",
     "FillReport",
     "IndexPrice",
     "Instrument",
@@ -165,6 +173,7 @@ __all__ = [
     "TimeInForce",
     "Trade",
     "TradeId",
+    "Transfer",
     "TriggerType",
     "VenueEvent",
     "VenueOrderId",

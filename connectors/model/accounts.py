@@ -8,7 +8,7 @@ from decimal import Decimal
 from .enums import MarginMode, PositionSide
 from .ids import AccountId, InstrumentId
 
-__all__ = ["AccountState", "Balance", "MarginBalance", "Position"]
+__all__ = ["AccountPnl", "AccountState", "Balance", "MarginBalance", "Position", "Transfer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,5 +74,45 @@ class AccountState:
     positions: tuple[Position, ...] = ()
     reason: str | None = None
     is_snapshot: bool = False
+    ts_event: int
+    ts_init: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPnl:
+    """Profit and loss of an account, in its own currency, as the venue reckons it.
+
+    `daily` is since the last close. What is None is not known. Where a venue splits an account
+    into models, `model` says of which this is.
+    """
+
+    venue: str
+    account_id: AccountId | None
+    model: str = ""
+    daily: Decimal | None = None
+    unrealized: Decimal | None = None
+    net_liquidation: Decimal | None = None
+    excess_liquidity: Decimal | None = None
+    uncertain_excess: Decimal | None = None
+    market_value: Decimal | None = None
+    ts_event: int
+    ts_init: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Money that came to an account, or left it, other than by trading.
+
+    `amount` is positive for what came. `kind` is the venue's word; `counterparty` where it came
+    from or went to, as the venue names it.
+    """
+
+    venue: str
+    account_id: AccountId | None
+    transfer_id: str
+    currency: str
+    amount: Decimal
+    kind: str
+    counterparty: str | None = None
     ts_event: int
     ts_init: int

@@ -1,6 +1,7 @@
 """What the venue says stands, asked for or sent by itself about orders that are not ours.
 
-Events tell what happened to an order of this client; reports tell what is.
+Events tell what happened to an order of this client; reports tell what is. `account_id` is set
+where one client sees several accounts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from .enums import (
 )
 from .ids import AccountId, ClientOrderId, InstrumentId, TradeId, VenueOrderId
 
-__all__ = ["FillReport", "MassStatus", "OrderStatusReport", "PositionStatusReport"]
+__all__ = [
+    "FillCorrection",
+    "FillReport",
+    "MassStatus",
+    "OrderStatusReport",
+    "PositionStatusReport",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class OrderStatusReport:
     ts_accepted: int = 0
     ts_last: int = 0
     ts_init: int
+    account_id: AccountId | None = None
 
     @property
     def leaves_size(self) -> Decimal:
@@ -78,6 +86,19 @@ class FillReport:
     realized_pnl: Decimal | None = None
     ts_event: int
     ts_init: int
+    account_id: AccountId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillCorrection:
+    """A trade that was reported, as it stands now; no second trade.
+
+    `fill` has the trade id of the first report. With `is_replaced` the venue changed its size or
+    price; else something became known, such as the commission.
+    """
+
+    fill: FillReport
+    is_replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +118,7 @@ class PositionStatusReport:
     hedge_mode: bool = False
     ts_event: int
     ts_init: int
+    account_id: AccountId | None = None
 
     @property
     def signed_size(self) -> Decimal:

@@ -15,6 +15,7 @@ class Jitter(enum.Enum):
     """How chance spreads the delays of clients that failed together."""
 
     ADD = "add"  # delay + uniform(0, amount seconds)
+    ROOM = "room"  # the same, and the largest delay leaves room for it: spread there as well
     SPREAD = "spread"  # delay * uniform(1 - amount, 1 + amount)
     FULL = "full"  # uniform(0, delay); the amount is not used
 
@@ -33,7 +34,7 @@ class BackoffPolicy:
     jitter : Jitter
         Kind of randomness.
     jitter_amount : float
-        Seconds for `Jitter.ADD`, a share of the delay for `Jitter.SPREAD`.
+        Seconds for `Jitter.ADD` and `Jitter.ROOM`, a share of the delay for `Jitter.SPREAD`.
     immediate_first : bool
         Whether the first attempt waits not at all. The defaults are BN-T-02.
     """
@@ -85,7 +86,9 @@ class Backoff:
         policy = self._policy
         delay_s = self._delay_s
         self._delay_s = min(delay_s * policy.factor, policy.maximum_s)
-        if policy.jitter is Jitter.ADD:
+        if policy.jitter is Jitter.ROOM:
+            delay_s = min(delay_s, max(policy.maximum_s - policy.jitter_amount, policy.initial_s))
+        if policy.jitter in (Jitter.ADD, Jitter.ROOM):
             delay_s += self._rng.uniform(0.0, policy.jitter_amount)
         elif policy.jitter is Jitter.SPREAD:
             delay_s *= self._rng.uniform(1.0 - policy.jitter_amount, 1.0 + policy.jitter_amount)

@@ -16,7 +16,6 @@ import random
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ..errors import (
@@ -38,7 +37,6 @@ from .http_types import (
     HttpResponse,
     RetryPolicy,
     classify_status,
-    is_worth_retrying,
 )
 from .ratelimit import RateLimiter
 from .redact import mask_text, mask_url
@@ -150,12 +148,7 @@ class HttpClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -190,7 +183,7 @@ class HttpClient:
             Our own limits; nothing was sent.
         """
         self.counters.requests += 1
-        tries = self.retry.tries if request.is_idempotent else 1
+        tries = (request.tries or self.retry.tries) if request.is_idempotent else 1
         backoff = Backoff(self.retry.backoff, self.rng)
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + self.retry.total_timeout_s
@@ -202,7 +195,7 @@ class HttpClient:
                 self.counters.failures += 1
                 self.counters.unknown_outcomes += isinstance(error, UnknownOutcome)
                 self.counters.rate_limited += isinstance(error, RateLimited)
-                if tries < 1 or not is_worth_retrying(error):
+                if tries < 1 or not self.retry.is_worth(error):
                     raise
                 delay_s = backoff.next_delay_s()
                 if isinstance(error, RateLimited):
@@ -216,7 +209,10 @@ class HttpClient:
         mark = 0
         if self.limiter is not None and request.keys:
             await self.limiter.acquire(
-                *request.keys, cost=request.key_cost, timeout_s=self.budget_timeout_s
+                *request.keys,
+                cost=request.key_cost,
+                timeout_s=self.budget_timeout_s,
+                priority=request.priority,
             )
         if self.weights is not None:
             await self.weights.take(

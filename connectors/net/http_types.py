@@ -70,6 +70,10 @@ class HttpRequest:
         Units of each of them, one by default.
     timeout_s : float, optional
         Bound of each try; the client's default if None.
+    priority : int
+        Of its place in line for the rate limits; higher goes first.
+    tries : int, optional
+        Tries in all, in place of those of the client's policy; for idempotent ones only.
     """
 
     method: str
@@ -83,6 +87,8 @@ class HttpRequest:
     keys: tuple[str, ...] = ()
     key_cost: int = 1
     timeout_s: float | None = None
+    priority: int = 0
+    tries: int | None = None
 
     @property
     def is_idempotent(self) -> bool:
@@ -191,6 +197,8 @@ class RetryPolicy:
         Delays between them; the peer's Retry-After is obeyed where it is longer.
     total_timeout_s : float
         No try starts later than this after the first.
+    is_worth : callable
+        Whether an error may be gone at the next try.
     """
 
     tries: int = 4
@@ -200,3 +208,4 @@ class RetryPolicy:
         )
     )
     total_timeout_s: float = 30.0
+    is_worth: Callable[[ConnectorError], bool] = is_worth_retrying

@@ -55,6 +55,9 @@ class SessionPolicy:
         Delays between attempts.
     max_attempts : int, optional
         Consecutive failed attempts after which the session gives up; None: never.
+    reconnect : bool
+        False: the session ends with its first connection, for owners that must do more than
+        dial before the next one. `Closed` then says why.
     stable_after_s : float
         Age a connection must reach before the next loss starts the delays over; with 0
         every successful connection does.
@@ -97,6 +100,7 @@ class SessionPolicy:
     attempt_timeout_s: float = 5.0
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
     max_attempts: int | None = None
+    reconnect: bool = True
     stable_after_s: float = 0.0
     stale_after_s: float | None = None
     data_timeout_s: float | None = None

@@ -146,12 +146,15 @@ class _SlidingWindow:
 class _Waiter:
     """One caller of `acquire` in the queues of its keys."""
 
-    __slots__ = ("cost", "keys", "loop", "woken")
+    __slots__ = ("cost", "keys", "loop", "priority", "woken")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, keys: tuple[str, ...], cost: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, keys: tuple[str, ...], cost: int, priority: int
+    ) -> None:
         self.loop = loop
         self.keys = keys
         self.cost = cost
+        self.priority = priority
         self.woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -165,7 +168,7 @@ class _Waiter:
 class RateLimiter:
     """Limits per key, shared by any number of tasks, loops and threads.
 
-    Callers of `acquire` are served in order of arrival per key, and nobody
+    Callers of `acquire` are served by priority, then in order of arrival, per key, and nobody
     overtakes them through `try_acquire`.
 
     Parameters
@@ -178,7 +181,16 @@ class RateLimiter:
         Only its monotonic time is used.
     """
 
-    __slots__ = ("_clock", "_default", "_held_until_ns", "_lock", "_meters", "_queues", "waited")
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_default",
+        "_held_until_ns",
+        "_lock",
+        "_meters",
+        "_queues",
+        "waited",
+    )
 
     def __init__(
         self,
@@ -238,8 +250,10 @@ class RateLimiter:
         with self._lock:
             return self._delay_ns(keys, cost) / NS_PER_S
 
-    async def acquire(self, *keys: str, cost: int = 1, timeout_s: float) -> None:
-        """Take `cost` units of every key, waiting in line.
+    async def acquire(self, *keys: str, cost: int = 1, timeout_s: float, priority: int = 0) -> None:
+        """Take `cost` units of every key, waiting in line behind those of the same priority.
+
+        A higher priority goes first, so that an order does not wait for the polls before it.
 
         Raises
         ------
@@ -250,11 +264,11 @@ class RateLimiter:
             return
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
-        waiter = _Waiter(loop, keys, cost)
+        waiter = _Waiter(loop, keys, cost, priority)
         with self._lock:
             self.waited += 1
             for key in keys:
-                self._queues.setdefault(key, deque()).append(waiter)
+                _line_up(self._queues.setdefault(key, deque()), waiter)
         try:
             while True:
                 with self._lock:
@@ -333,6 +347,14 @@ class RateLimiter:
                     del self._queues[key]
         for other in next_ones:
             other.wake()
+
+
+def _line_up(queue: deque[_Waiter], waiter: _Waiter) -> None:
+    """Put a waiter behind all of its priority: the order is the same in each of its queues."""
+    place = len(queue)
+    while place and queue[place - 1].priority < waiter.priority:
+        place -= 1
+    queue.insert(place, waiter)
 
 
 def _too_much(key: str, cost: int, capacity: int) -> ClientError:

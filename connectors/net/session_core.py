@@ -321,7 +321,13 @@ class SessionCore:
         *,
         ended: tuple[int, str, bool] | None = None,
     ) -> list[Command]:
-        """Go from LIVE or STALE to RECONNECTING; `ended` if the connection is gone already."""
+        """Go from LIVE or STALE to RECONNECTING, or to the end where that is the policy.
+
+        `ended` if the connection is gone already.
+        """
+        if not self._policy.reconnect:
+            drops: list[Command] = [] if ended else [Drop(self.epoch, drop_code)]
+            return [*drops, *self._ended(error)]
         code, reason, clean = ended or (ABNORMAL, str(error), False)
         self.state = SessionState.RECONNECTING
         if now - self._live_since >= to_ns(self._policy.stable_after_s):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -299,6 +300,18 @@ async def test_bn_r_32_retry_after_is_obeyed_unless_too_long(bench):
     bench.answers.append(status(429, Retry_After="3600"))
     with pytest.raises(RateLimited):
         await client.get("/a")
+
+
+@bench_test
+async def test_a_request_may_be_tried_less_often_and_a_policy_may_judge_for_itself(bench):
+    client = bench.client()
+    bench.answers += [status(500), status(500), status(404)]
+    with pytest.raises(TransportError):
+        await client.get("/a", tries=1)
+    assert client.counters.tries == 1
+    whatever = bench.client(retry=replace(FAST, is_worth=lambda error: True))
+    assert (await whatever.get("/a")).json() == {"ok": True}
+    assert whatever.counters.tries == 3
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 418])

@@ -4,7 +4,8 @@
 #     tests/fuzz/run.sh [SECONDS for each target, 60] [TARGET...]
 #
 # Builds into build/fuzz, keeps what it learns in build/fuzz/corpus, and leaves an input that broke
-# something in build/fuzz/crashes. Needs clang with its sanitizer runtime (Debian: clang and
+# something in build/fuzz/crashes. FUZZ_JOBS targets run at a time, as many as there are cores
+# otherwise. Needs clang with its sanitizer runtime (Debian: clang and
 # libclang-rt-dev). Exits with 0 when nothing was found, 1 when something was, 77 without clang.
 set -eu
 
@@ -15,6 +16,7 @@ root=$(cd "$here/../.." && pwd)
 out=$root/build/fuzz
 cc=${CLANG:-clang}
 python=${PYTHON:-python3}
+jobs=${FUZZ_JOBS:-$(nproc 2>/dev/null || echo 1)}
 targets=${*:-scan decimal levels binance lighter utf8 book lighter_tx lighter_hash lighter_curve lighter_schnorr hyperliquid hyperliquid_frames}
 
 mkdir -p "$out/corpus" "$out/crashes"
@@ -32,23 +34,35 @@ fi
 "$python" "$here/seeds.py" "$out/seeds"
 flags="-std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer
        -fsanitize=address,undefined -fno-sanitize-recover=all -I$root/_speedups/csrc -I$here"
-found=0
-for target in $targets; do
+
+# One target: `found` has a line for each that failed.
+fuzz_one() {
+    target=$1
     # shellcheck disable=SC2086
     "$cc" $flags -fsanitize=fuzzer-no-link -DPORTABLE -U__BYTE_ORDER__ \
         -c "$here/$target.c" -o "$out/$target-portable.o"
     # shellcheck disable=SC2086
     "$cc" $flags -fsanitize=fuzzer "$here/$target.c" "$out/$target-portable.o" -o "$out/$target"
     mkdir -p "$out/corpus/$target"
-    echo "fuzz: $target for $seconds s"
-    if ! "$out/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+    if "$out/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
         -dict="$here/json.dict" -artifact_prefix="$out/crashes/$target-" -print_final_stats=1 \
         "$out/corpus/$target" "$out/seeds/$target" >"$out/$target.log" 2>&1; then
-        echo "fuzz: $target FAILED" >&2
-        tail -40 "$out/$target.log" >&2
-        found=1
+        sed -n 's/^stat::number_of_executed_units: *//p' "$out/$target.log" |
+            sed "s/\$/ executions of $target in $seconds s/; s/^/fuzz: /"
     else
-        grep -E 'number_of_executed_units|new_units_added' "$out/$target.log" | sed 's/^/fuzz:   /'
+        echo "$target" >>"$out/found"
+        { echo "fuzz: $target FAILED"; tail -40 "$out/$target.log"; } >&2
     fi
+}
+
+: >"$out/found"
+for target in $targets; do
+    # Not `jobs | wc`: some shells know nothing of their jobs in a pipe.
+    while jobs -p >"$out/jobs" && [ "$(wc -l <"$out/jobs")" -ge "$jobs" ]; do
+        sleep 0.2
+        jobs >/dev/null  # forgets those that ended
+    done
+    (fuzz_one "$target" || echo "$target" >>"$out/found") &
 done
-exit $found
+wait
+[ ! -s "$out/found" ]

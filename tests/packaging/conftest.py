@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +72,28 @@ def environment_with(wheel: Path, python: str | Path, target: Path, *more: str) 
     return made
 
 
+@contextmanager
+def once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[tuple[Path, bool]]:
+    """Give a folder that all processes of a test run share, and whether it is to be filled.
+
+    The first to ask fills it; the others wait, and find it full. If filling it fails, the next
+    one tries again, from an empty folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / f"shared-{name}", base / f"shared-{name}.done"
+    with (base / f"shared-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.exists():
+            yield folder, False
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder, True
+        done.touch()
+
+
 @pytest.fixture(scope="session")
 def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the sources without anything built."""
@@ -81,24 +105,34 @@ def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sdist(source_tree: Path) -> Path:
+def sdist(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     for tool in ("setuptools", "Cython", "picows"):
         pytest.importorskip(tool, reason="what [build-system] in pyproject.toml names is needed")
-    command([sys.executable, "setup.py", "-q", "sdist"], cwd=source_tree)
-    (made,) = (source_tree / "dist").glob("*.tar.gz")
+    with once(tmp_path_factory, "sdist") as (folder, is_empty):
+        if is_empty:
+            tree = request.getfixturevalue("source_tree")
+            command([sys.executable, "setup.py", "-q", "sdist", "-d", str(folder)], cwd=tree)
+    (made,) = folder.glob("*.tar.gz")
     return made
 
 
 @pytest.fixture(scope="session")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return wheel_from(sdist, sys.executable, tmp_path_factory.mktemp("wheel"))
+    with once(tmp_path_factory, "wheel") as (folder, is_empty):
+        if is_empty:
+            return wheel_from(sdist, sys.executable, folder)
+    (made,) = folder.glob("tickwire-*.whl")
+    return made
 
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return an environment that has the wheel, its dependencies and Cython."""
-    target = tmp_path_factory.mktemp("installed") / "venv"
-    return environment_with(wheel, sys.executable, target, "Cython>=3.3,<4", "setuptools")
+    with once(tmp_path_factory, "installed") as (folder, is_empty):
+        if is_empty:
+            more = ("Cython>=3.3,<4", "setuptools")
+            return environment_with(wheel, sys.executable, folder / "venv", *more)
+    return Environment(folder / "venv" / "bin" / "python")
 
 
 @pytest.fixture(scope="session")

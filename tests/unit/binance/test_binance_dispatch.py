@@ -185,3 +185,25 @@ def test_overlap_does_not_silence_numbers_that_start_again(setup):
     decoder.feed(later)
     decoder.feed(later)
     assert [event.seq for event in got] == [100, 5]
+
+
+def test_one_that_was_added_twice_is_called_once_until_removed_twice(setup):
+    """A subscription over two channels of one connection: each event once."""
+    dispatch, decoder, numbers, _ = setup
+    got, every = [], []
+    one = Consumer(EventKind.QUOTE, numbers["BTCUSDT"], lambda event: got.append(event.seq))
+    both = Consumer(EventKind.QUOTE, -1, lambda event: every.append(event.seq))
+    for _ in range(2):
+        dispatch.add(one)
+        dispatch.add(both)
+    decoder.feed(quote("BTCUSDT", 1))
+    decoder.feed(quote("ETHUSDT", 2))
+    dispatch.remove(one)
+    dispatch.remove(both)
+    decoder.feed(quote("BTCUSDT", 3))
+    assert (got, every) == ([1, 3], [1, 2, 3])
+    dispatch.remove(one)
+    dispatch.remove(both)
+    dispatch.remove(both)
+    decoder.feed(quote("BTCUSDT", 4))
+    assert (got, every) == ([1, 3], [1, 2, 3])

@@ -8,7 +8,7 @@ import pathlib
 from connectors._speedups.lighter import LighterDecoder
 from connectors._speedups.symbols import SymbolTable
 from connectors.data.dispatch import Dispatch
-from connectors.lighter.books import FIRST_WAIT_S, MOST_REPEATS, Books
+from connectors.data.resync import FIRST_WAIT_S, MOST_REPEATS, ResyncedBooks
 from connectors.lighter.control import Control
 from connectors.lighter.instruments import parse_instruments, wire_name
 from connectors.model import BookGap, BookState, BookStatus
@@ -31,7 +31,8 @@ class Desk:
         symbols = SymbolTable()
         number = symbols.add(ETH, alias=wire_name(ETH))
         dispatch = Dispatch(lambda error, kind, event: self.events.append(error))
-        self.books = Books(
+        self.books = ResyncedBooks(
+            "LIGHTER",
             dispatch,
             resync=self._resync,
             emit=self.events.append,
@@ -148,9 +149,7 @@ def test_a_snapshot_may_be_empty_and_its_levels_in_any_order():
     desk = Desk()
     desk.feed(snapshot(0))
     assert desk.levels() == {"asks": [], "bids": []}
-    desk.feed(
-        snapshot(5, asks=[("2003.00", "1.0000"), ("2001.00", "1.0000"), ("0.00", "9.0000")])
-    )
+    desk.feed(snapshot(5, asks=[("2003.00", "1.0000"), ("2001.00", "1.0000"), ("0.00", "9.0000")]))
     assert desk.levels()["asks"] == [["2001.00", "1.0000"], ["2003.00", "1.0000"]]
 
 

@@ -38,6 +38,18 @@ def test_bn_t_02_jitter_differs_between_clients_and_repeats_with_the_seed():
 
 
 @given(st.integers())
+def test_dx_s_23_the_largest_delay_leaves_room_for_the_jitter(seed):
+    policy = BackoffPolicy(initial_s=0.25, jitter=Jitter.ROOM, jitter_amount=0.2)
+    backoff = Backoff(policy, random.Random(seed))
+    for nominal in (0.25, 0.5, 1, 2, 4, 4.8, 4.8):
+        if nominal == 0.25:
+            assert backoff.next_delay_s() == 0
+        assert nominal <= backoff.next_delay_s() <= nominal + 0.2
+    narrow = BackoffPolicy(initial_s=4, jitter=Jitter.ROOM, jitter_amount=3, immediate_first=False)
+    assert 4 <= Backoff(narrow, random.Random(seed)).next_delay_s() <= 5
+
+
+@given(st.integers())
 def test_full_and_spread_jitter(seed):
     rng = random.Random(seed)
     full = BackoffPolicy(initial_s=0.25, jitter=Jitter.FULL, immediate_first=False)

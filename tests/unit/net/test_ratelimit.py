@@ -142,6 +142,24 @@ def test_acquire_serves_in_order_of_arrival_and_nobody_overtakes(run):
     run(main())
 
 
+def test_a_higher_priority_goes_before_those_who_wait_and_behind_its_own(run):
+    async def main():
+        limit = RateLimiter({"k": Quota(20, 1.0, burst=1)})
+        order = []
+
+        async def one(name, priority):
+            await limit.acquire("k", timeout_s=GRACE_S, priority=priority)
+            order.append(name)
+
+        asked = [("taken", 0), ("poll", 0), ("poll again", 0), ("order", 2), ("tickle", 1),
+                 ("second order", 2)]  # fmt: skip
+        tasks = [asyncio.create_task(one(*each)) for each in asked]
+        await asyncio.gather(*tasks)
+        assert order == ["taken", "order", "second order", "tickle", "poll", "poll again"]
+
+    run(main())
+
+
 def test_cancelled_waiter_costs_nothing_and_lets_the_next_one_through(run):
     async def main():
         limit = RateLimiter({"k": Quota(1, 1.0, burst=1)})

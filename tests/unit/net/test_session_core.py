@@ -165,6 +165,24 @@ def test_max_attempts_and_fatal_causes_end_the_session():
         assert machine.core.deadline is None
 
 
+@pytest.mark.parametrize("age_s", [0.0, 1_000.0])
+def test_without_reconnecting_the_session_ends_with_its_connection(age_s):
+    machine = Machine(reconnect=False, stable_after_s=1.0).live()
+    machine.now += round(age_s * S)
+    machine.look()
+    ended = events(machine.drop(1001, "going away", clean=True))
+    assert [type(event) for event in ended] == [Closed]
+    assert (ended[0].error.code, ended[0].error.reason) == (1001, "going away")
+    assert machine.core.deadline is None
+    assert machine.core.is_over
+    silent = Machine(reconnect=False, silence_timeout_s=5.0).live()
+    out = silent.run_for(6.0)
+    assert [type(command) for _, command in out] == [Drop, Emit]
+    assert isinstance(out[1][1].event, Closed)
+    assert "no frame" in str(out[1][1].event.error)
+    assert silent.drop() == []
+
+
 @pytest.mark.parametrize(
     ("status", "retry_after_s", "expected"),
     [(429, 30.0, 30.0), (418, None, 5.0), (403, 0.1, 0.5), (503, 7.0, 7.0), (500, None, 0.5)],

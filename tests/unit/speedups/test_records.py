@@ -96,7 +96,9 @@ def test_the_fields_of_the_model_stand_as_its_makers_use_them() -> None:
     assert [item.name for item in dataclasses.fields(FillReport)] == [
         "instrument_id", "client_order_id", "venue_order_id", "trade_id", "side", "last_size",
         "last_price", "liquidity", "commission", "commission_currency", "position_side",
-        "realized_pnl", "ts_event", "ts_init",
+        "realized_pnl", "ts_event", "ts_init", "account_id",
     ]  # fmt: skip
-    values = ("I", None, "v", "t", Side.BUY, 1, 2, LiquiditySide.MAKER, 3, "USDC", None, None, 4, 5)
+    values = (
+        "I", None, "v", "t", Side.BUY, 1, 2, LiquiditySide.MAKER, 3, "USDC", None, None, 4, 5, None,
+    )  # fmt: skip
     assert RecordMaker(FillReport)(*values).ts_init == 5

@@ -26,7 +26,7 @@ def test_demo_ends_in_time_and_everything_it_shows_happened():
         timeout=150,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 of 14 checks held" in done.stdout
+    assert "21 of 21 checks held" in done.stdout
     assert "FAILED" not in done.stdout
     assert f"{SYMBOLS} books" in done.stdout
     assert re.search(r"callback: p50 \S+ .s, p99 \S+ .s, p99.9 \S+ .s", done.stdout)

@@ -18,6 +18,8 @@ from connectors.execution.lifecycle import OrderState
 from connectors.hyperliquid.config import Config, Credentials
 from connectors.hyperliquid.execution import ExecutionClient
 from connectors.model import (
+    ContingencyType,
+    ErrorEvent,
     OrderAccepted,
     OrderCanceled,
     OrderDenied,
@@ -83,6 +85,43 @@ def test_duplicate_cloids_and_ids(run: Any) -> None:
                 rig.client.submit_order(buy(client_order_id=order.client_order_id))
             await rig.settle()
             assert len(rig.actions("order")) == 1
+
+    run(scenario(), 60.0)
+
+
+@pytest.mark.parametrize("way", ["list", "group"])
+def test_list_with_an_id_that_was_used_before(run: Any, way: str) -> None:
+    """2026-11-21: those before it stayed registered, and could never be sent."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            used = await rig.open_order()
+            fresh = [buy(), buy(price="2800")]
+            with pytest.raises(DuplicateOrder):
+                if way == "list":
+                    rig.client.submit_order_list([fresh[0], used])
+                else:
+                    rig.client.submit_order_group([fresh[0], used], ContingencyType.OTO)
+            assert rig.client.registry.live == 1
+            rig.client.submit_order_list(fresh)
+            for order in fresh:
+                await rig.event(OrderAccepted, order)
+
+    run(scenario(), 60.0)
+
+
+def test_cancel_all_without_a_connection_is_told(run: Any) -> None:
+    """2026-11-21: it was not; who thinks that all is canceled must know."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            order = await rig.open_order()
+            await rig.client.disconnect()
+            rig.client.cancel_all_orders()
+            assert rig.kinds(order)[2:] == []
+            (told,) = [each for each in rig.status if isinstance(each, ErrorEvent)]
+            name = order.client_order_id
+            assert told.message == f"{name} is not canceled: not connected to the venue"
 
     run(scenario(), 60.0)
 

@@ -91,6 +91,22 @@ def asked(sim):
     return [each.subscription for each in sim.record.subscribes]
 
 
+def test_contexts_of_all_markets_come_once(run_any):
+    """2026-11-21: two channels of one connection bring them, and each came twice."""
+
+    async def scenario():
+        async with simulated() as (_sim, data):
+            marks, contexts = [], []
+            data.subscribe_market_stats(None, contexts.append)
+            await data.subscribe_mark_price(None, marks.append).active(timeout_s=20.0)
+            everybody = {BTC, HYPE}
+            await until(lambda: everybody <= {each.instrument.id for each in marks[-50:]})
+            assert len({id(each) for each in marks}) == len(marks)
+            assert len({id(each) for each in contexts}) == len(contexts)
+
+    bounded(run_any, scenario())
+
+
 def test_every_kind_of_event_reaches_its_callback(run_any):
     async def scenario():
         async with simulated("busy") as (_sim, data):

@@ -235,7 +235,7 @@ def test_channels_beyond_the_limit_of_a_connection_open_another(run):
 
 
 def test_an_unknown_market_is_looked_up_once_in_a_while(run, monkeypatch):
-    monkeypatch.setattr("connectors.data.client.REFRESH_PAUSE_S", 0.2)
+    monkeypatch.setattr("connectors.data.market_client.REFRESH_PAUSE_S", 0.2)
     new = {**FRAMES["details"]["order_book_details"][0], "symbol": "NEW", "market_id": 7}
     frame = json.loads(json.dumps(FRAMES["market_stats"]))
     frame["channel"] = "market_stats:all"
@@ -267,7 +267,7 @@ def test_an_unknown_market_is_looked_up_once_in_a_while(run, monkeypatch):
 
 
 def test_a_changed_grid_brings_the_book_back_on_the_new_one(run, monkeypatch):
-    monkeypatch.setattr("connectors.data.client.REFRESH_PAUSE_S", 0.0)
+    monkeypatch.setattr("connectors.data.market_client.REFRESH_PAUSE_S", 0.0)
     finer = {**FRAMES["details"]["order_book_details"][0], "price_decimals": 3}
     snapshot = json.loads(json.dumps(FRAMES["order_book"]))
     snapshot["order_book"]["asks"][0]["price"] = "2325.005"

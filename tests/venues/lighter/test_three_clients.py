@@ -27,6 +27,7 @@ from three_traders import MIDDLE, PAUSE_S, SIZES, SWING
 
 from connectors import lighter
 from connectors._cli.demo_ledger import Ledger, Line, compare
+from connectors._cli.demo_venues import lighter_truth
 from connectors._cli.simulator import SimulatorAdmin, SimulatorProcess
 from connectors.model import (
     AccountState,
@@ -252,10 +253,10 @@ class Outcome:
         self.official: dict[str, Any] = {}
 
     def failures(self, account: int) -> dict[str, str]:
-        checks = compare(
-            self.ledgers[account], self.orders[account], self.trades[account],
-            self.accounts[account], "ETH",
-        )  # fmt: skip
+        truth = lighter_truth(
+            self.orders[account], self.trades[account], self.accounts[account], "ETH"
+        )
+        checks = compare(self.ledgers[account], truth)
         return {check.claim: check.evidence for check in checks if not check.held}
 
     def describe(self) -> str:
@@ -309,11 +310,7 @@ async def play() -> Outcome:
 
 async def settle(outcome: Outcome, bots: list[Bot], admin: SimulatorAdmin) -> None:
     """Read the simulator's books when nothing of ours rests; wait for the last frames of it."""
-    for _ in range(10):  # a cancel behind a refused change is refused for its nonce
-        if await reached(lambda: all(bot.is_over for bot in bots), SETTLE_S / 10):
-            break
-        for bot in bots:
-            bot.venue.cancel_all_orders(INSTRUMENT)
+    await reached(lambda: all(bot.is_over for bot in bots))
     rows = {row["index"]: row for row in await admin.get("accounts")}
     for account in outcome.ledgers:
         outcome.accounts[account] = rows[account]

@@ -9,8 +9,10 @@ from decimal import Decimal
 import pytest
 
 from connectors._cli import demo_trading
+from connectors._cli.demo_checks import Story
 from connectors._cli.demo_ledger import Ledger
-from connectors._cli.demo_trading import TradingDemo
+from connectors._cli.demo_trading import TradingDemo, picture_of
+from connectors._cli.demo_venues import HyperliquidVenue, LighterVenue
 from connectors._cli.screen import open_screen
 from connectors._cli.simulator import SimulatorAdmin, SimulatorProcess
 from connectors.model import (
@@ -21,7 +23,7 @@ from connectors.model import (
 )
 
 
-async def play(monkeypatch, spoil=None):
+async def play(monkeypatch, spoil=None, venue=LighterVenue):
     """Play it in this process, briefly; return the claims that did not hold, and the demo.
 
     `spoil(event)` returns the events that the ledger is told in place of one.
@@ -37,23 +39,31 @@ async def play(monkeypatch, spoil=None):
 
         monkeypatch.setattr(Ledger, "on_event", told)
     async with (
-        SimulatorProcess("lighter", "--seed", "3", "--rate", "100") as simulator,
+        SimulatorProcess(venue.name.lower(), "--seed", "3", "--rate", "100") as simulator,
         SimulatorAdmin(simulator.http_url) as admin,
     ):
         with open_screen(plain=True, out=io.StringIO()) as screen:
-            demo = TradingDemo(admin, simulator.ready, screen)
+            story = Story()
+            demo = TradingDemo(
+                venue,
+                admin,
+                simulator.ready,
+                story=story,
+                draw=lambda: screen.show(picture_of([demo], story)),
+            )
             async with demo.venue, demo.data:
                 await demo.play()
             return {check.claim: check.evidence for check in demo.checks if not check.held}, demo
 
 
-def test_everything_it_shows_happened(monkeypatch, run):
-    failed, demo = run(play(monkeypatch), timeout_s=30)
+@pytest.mark.parametrize("venue", [LighterVenue, HyperliquidVenue])
+def test_everything_it_shows_happened(monkeypatch, run, venue):
+    failed, demo = run(play(monkeypatch, venue=venue), timeout_s=30)
     assert failed == {}
     assert len(demo.checks) == 7
     assert demo.ledger.fills
     assert sum(line.updates for line in demo.ledger.lines.values()) > 0
-    assert len(demo.lost_ns) == len(demo.back_ns) == 1
+    assert demo.losses >= demo.returns == 1
     assert "with a nonce made ahead" in demo.summary()[0]
 
 

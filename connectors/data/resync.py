@@ -1,8 +1,9 @@
-"""Local order books on the venue's chain of nonces (section 6.4 of the dossier).
+"""Local order books that begin with a snapshot of the stream, which can be asked for again.
 
-The book comes with the stream: `subscribed/order_book` is all of it, each `update/order_book` names
-the nonce of the one before. What does not follow makes the book invalid at once and asks for a new
-snapshot, which the venue only sends after an unsubscribe; one such resync at a time.
+The book comes with the stream: a snapshot of all of it, then changes. What does not follow makes
+the book invalid at once and asks for a new snapshot, which the venue only sends after an
+unsubscribe; one such resync at a time. What follows is for the compiled book to say: a chain of
+numbers (`ChainedBook`), or growing ones (`UncrossedBook`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 from .._speedups.events import EventFlag
-from ..data.books import BookCallback, BookKeeper, KeptBook
-from ..data.dispatch import Dispatch
 from ..errors import ConnectorError
 from ..model import BookGap, BookState, BookUpdate, Instrument, StatusEvent
-from .config import VENUE
+from .books import BookCallback, BookKeeper, KeptBook
+from .dispatch import Dispatch
 
-__all__ = ["Books", "ManagedBook"]
+__all__ = ["ResyncedBook", "ResyncedBooks"]
 
-log = logging.getLogger("connectors.lighter")
+log = logging.getLogger("connectors.data")
 
 # A book that breaks again so soon after its snapshot waits before it asks for the next.
 RELAPSE_S = 5.0
@@ -32,7 +32,7 @@ LONGEST_WAIT_S = 10.0
 MOST_REPEATS = 20
 
 
-class ManagedBook(KeptBook):
+class ResyncedBook(KeptBook):
     """One book.
 
     Attributes
@@ -43,7 +43,7 @@ class ManagedBook(KeptBook):
         A new snapshot was asked for and has not come.
     """
 
-    def __init__(self, instrument: Instrument, number: int, books: Books) -> None:
+    def __init__(self, instrument: Instrument, number: int, books: ResyncedBooks) -> None:
         super().__init__(books, instrument.id, instrument, number)
         self.resyncing = False
         self.dropped = 0
@@ -59,14 +59,15 @@ class ManagedBook(KeptBook):
             if not self._off_scale:
                 self._off_scale = True
                 # The instrument is being read again, which brings the book back (`rescale`).
-                self._invalid("a value does not fit the instrument's grid", LONGEST_WAIT_S)
+                self.invalid("a value does not fit the instrument's grid", LONGEST_WAIT_S)
         elif update.is_snapshot:
             self._seed(update)
         elif self.live:
             self._on_repeat()  # counted in `stale`
         elif self._following:
-            self._books.on_gap(self, self.last_seq, update.prev_seq)
-            self._invalid("updates are missing")
+            if update.prev_seq >= 0:
+                self._books.on_gap(self, self.last_seq, update.prev_seq)
+            self.invalid("updates are missing")
         else:
             self.dropped += 1
 
@@ -76,7 +77,7 @@ class ManagedBook(KeptBook):
             self._repeats_at, self._repeats = self.last_seq, 0
         self._repeats += 1
         if self._repeats > MOST_REPEATS:
-            self._invalid("only old updates come")
+            self.invalid("only old updates come")
 
     def _seed(self, snapshot: BookUpdate) -> None:
         self.resyncing = self._off_scale = False
@@ -85,10 +86,10 @@ class ManagedBook(KeptBook):
         except (ConnectorError, ValueError) as error:
             self.clear()
             log.warning("book=%s the snapshot is refused: %s", self.instrument.id, error)
-            self._invalid(f"the snapshot is refused: {error}")
+            self.invalid(f"the snapshot is refused: {error}")
             return
         if self.is_crossed:
-            self._invalid("the snapshot is crossed")
+            self.invalid("the snapshot is crossed")
             return
         self.snapshots += 1
         self._repeats = 0
@@ -102,10 +103,10 @@ class ManagedBook(KeptBook):
     def on_crossed(self) -> None:
         """The last update left bid >= ask."""
         self.live = False
-        self._invalid("best bid at or above best ask")
+        self.invalid("best bid at or above best ask")
 
-    def _invalid(self, reason: str, wait_s: float = 0.0) -> None:
-        """Drop the book and ask for a new snapshot."""
+    def invalid(self, reason: str, wait_s: float = 0.0) -> None:
+        """Drop the book and ask for a new snapshot, in `wait_s` at the earliest."""
         now = self._books.now()
         self._relapses = self._relapses + 1 if now - self._live_at < RELAPSE_S else 0
         if self._relapses > 1:
@@ -134,13 +135,17 @@ class ManagedBook(KeptBook):
         self._books.resync(self, 0.0)
 
 
-class Books(BookKeeper[ManagedBook]):
+class ResyncedBooks(BookKeeper[ResyncedBook]):
     """All books of one client, by the id of the instrument.
 
     Parameters
     ----------
+    venue :
+        For the events.
     dispatch :
         Where the updates come from.
+    make :
+        `make(instrument, number, books)` makes a book.
     resync : callable
         `resync(instrument, wait_s)`: have the book's channel ended and asked for again, after
         that many seconds.
@@ -150,24 +155,27 @@ class Books(BookKeeper[ManagedBook]):
 
     def __init__(
         self,
+        venue: str,
         dispatch: Dispatch,
         *,
+        make: Callable[[Instrument, int, ResyncedBooks], ResyncedBook] = ResyncedBook,
         resync: Callable[[Instrument, float], object],
         emit: Callable[[StatusEvent], object],
         on_callback_error: Callable[[BaseException, int, Any], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(VENUE, emit=emit, on_callback_error=on_callback_error, now=now)
+        super().__init__(venue, emit=emit, on_callback_error=on_callback_error, now=now)
         self._dispatch = dispatch
+        self._make = make
         self._resync = resync
         self.gaps = 0
         self.resyncs = 0
 
-    def add(self, instrument: Instrument, number: int, callback: BookCallback) -> ManagedBook:
+    def add(self, instrument: Instrument, number: int, callback: BookCallback) -> ResyncedBook:
         """Show a book to one more callback, and begin to keep it if nobody had asked before."""
         book = self.get(instrument.id)
         if book is None:
-            book = ManagedBook(instrument, number, self)
+            book = self._make(instrument, number, self)
             for consumer in book.consumers:
                 self._dispatch.add(consumer)
         self.attach(book, callback)
@@ -182,21 +190,21 @@ class Books(BookKeeper[ManagedBook]):
 
     # -- what a book tells -----------------------------------------------------------------
 
-    def resync(self, book: ManagedBook, wait_s: float) -> None:
+    def resync(self, book: ResyncedBook, wait_s: float) -> None:
         """Ask for a new snapshot of a book."""
         self.resyncs += 1
         instrument = book.instrument
         assert isinstance(instrument, Instrument)
         self._resync(instrument, wait_s)
 
-    def on_gap(self, book: ManagedBook, expected: int, got: int) -> None:
+    def on_gap(self, book: ResyncedBook, expected: int, got: int) -> None:
         """Tell about updates that are missing."""
         self.gaps += 1
         identity = book.instrument.id
         log.warning("book=%s gap: expected %d, got %d", identity, expected, got)
         self._emit(
             BookGap(
-                venue=VENUE,
+                venue=self._venue,
                 ts_init=time.time_ns(),
                 instrument_id=identity,
                 expected_seq=expected,

@@ -153,8 +153,17 @@ class AccountClient(account_client.AccountClient):
         return [report for report in found if report is not None]
 
     def holding(self, subaccount_number: int | None = None) -> Holding:
-        """Return equity and free collateral of a subaccount, as of its `height`."""
-        return self._feed.holdings.get(subaccount_number)
+        """Return equity and free collateral of a subaccount, as of its `height`.
+
+        Raises
+        ------
+        ClientError
+            If the subaccount is none of this account's.
+        """
+        number = self._members.number if subaccount_number is None else subaccount_number
+        if not self._members.is_member(number):
+            raise ClientError(f"subaccount {number} is not watched by {self!r}")
+        return self._feed.holdings.get(number)
 
     @property
     def equity(self) -> Decimal | None:
@@ -190,6 +199,8 @@ class AccountClient(account_client.AccountClient):
             raise RequestTimeout(
                 f"the account was not read within {FIRST_READ_TIMEOUT_S:g} s"
             ) from None
+        if reconciliation.refusal is not None:
+            raise reconciliation.refusal
         tasks.spawn(reconciliation.every(config.reconcile_interval_s), "reconcile")
 
     async def _teardown(self, why: str) -> None:

@@ -19,7 +19,6 @@ from ..execution import account_client
 from ..execution.telling import OnEvent, OnStatus
 from ..model.ids import AccountId, VenueOrderId
 from ..model.reports import OrderStatusReport
-from ..model.status_events import VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock
 from ..net.session_events import SessionEvent
@@ -274,12 +273,4 @@ class AccountClient(account_client.AccountClient):
 
     def venue_event(self, name: str, payload: bytes) -> None:
         """Hand on what has no place in the vocabulary."""
-        self._teller.status(
-            VenueEvent(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                name=name,
-                payload=payload,
-                stream="account",
-            )
-        )
+        self._teller.venue_event(name, payload, stream="account")

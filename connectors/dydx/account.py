@@ -198,7 +198,7 @@ class AccountFeed:
         time = message.get("time")
         block_ns = None if time is None else self._reader.readable(lambda: iso_ns(time, "time"))
         self._heights.observe(height, block_ns, self._clock.monotonic_ns())
-        self._tell(self._store.advance(height))
+        self._tell(self._store.advance(height, block_ns))
 
     # -- answers -------------------------------------------------------------------------
 
@@ -371,8 +371,8 @@ class AccountFeed:
             if report is not None:
                 self._sink.take_order(report)
             elif state.final is None:
-                name = f"order {state.order_id}: {state.status} {state.reason or ''}".strip()
-                self._sink.venue_event("order", name.encode())
+                said = {"id": state.order_id, "status": state.status, "reason": state.reason}
+                self._sink.venue_event("order", orjson.dumps(said))
 
     # -- what cannot be used -------------------------------------------------------------
 

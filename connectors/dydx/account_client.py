@@ -19,7 +19,6 @@ from ..execution import account_client
 from ..execution.telling import OnEvent, OnStatus
 from ..model.ids import AccountId, VenueOrderId
 from ..model.reports import OrderStatusReport
-from ..model.status_events import VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock
 from ..net.session_events import SessionEvent
@@ -153,8 +152,17 @@ class AccountClient(account_client.AccountClient):
         return [report for report in found if report is not None]
 
     def holding(self, subaccount_number: int | None = None) -> Holding:
-        """Return equity and free collateral of a subaccount, as of its `height`."""
-        return self._feed.holdings.get(subaccount_number)
+        """Return equity and free collateral of a subaccount, as of its `height`.
+
+        Raises
+        ------
+        ClientError
+            If the subaccount is none of this account's.
+        """
+        number = self._members.number if subaccount_number is None else subaccount_number
+        if not self._members.is_member(number):
+            raise ClientError(f"subaccount {number} is not watched by {self!r}")
+        return self._feed.holdings.get(number)
 
     @property
     def equity(self) -> Decimal | None:
@@ -190,6 +198,8 @@ class AccountClient(account_client.AccountClient):
             raise RequestTimeout(
                 f"the account was not read within {FIRST_READ_TIMEOUT_S:g} s"
             ) from None
+        if reconciliation.refusal is not None:
+            raise reconciliation.refusal
         tasks.spawn(reconciliation.every(config.reconcile_interval_s), "reconcile")
 
     async def _teardown(self, why: str) -> None:
@@ -263,12 +273,4 @@ class AccountClient(account_client.AccountClient):
 
     def venue_event(self, name: str, payload: bytes) -> None:
         """Hand on what has no place in the vocabulary."""
-        self._teller.status(
-            VenueEvent(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                name=name,
-                payload=payload,
-                stream="account",
-            )
-        )
+        self._teller.venue_event(name, payload, stream="account")

@@ -81,13 +81,7 @@ class AccountStream(GatedStream):
             self,
             f"dydx/account/{members.topic}",
             Endpoint(url=config.endpoints.ws, proxy=config.proxy),
-            policy=session_policy(
-                attempt_timeout_s=config.ws_timeout_s,
-                reconnect_min_s=config.reconnect_min_s,
-                reconnect_max_s=config.reconnect_max_s,
-                heartbeat_s=config.heartbeat_s,
-                silence_timeout_s=config.idle_timeout_s,
-            ),
+            policy=session_policy(config),
             control=Control(
                 per_channel=config.per_channel_limit,
                 batched=config.batched,

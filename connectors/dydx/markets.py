@@ -5,7 +5,7 @@ These come some times a second, not thousands of times: they are read with a JSO
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -30,6 +30,7 @@ __all__ = [
 
 NS_PER_S = 1_000_000_000
 FUNDING_NS = 3_600 * NS_PER_S
+_FINEST = Decimal("1e-18")
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -103,43 +104,31 @@ class Markets:
         self.records: dict[str, dict[str, Any]] = {}
 
     def load(self, markets: Mapping[str, Any]) -> None:
-        """Take the records of all markets, by ticker."""
-        for _ in self._snapshot(markets):
+        """Take the records of all markets, by ticker; what is no record is left out."""
+        for _ in self.apply({"markets": markets}, lambda error: None):
             pass
 
-    def apply(self, contents: Mapping[str, Any]) -> Iterator[MarketChange]:
+    def apply(
+        self, contents: Mapping[str, Any], on_problem: Callable[[DecodeError], object]
+    ) -> Iterator[MarketChange]:
         """Take the contents of one message; what is new comes one market at a time.
 
-        Raises
-        ------
-        DecodeError
-            They are not what they must be; of the markets before all was taken.
+        What is not what it must be is told, `on_problem(error)`, and holds up no other market.
         """
-        if "markets" in contents:
-            yield from self._snapshot(contents["markets"])
-        for key in ("trading", "oraclePrices"):
-            for ticker, update in _records(contents.get(key), key):
-                known = self.records.get(ticker, {})
-                if update.get("ticker", ticker) != ticker:
-                    raise DecodeError(f"the market of {ticker} is called {update['ticker']!r}")
+        for key in ("markets", "trading", "oraclePrices"):
+            updates = contents.get(key)
+            if updates is None:
+                continue
+            if not isinstance(updates, dict):
+                on_problem(DecodeError(f"{key} is no object"))
+                continue
+            for ticker, update in updates.items():
+                if not isinstance(update, dict) or update.get("ticker", ticker) != ticker:
+                    on_problem(DecodeError(f"{key}: what stands at {ticker} is no record of it"))
+                    continue
+                known = {} if key == "markets" else self.records.get(ticker, {})
                 record = self.records[ticker] = merge_record(known, update)
                 yield MarketChange(ticker, record, frozenset(update))
-
-    def _snapshot(self, markets: Any) -> Iterator[MarketChange]:
-        for ticker, record in _records(markets, "markets"):
-            self.records[ticker] = record
-            yield MarketChange(ticker, record, frozenset(record))
-
-
-def _records(value: Any, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        raise DecodeError(f"{what} is no object")
-    for ticker, record in value.items():
-        if not isinstance(record, dict):
-            raise DecodeError(f"{what}: {ticker} is no object")
-        yield ticker, record
 
 
 def contents_of(frame: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -162,22 +151,27 @@ def read_mark_price(
 ) -> MarkPrice | None:
     """Return the oracle price of a market, None as long as it has none.
 
-    The venue values positions by it: it is the mark price and the index price.
+    The venue values positions by it: it is the mark price and the index price. Its numbers have
+    up to 20 decimals, an event has 18: what is beyond is rounded here, and not in `MarketStats`.
     """
     price = _number(record, "oraclePrice")
     if price is None:
         return None
-    at = record.get("effectiveAt")
+    at, funding = record.get("effectiveAt"), _number(record, "nextFundingRate")
     ts_event = ts_init if at is None else iso_ns(at, "effectiveAt")
     return MarkPrice(
         instrument,
-        mark=price,
-        index=price,
-        funding_rate=_number(record, "nextFundingRate"),
+        mark=_to_18(price),
+        index=_to_18(price),
+        funding_rate=None if funding is None else _to_18(funding),
         ts_next_funding=(ts_event // FUNDING_NS + 1) * FUNDING_NS,
         ts_event=ts_event,
         ts_init=ts_init,
     )
+
+
+def _to_18(number: Decimal) -> Decimal:
+    return number.quantize(_FINEST) if int(number.as_tuple().exponent) < -18 else number
 
 
 def read_stats(instrument: Instrument, record: Mapping[str, Any], ts_init: int) -> MarketStats:

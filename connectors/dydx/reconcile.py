@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from ..errors import ConnectorError, RateLimited
+from ..errors import AuthenticationError, ConnectorError, RateLimited
 from ..net.tasks import OwnedTasks
 from .account import AccountFeed
 from .heights import BlockHeights
@@ -27,6 +27,7 @@ from .statuses import VenueStatus
 __all__ = ["Reconciliation"]
 
 RETRY_S = 1.0
+LONGEST_RETRY_S = 30.0
 PAUSE_S = 0.25  # between readings, however often frames are lost
 LOOKUPS_MAX = 50  # orders looked up in one reading
 TRANSFERS = 100
@@ -61,7 +62,9 @@ class Reconciliation:
     Attributes
     ----------
     has_read : asyncio.Event
-        Set once the account was read.
+        Set once the account was read, or that was refused.
+    refusal : AuthenticationError or None
+        Why the venue lets nobody here read (a blocked country or address).
     readings, gaps :
         Counters: times the account was read, gaps that were closed.
     """
@@ -87,11 +90,13 @@ class Reconciliation:
         self._tasks = tasks
         self._lag_blocks = lag_blocks
         self._since: int | None = None  # block from which trades are unread
+        self._opened = 0  # how often that was noted: a gap may begin while one is read
         self._is_wanted = False
         self._stirred = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self.has_read = asyncio.Event()
+        self.refusal: AuthenticationError | None = None
         self.readings = 0
         self.gaps = 0
 
@@ -107,6 +112,7 @@ class Reconciliation:
         if self._since is None:
             self._since = max((self._heights.height or 0) - 1, 0)
         self._store.is_held = True
+        self._opened += 1
 
     def read_gap(self) -> None:
         """Read what is missing, now that there is a connection; once for all who ask meanwhile."""
@@ -123,18 +129,20 @@ class Reconciliation:
     async def _read_gaps(self) -> None:
         while self._is_wanted:
             self._is_wanted = False
+            opened = self._opened
             await self._until_answered()
             self.has_read.set()
             self._owner.on_read()
             target = (self._heights.height or 0) + self._lag_blocks
-            while not self._is_wanted and (self._heights.height or 0) < target:
+            while self._opened == opened and (self._heights.height or 0) < target:
                 self._stirred.clear()
                 await self._stirred.wait()
-            if self._is_wanted:  # the connection was lost, or lost frames, meanwhile
+            if self._opened == opened:
+                await self._until_answered(is_settled=True)
+            if self._opened == opened:
+                self._close_gap()
+            else:  # the connection was lost, or lost frames, meanwhile
                 await asyncio.sleep(PAUSE_S)
-                continue
-            await self._until_answered(is_settled=True)
-        self._close_gap()
 
     def _close_gap(self) -> None:
         self._since = None
@@ -143,22 +151,26 @@ class Reconciliation:
         self._feed.expire()
         for state in self._store.live:
             if state.missing:
-                self._owner.on_problem(
-                    f"order {state.order_id}: {state.missing:f} was filled in trades that are not "
-                    "to be found",
-                    None,
-                    None,
-                )
+                text = f"{state.missing:f} was filled in trades that are not to be found"
+                self._owner.on_problem(f"order {state.order_id}: {text}", None, None)
+            if state.is_doubtful and not state.is_short_term:
+                text = "believed open, and nowhere to be found"
+                self._owner.on_problem(f"order {state.order_id}: {text}", None, None)
 
     async def _until_answered(self, *, is_settled: bool = False) -> None:
+        pause_s = RETRY_S
         while True:
             try:
                 await self.read(is_settled=is_settled)
                 return
             except ConnectorError as error:
                 self._owner.on_problem(f"the account was not read yet: {error}", None, error)
-                pause_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
-            await asyncio.sleep(max(pause_s, RETRY_S))
+                if isinstance(error, AuthenticationError):
+                    self.refusal = error
+                    self.has_read.set()
+                wait_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+            await asyncio.sleep(max(wait_s, pause_s))
+            pause_s = min(2 * pause_s, LONGEST_RETRY_S)
 
     # -- reading -------------------------------------------------------------------------
 

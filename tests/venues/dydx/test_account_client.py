@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 from connectors import dydx
-from connectors.errors import ClientError, ConfigError, ConnectorError, VenueError
+from connectors.errors import (
+    AuthenticationError,
+    ClientError,
+    ConfigError,
+    ConnectorError,
+    VenueError,
+)
 from connectors.model import (
     ConnectionStatus,
     ErrorEvent,
@@ -433,6 +439,21 @@ def test_the_rest_side_may_be_slow_to_come(run: Any) -> None:
             order = rig.order(flags="long_term")
             await rig.status_of(order, OrderStatus.ACCEPTED)
             await rig.caught_up()
+
+    run(main(), 60.0)
+
+
+def test_dx_r_02_a_country_that_is_blocked_cannot_look(run: Any) -> None:
+    async def main() -> None:
+        async with looking(connect=False) as rig:
+            rig.sim.faults.next_reply("*", status=403, count=20)
+            with pytest.raises(AuthenticationError) as caught:
+                await rig.client.connect()
+            assert caught.value.code == "GEOBLOCKED"
+            rig.sim.faults.clear()
+            await rig.client.connect()
+            with pytest.raises(ClientError, match="subaccount 7 is not watched"):
+                rig.client.holding(7)
 
     run(main(), 60.0)
 

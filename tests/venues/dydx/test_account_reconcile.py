@@ -21,7 +21,7 @@ from venues.dydx.account_rig import (
 
 from connectors.dydx import reconcile
 from connectors.dydx.reconcile import Reconciliation
-from connectors.errors import TransportError
+from connectors.errors import AuthenticationError, TransportError
 from connectors.model import OrderStatus
 from connectors.net.tasks import OwnedTasks
 from patience import until
@@ -213,6 +213,7 @@ def test_dx_r_05_an_order_an_answer_does_not_have_is_not_over(run: Any) -> None:
         await account.caught_up(HEIGHT + 50 + LAG)
         assert account.order(ORDER).status is OrderStatus.ACCEPTED
         assert [state.order_id for state in account.store.in_doubt] == [ORDER]
+        assert account.problems == [f"order {ORDER}: believed open, and nowhere to be found"]
         account.replica.known[ORDER] = row | {
             "status": "CANCELED",
             "updatedAtHeight": str(HEIGHT + 20),
@@ -281,6 +282,49 @@ def test_what_cannot_be_read_is_told_and_tried_until_it_can(
         assert account.store.is_held
         account.replica.is_down = False
         await until(lambda: not account.reconciliation.is_open, what="the gap to be closed")
+
+    reading(run, test)
+
+
+def test_a_connection_lost_in_the_last_reading_leaves_the_gap_open(run: Any) -> None:
+    async def test(account: Reading) -> None:
+        def lose() -> None:
+            account.replica.subaccount = whole  # type: ignore[method-assign]
+            account.reconciliation.open_gap()
+
+        async def last(*who: Any, **more: Any) -> Any:
+            lose()
+            return await whole(*who, **more)
+
+        whole = account.replica.subaccount
+        account.replica.subaccount = last  # type: ignore[method-assign]
+        readings = account.reconciliation.readings
+        account.block(HEIGHT + LAG)
+        await until(lambda: account.reconciliation.readings > readings, what="the last reading")
+        await until(lambda: account.reconciliation._reading.done(), what="its end")
+        assert account.reconciliation.is_open
+        assert account.store.is_held
+        account.reconciliation.read_gap()
+        await until(lambda: account.reads == 2, what="the first reading")
+        await account.caught_up(HEIGHT + 2 * LAG)
+
+    reading(run, test)
+
+
+def test_dx_r_02_a_country_that_is_blocked_is_told_and_not_asked_for_ever(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "RETRY_S", 0.001)
+
+    async def test(account: Reading) -> None:
+        def refused(what: str) -> None:
+            raise AuthenticationError("not from here", code="GEOBLOCKED")
+
+        account.replica._ask = refused  # type: ignore[method-assign]
+        account.block(HEIGHT + LAG)
+        await until(lambda: account.reconciliation.refusal, what="the refusal")
+        assert account.reconciliation.refusal.code == "GEOBLOCKED"
+        assert account.reconciliation.is_open
 
     reading(run, test)
 

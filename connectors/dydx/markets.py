@@ -140,7 +140,7 @@ def contents_of(frame: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         There is something else in its place.
     """
     found = frame.get("contents")
-    parts = found if isinstance(found, list) else [found]
+    parts: list[Any] = found if isinstance(found, list) else [found]
     if not all(isinstance(part, dict) for part in parts):
         raise DecodeError("contents are no object")
     return parts

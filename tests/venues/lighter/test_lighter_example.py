@@ -1,40 +1,14 @@
-"""The example of the README trades on the simulator, from the command line, and ends by itself."""
+"""The example trades on the simulator, from the command line, and ends by itself."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
-import pytest
-
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "lighter_market_maker.py"
+from venues.example_run import run_example
 
 
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not part of this install")
 def test_market_maker_on_the_simulator() -> None:
-    assert len(EXAMPLE.read_text().splitlines()) < 100
-    simulator = subprocess.Popen(
-        [sys.executable, "-P", "-m", "connectors", "sim", "lighter"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert simulator.stdout is not None
-        done = subprocess.run(
-            [sys.executable, "-P", str(EXAMPLE), "sim", "2"],
-            stdin=simulator.stdout,
-            capture_output=True,
-            text=True,
-            timeout=150,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "OrderAccepted" in done.stdout
-        assert "OrderCanceled" in done.stdout or "OrderFilled" in done.stdout
-        assert re.search(r"\d+ fills, position -?[\d.]+ ETH-PERP$", done.stdout.strip())
-    finally:
-        simulator.terminate()
-        assert simulator.wait(50) == 0
-        simulator.stdout.close()  # type: ignore[union-attr]
+    shown = run_example("lighter", "lighter_market_maker.py", 2)
+    assert "OrderAccepted" in shown
+    assert "OrderCanceled" in shown or "OrderFilled" in shown
+    assert re.search(r"\d+ fills, position -?[\d.]+ ETH-PERP$", shown)

@@ -251,10 +251,11 @@ class Ibkr(watch_ledger.Venue):
             sim.faults.halted(conid, on=False)
         if not sim.session.login:
             sim.session.log_in()
-        await until(
-            lambda: self.account.is_current and self._subscribed() == self._expected(),
-            what=f"current again: {self._subscribed()}",
-        )
+        with contextlib.suppress(AssertionError):  # what is missing will be named
+            await until(
+                lambda: self.account.is_current and self._subscribed() == self._expected(),
+                what="current again",
+            )
         await sim.quiesce()
 
     # -- what must be equal --------------------------------------------------------------------
@@ -271,6 +272,8 @@ class Ibkr(watch_ledger.Venue):
         bad = []
         if self._subscribed() != self._expected():
             bad.append(f"subscribed to {self._subscribed()}")
+        if not self.account.is_current:
+            bad.append(f"the account is not current: {self.account.keeper.state}")
         for conid in CONIDS:
             bad += self._compare_line(conid)
         bad += self._compare_ladder()

@@ -94,8 +94,8 @@ COMMANDS = [
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
-    # Bots that trade are run by test_<venue>_example.py among their venue's tests.
-    if not path.name.startswith(("hyperliquid_", "lighter_"))
+    # The bot that trades is run by tests/venues/shared/test_market_maker_example.py.
+    if path.name != "market_maker.py"
 )
 
 

@@ -1,4 +1,4 @@
-"""The example of the README trades on the simulator, from the command line, and ends by itself."""
+"""The example trades on each simulator, from the command line, and ends by itself."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "lighter_market_maker.py"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "market_maker.py"
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not part of this install")
-def test_market_maker_on_the_simulator() -> None:
+@pytest.mark.parametrize(("venue", "seconds"), [("lighter", 2), ("hyperliquid", 6)])
+def test_market_maker_on_the_simulator(venue: str, seconds: int) -> None:
     assert len(EXAMPLE.read_text().splitlines()) < 100
     simulator = subprocess.Popen(
-        [sys.executable, "-P", "-m", "connectors", "sim", "lighter"],
+        [sys.executable, "-P", "-m", "connectors", "sim", venue],
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert simulator.stdout is not None
         done = subprocess.run(
-            [sys.executable, "-P", str(EXAMPLE), "sim", "2"],
+            [sys.executable, "-P", str(EXAMPLE), venue, "sim", str(seconds)],
             stdin=simulator.stdout,
             capture_output=True,
             text=True,
@@ -36,5 +37,5 @@ def test_market_maker_on_the_simulator() -> None:
         assert re.search(r"\d+ fills, position -?[\d.]+ ETH-PERP$", done.stdout.strip())
     finally:
         simulator.terminate()
-        assert simulator.wait(50) == 0
+        assert simulator.wait(60) == 0
         simulator.stdout.close()  # type: ignore[union-attr]

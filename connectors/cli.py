@@ -22,6 +22,7 @@ SIMULATORS = {
     "binance": "connectors.sim.binance.main",
     "dydx": "connectors.sim.dydx.main",
     "hyperliquid": "connectors.sim.hyperliquid.main",
+    "ibkr": "connectors.sim.ibkr.main",
     "lighter": "connectors.sim.lighter.main",
 }
 WATCHABLE = ("binance", "hyperliquid", "lighter")

@@ -24,7 +24,7 @@ from ..net.http_types import HttpRequest, HttpResponse
 from ..net.redact import mask_text
 from .errors import NoBridge, NotAuthenticated
 
-__all__ = ["classify_answer", "session_of"]
+__all__ = ["classify_answer", "is_usable", "session_of", "status_of"]
 
 EXCERPT = 200
 NO_BRIDGE = ("no bridge", "init session first")
@@ -95,3 +95,23 @@ def session_of(tickled: Any) -> str | None:
     """Return the session of a tickle's answer; None for a gateway without one (S-12)."""
     session = tickled.get("session") if isinstance(tickled, Mapping) else None
     return session if isinstance(session, str) and session else None
+
+
+def status_of(tickled: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the authentication status in a tickle's answer, None without one."""
+    server = tickled.get("iserver")
+    status = server.get("authStatus") if isinstance(server, Mapping) else None
+    return status if isinstance(status, Mapping) else None
+
+
+def is_usable(status: Mapping[str, Any]) -> bool:
+    """Tell whether an authentication status lets us trade (N-03).
+
+    `established` counts where it is there: older builds leave it out.
+    """
+    return (
+        status.get("authenticated") is True
+        and status.get("connected") is True
+        and not status.get("competing")
+        and status.get("established", True) is True
+    )

@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 
 from .record import FrameRecord
 from .shaping import Shaper, Shaping
-from .wsframes import CLOSE, PING, PONG, TEXT, close_payload, encode
+from .wsframes import BINARY, CLOSE, PING, PONG, TEXT, close_payload, encode
 
 if TYPE_CHECKING:
     from .server import VenueServer
@@ -47,7 +47,7 @@ class Connection:
     received
         The last messages: time in ms, kind (`text`, `binary`, `ping`, `pong`) and content.
     sent
-        The last text frames; only a few of them are kept when the connection has ended.
+        The last text and binary frames; only a few of them are kept when the connection has ended.
     slow_ms
         How much later every frame goes out.
     opened_ns, last_received_ns, last_sent_ns
@@ -185,7 +185,7 @@ class Connection:
             self._send(payload, opcode)
 
     def _send(self, payload: bytes, opcode: int) -> None:
-        if opcode == TEXT:
+        if opcode in (TEXT, BINARY):
             self.sent.append(payload)
         if self._shaper is None:
             self.queue(encode(payload, opcode))

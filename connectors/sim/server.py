@@ -100,9 +100,13 @@ class VenueServer(ABC, Generic[C]):
         """Base of the websocket addresses, without a path."""
         return self._address("ws")
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the port speaks TLS."""
+        return self.config.tls_cert is not None
+
     def _address(self, scheme: str) -> str:
-        secure = "" if self.config.tls_cert is None else "s"
-        return f"{scheme}{secure}://{self.config.host}:{self.port}"
+        return f"{scheme}{'s' if self.is_secure else ''}://{self.config.host}:{self.port}"
 
     # -- life --------------------------------------------------------------------------------
 
@@ -111,14 +115,19 @@ class VenueServer(ABC, Generic[C]):
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         tls: ssl.SSLContext | None = None
-        if self.config.tls_cert is not None:
+        if self.is_secure:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            tls.load_cert_chain(self.config.tls_cert, self.config.tls_key)
+            self.load_certificate(tls)
         site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
         if not self.clock.virtual:
             self._driver = asyncio.create_task(self._drive(), name=f"{self.venue}-sim-driver")
+
+    def load_certificate(self, tls: ssl.SSLContext) -> None:
+        """Load what the port shows its clients."""
+        assert self.config.tls_cert is not None
+        tls.load_cert_chain(self.config.tls_cert, self.config.tls_key)
 
     async def wait(self, stopped: asyncio.Event) -> None:
         """Return when `stopped` is set, or when the market fails."""

@@ -1,0 +1,194 @@
+"""What the session machine wants done, and what happened to the session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ..errors import ConnectorError
+
+__all__ = [
+    "Ask",
+    "Call",
+    "CloseSocket",
+    "Command",
+    "Competed",
+    "Failed",
+    "Gap",
+    "GreetedLate",
+    "KeeperEvent",
+    "KeeperState",
+    "LoginNeeded",
+    "OpenSocket",
+    "PenaltyBegan",
+    "Ready",
+    "Send",
+    "SessionReplaced",
+    "StateChanged",
+    "Tell",
+    "TickleOverdue",
+    "VenueNotice",
+]
+
+
+class KeeperState(StrEnum):
+    """Where a session stands (3.3)."""
+
+    DOWN = "down"  # not started, ended, or failed for good
+    AUTHENTICATING = "authenticating"
+    NEEDS_LOGIN = "needs_login"  # somebody has to log in at the gateway
+    CONNECTING = "connecting"
+    READY = "ready"
+    COMPETING = "competing"  # the user name is used elsewhere
+    UNAUTHENTICATED = "unauthenticated"  # the brokerage session is gone, and being renewed
+    STALE = "stale"  # the socket is gone or silent
+
+
+# -- commands ------------------------------------------------------------------------------------
+
+
+class Call(StrEnum):
+    """A request; the keeper knows how to make it."""
+
+    TICKLE = "tickle"
+    STATUS = "status"
+    INIT = "init"
+    TAKE_OVER = "take_over"
+    ACCOUNTS = "accounts"
+    SWITCH = "switch"
+    SUPPRESS = "suppress"
+    LOGOUT = "logout"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Make a request; answer with `answered` or `failed` of this number."""
+
+    number: int
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """Connect with this session; answer with `socket_open` or `socket_over` of this epoch."""
+
+    epoch: int
+    session: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSocket:
+    """Close with code 1000; nothing of this epoch matters any more."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a text frame on the socket of this epoch."""
+
+    epoch: int
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Hand the event to all who listen."""
+
+    event: KeeperEvent
+
+
+Command = Ask | OpenSocket | CloseSocket | Send | Tell
+
+
+# -- events --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperEvent:
+    """Base of all events; `ts_init` is ns since the epoch."""
+
+    ts_init: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(KeeperEvent):
+    """The session went from one state to another."""
+
+    old: KeeperState
+    new: KeeperState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap(KeeperEvent):
+    """Readiness is lost: quotes, books and the state of orders are unknown from here."""
+
+    reason: str
+    error: ConnectorError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(KeeperEvent):
+    """Everything can be asked for, and has to be: nothing is subscribed.
+
+    `gap_ns` is how long the gap before lasted, 0 at the first time; `epoch` counts.
+    """
+
+    epoch: int
+    gap_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class GreetedLate(KeeperEvent):
+    """The venue's greeting came after we stopped waiting: what was asked before is lost (F-02)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginNeeded(KeeperEvent):
+    """Nobody is logged in at the gateway: open `url` in a browser (F-15)."""
+
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Competed(KeeperEvent):
+    """The user name is used elsewhere; `takes_over`: we take the session back (N-02)."""
+
+    takes_over: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReplaced(KeeperEvent):
+    """The session has another id: the socket is opened anew with it (N-08)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TickleOverdue(KeeperEvent):
+    """No tickle has been answered for `late_s`: the session may time out (F-11)."""
+
+    late_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyBegan(KeeperEvent):
+    """The venue sends us away: but for orders and tickles nothing leaves for `for_s` (P-10)."""
+
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class VenueNotice(KeeperEvent):
+    """An error frame of the venue (W-08)."""
+
+    text: str
+    code: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(KeeperEvent):
+    """The session ended for good: something only the user can change is wrong."""
+
+    error: ConnectorError

@@ -1,0 +1,1 @@
+"""IBKR's Client Portal Web API, simulated."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,13 @@ __all__ = ["run_example"]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def run_example(venue: str, name: str, seconds: float, *options: str) -> str:
-    """Return what an example prints with `connectors sim VENUE OPTIONS` in front of it."""
+def run_example(
+    venue: str, name: str, seconds: float, *options: str, arguments: Sequence[str] = ()
+) -> str:
+    """Return what an example prints with `connectors sim VENUE OPTIONS` in front of it.
+
+    `arguments` of the example come before `sim SECONDS`.
+    """
     example = EXAMPLES / name
     if not example.exists():
         pytest.skip("the examples are not part of this install")
@@ -27,7 +33,7 @@ def run_example(venue: str, name: str, seconds: float, *options: str) -> str:
     try:
         assert simulator.stdout is not None
         done = subprocess.run(
-            [sys.executable, "-P", str(example), "sim", f"{seconds:g}"],
+            [sys.executable, "-P", str(example), *arguments, "sim", f"{seconds:g}"],
             stdin=simulator.stdout,
             capture_output=True,
             text=True,

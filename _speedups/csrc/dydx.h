@@ -159,24 +159,6 @@ static inline int tw_dx_version_differs(const tw_dx_manner *m, const tw_dx_frame
 }
 
 #if TW_SWAR
-/* Whether n bytes, 16 or more, are the same. */
-static inline int tw_dx_equal(const uint8_t *p, const uint8_t *q, unsigned n) {
-#if TW_WIDE
-    unsigned i = 0;
-    for (;;) {
-        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(q + i));
-        if (TW_UNLIKELY(_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)) != 0xFFFF))
-            return 0;
-        if (i == n - 16)
-            return 1;
-        i = i + 32 <= n ? i + 16 : n - 16;
-    }
-#else
-    return memcmp(p, q, n) == 0;
-#endif
-}
-
 /* A frame of books or trades, of a market that is known and of the connection and version that are
  * expected, up to its contents; returns their place, NULL where it is anything else. */
 static inline const uint8_t *tw_dx_usual(const tw_dx_manner *m, const tw_symbols *symbols,
@@ -186,7 +168,7 @@ static inline const uint8_t *tw_dx_usual(const tw_dx_manner *m, const tw_symbols
     int batch = p[17] == 'b'; /* {"type":"channel_batch_data" or channel_data */
     unsigned n = m->head_length[batch];
     /* Behind the head stand an id of 1 to 16 digits, `,"id":"`, a name and the tail. */
-    if (TW_UNLIKELY(!n || end - p < (ptrdiff_t)n + TW_DX_TAIL_ROOM || !tw_dx_equal(p, m->head[batch], n)))
+    if (TW_UNLIKELY(!n || end - p < (ptrdiff_t)n + TW_DX_TAIL_ROOM || !tw_equal(p, m->head[batch], n)))
         return NULL;
     f->type = batch ? DX_BATCH : DX_DATA;
     p += n;
@@ -214,7 +196,7 @@ static inline const uint8_t *tw_dx_usual(const tw_dx_manner *m, const tw_symbols
         return NULL;
     f->channel = p[16] == 'o' ? DX_BOOK : DX_TRADES; /* ","channel":"v4_orderbook" or v4_trades */
     n = m->tail_length[f->channel];
-    if (TW_UNLIKELY(!n || end - p < (ptrdiff_t)n || !tw_dx_equal(p, m->tail[f->channel], n)))
+    if (TW_UNLIKELY(!n || end - p < (ptrdiff_t)n || !tw_equal(p, m->tail[f->channel], n)))
         return NULL;
     f->contents = p + n;
     return p + n;

@@ -124,6 +124,9 @@ class DispatchRules:
         `OrderPendingCancel` and `OrderPendingUpdate` are emitted.
     reject_reason : str
         For a refusal without one.
+    refuses_accepted : bool
+        An order that was accepted, and never filled, can still be refused. False: a row that says
+        so ends it as canceled.
     """
 
     fill_key: Callable[[FillReport], FillKey] = _trade_id
@@ -134,6 +137,7 @@ class DispatchRules:
     late_fills_are_events: bool = True
     announces_pending: bool = False
     reject_reason: str = "order rejected by the venue"
+    refuses_accepted: bool = False
 
 
 class OrderDispatch:
@@ -518,7 +522,8 @@ class OrderDispatch:
 
     def _on_rejected(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
-        if order.is_accepted:  # it lived, so it was not refused: it ends
+        can_refuse = self.rules.refuses_accepted and not order.filled_size
+        if order.is_accepted and not can_refuse:  # it lived, so it was not refused: it ends
             return self._on_canceled(order, row)
         if report.venue_order_id:
             self.registry.bind(order, report.venue_order_id)

@@ -94,7 +94,11 @@ class PublicStream(ChannelStream):
         self.pump()
 
     def _on_error(self, channel: str, identity: str, number: int, data: bytes) -> None:
-        message = orjson.loads(data).get("message")
+        try:
+            message = orjson.loads(data).get("message")
+        except orjson.JSONDecodeError as unreadable:
+            self.on_problem(unreadable, data)
+            return
         text = message if isinstance(message, str) else str(message)
         error = read_error(text, channel, identity)
         if error.took_id and number >= 0:

@@ -95,7 +95,7 @@ EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
     # Bots that trade are run by test_<venue>_example.py among their venue's tests.
-    if not path.name.startswith(("hyperliquid_", "lighter_"))
+    if not path.name.startswith(("dydx_", "hyperliquid_", "ibkr_", "lighter_"))
 )
 
 

@@ -288,6 +288,13 @@ def test_connections_end_in_every_way_the_venue_has(run: Any) -> None:
                 end = await ws.receive(timeout=30)
                 assert end.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
+            async with session.ws_connect(sim.ws_url) as ws:
+                await ws.receive()
+                sim.faults.apply({"fault": "reset_mid_frame"})
+                await sim.advance(0.02)
+                end = await ws.receive(timeout=30)  # nothing of the frame
+                assert end.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+
     run(scenario())
 
 

@@ -115,14 +115,14 @@ def test_n_05_a_bridge_that_never_comes_ends_in_a_logout_and_a_new_init():
     rig.answers[Call.TICKLE] = tickle(status=GONE)
     rig.answers[Call.INIT] = rig.answers[Call.STATUS] = GONE
     rig.start()
-    rig.go(150)
+    rig.go(300)
     assert rig.state is KeeperState.UNAUTHENTICATED
     assert rig.asked.count(Call.INIT) >= 4
     assert rig.asked[rig.asked.index(Call.LOGOUT) + 1] is Call.INIT
     assert rig.asked[: rig.asked.index(Call.LOGOUT)].count(Call.INIT) == 3
     rig.answers[Call.STATUS] = FINE
     rig.answers[Call.TICKLE] = tickle()
-    rig.go(60)
+    rig.go(120)
     assert rig.machine.is_ready
 
 
@@ -131,7 +131,7 @@ def test_an_init_that_fails_is_counted_too():
     rig.answers[Call.TICKLE] = tickle(status=GONE)
     rig.answers[Call.INIT] = DOWN
     rig.start()
-    rig.go(60)
+    rig.go(300)
     assert Call.LOGOUT in rig.asked
 
 

@@ -259,6 +259,9 @@ class DataClient(MarketFeeds):
 
     def _check_trades(self, name: str) -> None:
         """Tell when the history does not reach back to the loss."""
+        stream = self._carriers.get(name)
+        if stream is None or not stream.control.is_active(name):
+            return  # asked for again meanwhile: its history is still to come
         if not all(new.is_whole for new in self._trades.get(name, ())):
             what = f"{name} while the connection was down"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=0))
@@ -266,15 +269,15 @@ class DataClient(MarketFeeds):
     # ---- what is missing (GapOwner) -----------------------------------------------------------
 
     def on_gap(self, stream: PublicStream, lost: int) -> None:
-        """Frames are missing, of whatever topics: have the books of the connection sent again."""
+        """Frames are missing, of whatever topics: have books and trades sent again."""
         self.gaps += 1
         reason = f"{lost} frames are missing" if lost > 0 else "another server answers"
-        log.warning("conn=%s %s: its books are asked for again", stream.name, reason)
+        log.warning("conn=%s %s: books and trades are asked for again", stream.name, reason)
         what = f"frames of {stream.name}"
         dropped = DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=max(lost, 0))
         self._emit(dropped)
-        for name in stream.control.channels:
-            self._invalid(name, reason)
+        for name in list(stream.control.channels):
+            self._again(stream, name, reason)
 
     def on_topic_gap(self, stream: PublicStream, channel: Channel, reason: str) -> None:
         """Frames of one topic are missing."""
@@ -282,19 +285,24 @@ class DataClient(MarketFeeds):
         if not channel.is_book:
             what = f"frames of {channel.name}"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=1))
-        self._invalid(channel.name, reason)
+        if self._carriers.get(channel.name) is stream:
+            self._again(stream, channel.name, reason)
 
-    def _invalid(self, name: str, reason: str) -> None:
+    def _again(self, stream: PublicStream, name: str, reason: str) -> None:
+        """Have a topic sent again from its snapshot on: a book, or trades with their history."""
         book = self._books.get(self._book_names.get(name))
-        if book is not None and self._carriers.get(name) is not None:
+        if book is not None:
             book.invalid(reason)
+        elif self._trades.get(name) and stream.renew(name):
+            for new in self._trades[name]:
+                new.on_lost()
 
     async def _compare_books(self) -> None:
         """Compare the books with REST from time to time (DX-B-09)."""
         comparisons: dict[str, Comparison] = {}
         while True:
             await asyncio.sleep(self._compare_books_s)
-            for name, identity in list(self._book_names.items()):
+            for identity in list(self._book_names.values()):
                 book = self._books.get(identity)
                 if book is None or not book.live:
                     comparisons.pop(identity, None)
@@ -304,7 +312,7 @@ class DataClient(MarketFeeds):
                     comparison = comparisons.setdefault(identity, Comparison(WRONG_AFTER_S))
                     if book.live and comparison.is_wrong(book, body, time.monotonic()):
                         comparisons.pop(identity)
-                        self._invalid(name, "its top differs from REST")
+                        book.invalid("its top differs from REST")
                 except UNREADABLE as error:
                     log.warning("book=%s not compared with REST: %s", identity, error)
 

@@ -83,6 +83,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
+REST_LAG_S = 60.0  # how much older than the stream an answer of REST may be
 WRONG_AFTER_S = 2.0  # a book whose top differs from REST for longer is asked for again
 
 
@@ -107,8 +108,7 @@ class DataClient(MarketFeeds):
     instruments :
         In place of reading perpetualMarkets at the start.
     instrument_refresh_s :
-        Time between readings; 0: only when a frame shows that it is needed. By default the
-        config's `metadata_refresh_s`.
+        Time between readings; 0: only when a frame shows that it is needed.
     raw_books :
         Show books as the venue sends them, crossed or not.
     compare_books_s :
@@ -131,7 +131,7 @@ class DataClient(MarketFeeds):
         on_status: Callable[[StatusEvent], object] | None = None,
         on_venue_event: Callable[[VenueEvent], object] | None = None,
         instruments: Iterable[Instrument] = (),
-        instrument_refresh_s: float | None = None,
+        instrument_refresh_s: float = 0.0,
         raw_books: bool = False,
         compare_books_s: float = 0.0,
         rest: IndexerRest | None = None,
@@ -141,7 +141,6 @@ class DataClient(MarketFeeds):
     ) -> None:
         self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else IndexerRest(self.config)
-        every_s = self.config.metadata_refresh_s
         super().__init__(
             VENUE,
             self.config,
@@ -149,7 +148,7 @@ class DataClient(MarketFeeds):
             on_status=on_status,
             on_venue_event=on_venue_event,
             instruments=instruments,
-            instrument_refresh_s=every_s if instrument_refresh_s is None else instrument_refresh_s,
+            instrument_refresh_s=instrument_refresh_s,
             max_channels=self.config.per_channel_limit,
             attempts=attempts,
             policy=policy,
@@ -159,6 +158,7 @@ class DataClient(MarketFeeds):
         self._compare_books_s = compare_books_s
         self._heights: Listeners[None] = Listeners()
         self._markets = Markets()
+        self._defined: dict[str, float] = {}  # when the stream last told a definition
         self._trades: dict[str, list[NewTrades]] = {}  # by topic
         self.gaps = 0
         self.height: int | None = None
@@ -172,6 +172,10 @@ class DataClient(MarketFeeds):
 
     async def _load(self) -> Iterable[Instrument]:
         records = await self.rest.perpetual_markets()
+        since = time.monotonic() - REST_LAG_S
+        for ticker, told_at in self._defined.items():
+            if told_at > since:  # REST may not have heard of it yet (DX-W-20)
+                records[ticker] = self._markets.records[ticker]
         found = parse_instruments(records, self._unreadable_instrument)
         self._markets.load(records)
         return found
@@ -370,6 +374,7 @@ class DataClient(MarketFeeds):
 
     def _on_market(self, change: MarketChange, now_ns: int) -> None:
         if change.is_definition:
+            self._defined[change.ticker] = time.monotonic()
             try:
                 self._desk.take((parse_market(change.record),), complete=False)
             except UNREADABLE as error:

@@ -16,10 +16,11 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 if __name__ == "__main__":  # by itself it finds its neighbours like this
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,7 +33,8 @@ from connectors.ibkr.keeper import SessionKeeper
 from connectors.ibkr.pacing import _QUOTAS, ALL, Pacer
 from connectors.ibkr.rest import IbkrRest
 from connectors.model import FillCorrection, FillReport
-from connectors.net.ratelimit import RateLimiter, WindowQuota
+from connectors.net.attempts import AttemptBudget
+from connectors.net.ratelimit import Quota, RateLimiter, WindowQuota
 from connectors.sim.ibkr.lines import ladder
 from connectors.sim.ibkr.server import Simulator, start
 from faults import watch_ledger
@@ -73,6 +75,20 @@ class Ibkr(watch_ledger.Venue):
 
     # -- life --------------------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def shortened(self) -> Iterator[None]:
+        """Wait less between two looks; and closes at once, of which there are many, are no sign."""
+        with (
+            patch("connectors.ibkr.machine.QUICK_CLOSES", 10**9),
+            patch.multiple(
+                "connectors.ibkr.account_client", RETRY_S=0.05, POLL_S=0.3, POSITIONS_S=0.1
+            ),
+            patch("connectors.ibkr.account_queries.LIST_PAUSE_S", 0.02),
+            patch("connectors.ibkr.account_feed.MISSING_S", 0.3),
+            patch("connectors.ibkr.orders.INACTIVE_S", 0.5),
+        ):
+            yield
+
     async def start(self, plan: Plan) -> None:
         self.sim = await start(
             seed=plan.seed, questions=False, rate_per_s=300.0, md_interval_ms=50.0, stream_s=10.0,
@@ -90,7 +106,8 @@ class Ibkr(watch_ledger.Venue):
         pacer.limiter = RateLimiter({ALL: FREE, **dict.fromkeys(_QUOTAS, FREE)})
         rest = IbkrRest(config, pacer=pacer)
         stack.push_async_callback(rest.close)
-        keeper = SessionKeeper(config, rest=rest)
+        free = AttemptBudget((Quota(1_000_000, 1.0),))
+        keeper = SessionKeeper(config, rest=rest, attempts=free)
         self.data = DataClient(keeper=keeper, symbols=CONIDS)
         await stack.enter_async_context(self.data)
         self.account = AccountClient(keeper=keeper, on_event=self._on_event)
@@ -261,7 +278,11 @@ class Ibkr(watch_ledger.Venue):
     # -- what must be equal --------------------------------------------------------------------
 
     def _subscribed(self) -> list[list[str]]:
-        return [one.subscriptions() for one in self.sim.connections.values() if one.ready]
+        return [
+            one.subscriptions()
+            for one in self.sim.connections.values()
+            if one.ready and not one.quiet
+        ]
 
     def _expected(self) -> list[list[str]]:
         lines = [f"smd+{conid}" for conid in CONIDS]

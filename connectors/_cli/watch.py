@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from .. import binance, hyperliquid, lighter
+from .. import binance, dydx, hyperliquid, lighter
 from .._loop import run
 from ..errors import ClientError, TransportError
 from ..lighter.config import Config as LighterConfig
@@ -39,8 +39,13 @@ HEADINGS = ("instrument", "bid size", "bid", "ask", "ask size", "last", "size", 
 SHOWN_NOTES = 8
 
 
-TITLES = {"binance": "Binance Futures", "hyperliquid": "Hyperliquid", "lighter": "Lighter"}
-CASE_COUNTS = frozenset({"hyperliquid"})  # venues with names such as kPEPE
+TITLES = {
+    "binance": "Binance Futures",
+    "dydx": "dYdX",
+    "hyperliquid": "Hyperliquid",
+    "lighter": "Lighter",
+}
+CASE_COUNTS = frozenset({"dydx", "hyperliquid"})  # venues with names such as kPEPE
 
 
 class Client(Protocol):
@@ -80,7 +85,8 @@ class Row:
     def on_quote(self, quote: Quote) -> None:
         self.quote = quote
         self.quotes += 1
-        self.latency.add(quote.ts_init - quote.ts_event)
+        if quote.ts_event != quote.ts_init:  # some venues do not say when a book changed
+            self.latency.add(quote.ts_init - quote.ts_event)
 
     def on_trade(self, trade: Trade) -> None:
         self.trade = trade
@@ -217,7 +223,25 @@ async def _hyperliquid(
     return [(client, list(names))]
 
 
-OPENERS = {"binance": _binance, "hyperliquid": _hyperliquid, "lighter": _lighter}
+async def _dydx(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open one client; a simulator is a test network."""
+    if sim_url is not None:
+        config = dydx.Config.sim(sim_url)
+    else:
+        config = dydx.Config(environment=dydx.Environment(env))
+    client = dydx.DataClient(config, on_status=watch.on_status)
+    await stack.enter_async_context(client)
+    return [(client, list(names))]
+
+
+OPENERS = {
+    "binance": _binance,
+    "dydx": _dydx,
+    "hyperliquid": _hyperliquid,
+    "lighter": _lighter,
+}
 
 
 async def _watch(

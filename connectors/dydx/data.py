@@ -74,6 +74,15 @@ __all__ = ["DataClient"]
 
 log = logging.getLogger("connectors.dydx")
 
+# What reading a frame that is not what it should be may raise.
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    ConnectorError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 WRONG_AFTER_S = 2.0  # a book whose top differs from REST for longer is asked for again
 
 
@@ -250,6 +259,9 @@ class DataClient(MarketFeeds):
 
     def _check_trades(self, name: str) -> None:
         """Tell when the history does not reach back to the loss."""
+        stream = self._carriers.get(name)
+        if stream is None or not stream.control.is_active(name):
+            return  # asked for again meanwhile: its history is still to come
         if not all(new.is_whole for new in self._trades.get(name, ())):
             what = f"{name} while the connection was down"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=0))
@@ -257,15 +269,15 @@ class DataClient(MarketFeeds):
     # ---- what is missing (GapOwner) -----------------------------------------------------------
 
     def on_gap(self, stream: PublicStream, lost: int) -> None:
-        """Frames are missing, of whatever topics: have the books of the connection sent again."""
+        """Frames are missing, of whatever topics: have books and trades sent again."""
         self.gaps += 1
         reason = f"{lost} frames are missing" if lost > 0 else "another server answers"
-        log.warning("conn=%s %s: its books are asked for again", stream.name, reason)
+        log.warning("conn=%s %s: books and trades are asked for again", stream.name, reason)
         what = f"frames of {stream.name}"
         dropped = DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=max(lost, 0))
         self._emit(dropped)
-        for name in stream.control.channels:
-            self._invalid(name, reason)
+        for name in list(stream.control.channels):
+            self._again(stream, name, reason)
 
     def on_topic_gap(self, stream: PublicStream, channel: Channel, reason: str) -> None:
         """Frames of one topic are missing."""
@@ -273,19 +285,24 @@ class DataClient(MarketFeeds):
         if not channel.is_book:
             what = f"frames of {channel.name}"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=1))
-        self._invalid(channel.name, reason)
+        if self._carriers.get(channel.name) is stream:
+            self._again(stream, channel.name, reason)
 
-    def _invalid(self, name: str, reason: str) -> None:
+    def _again(self, stream: PublicStream, name: str, reason: str) -> None:
+        """Have a topic sent again from its snapshot on: a book, or trades with their history."""
         book = self._books.get(self._book_names.get(name))
-        if book is not None and self._carriers.get(name) is not None:
+        if book is not None:
             book.invalid(reason)
+        elif self._trades.get(name) and stream.renew(name):
+            for new in self._trades[name]:
+                new.on_lost()
 
     async def _compare_books(self) -> None:
         """Compare the books with REST from time to time (DX-B-09)."""
         comparisons: dict[str, Comparison] = {}
         while True:
             await asyncio.sleep(self._compare_books_s)
-            for name, identity in list(self._book_names.items()):
+            for identity in list(self._book_names.values()):
                 book = self._books.get(identity)
                 if book is None or not book.live:
                     comparisons.pop(identity, None)
@@ -295,8 +312,8 @@ class DataClient(MarketFeeds):
                     comparison = comparisons.setdefault(identity, Comparison(WRONG_AFTER_S))
                     if book.live and comparison.is_wrong(book, body, time.monotonic()):
                         comparisons.pop(identity)
-                        self._invalid(name, "its top differs from REST")
-                except (ArithmeticError, ConnectorError, LookupError, TypeError) as error:
+                        book.invalid("its top differs from REST")
+                except UNREADABLE as error:
                     log.warning("book=%s not compared with REST: %s", identity, error)
 
     # ---- the cold channels --------------------------------------------------------------------
@@ -315,20 +332,24 @@ class DataClient(MarketFeeds):
             if topic is None or topic.is_account:
                 self._venue_event(channel or "unknown", data, identity or None)
             else:
-                self._take(topic, orjson.loads(data))
-        except (ArithmeticError, ConnectorError, LookupError, TypeError, ValueError) as error:
+                for contents in contents_of(orjson.loads(data)):
+                    self._take(stream, topic, contents)
+        except UNREADABLE as error:
             self.on_frame_problem(stream, error)
 
-    def _take(self, topic: Channel, frame: Mapping[str, Any]) -> None:
+    def _take(self, stream: PublicStream, topic: Channel, contents: Mapping[str, Any]) -> None:
         now_ns = time.time_ns()
-        for contents in contents_of(frame):
-            if topic.kind is ChannelKind.CANDLES:
-                self._on_candles(topic, contents, now_ns)
-            elif topic.kind is ChannelKind.MARKETS:
-                for change in self._markets.apply(contents):
+        if topic.kind is ChannelKind.CANDLES:
+            self._on_candles(topic, contents, now_ns)
+        elif topic.kind is ChannelKind.MARKETS:
+            problem = partial(self.on_frame_problem, stream)
+            for change in self._markets.apply(contents, problem):
+                try:
                     self._on_market(change, now_ns)
-            elif topic.kind is ChannelKind.BLOCK_HEIGHT:
-                self._on_height(*read_height(contents))
+                except UNREADABLE as error:
+                    problem(error)
+        elif topic.kind is ChannelKind.BLOCK_HEIGHT:
+            self._on_height(*read_height(contents))
 
     def _on_candles(self, topic: Channel, contents: Mapping[str, Any], now_ns: int) -> None:
         ticker, _, resolution = topic.id.rpartition("/")
@@ -351,7 +372,7 @@ class DataClient(MarketFeeds):
         if change.is_definition:
             try:
                 self._desk.take((parse_market(change.record),), complete=False)
-            except (ArithmeticError, ConnectorError, LookupError, TypeError, ValueError) as error:
+            except UNREADABLE as error:
                 self._unreadable_instrument(change.ticker, f"{type(error).__name__}: {error}")
         number = self._symbols.find(change.ticker)
         if number < 0:

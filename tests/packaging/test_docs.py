@@ -94,8 +94,8 @@ COMMANDS = [
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
-    # The bot that trades is run by tests/venues/shared/test_market_maker_example.py.
-    if path.name != "market_maker.py"
+    # Those that need a simulator of their own are run by tests/venues/*/test_*_example.py.
+    if path.name != "market_maker.py" and not path.name.startswith(("dydx_", "ibkr_"))
 )
 
 

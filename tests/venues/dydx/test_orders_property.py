@@ -190,7 +190,9 @@ ACCOUNT_FRAMES = [
     if "contents" in each
     and ("subaccounts" in each["channel"] or each["channel"] == "v4_block_height")
 ] + [each for each in scenario("short_limit_two_blocks_filled")[0] if "contents" in each]
-JUNK = st.sampled_from([None, True, 0, -1, 2**63, 1e300, 1.5, "", "x", "-1", "NaN", "1e999999", [], {}])
+JUNK = st.sampled_from(
+    [None, True, 0, -1, 2**63, 1e300, 1.5, "", "x", "-1", "NaN", "1e999999", [], {}]
+)
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

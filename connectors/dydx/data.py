@@ -159,7 +159,6 @@ class DataClient(MarketFeeds):
         self._heights: Listeners[None] = Listeners()
         self._markets = Markets()
         self._defined: dict[str, float] = {}  # when the stream last told a definition
-        self._trades: dict[str, list[NewTrades]] = {}  # by topic
         self.gaps = 0
         self.height: int | None = None
 
@@ -184,10 +183,6 @@ class DataClient(MarketFeeds):
         self._symbols.add(instrument)
         self._books.on_instrument(instrument)
 
-    def _number(self, instrument: Instrument) -> int:
-        number: int = self._symbols.find(instrument.symbol)
-        return number
-
     # ---- what MarketFeeds needs ---------------------------------------------------------------
 
     def _book_channel(self, instrument: Instrument) -> Channel:
@@ -199,10 +194,7 @@ class DataClient(MarketFeeds):
         channel = Channel(ChannelKind.TRADES, instrument.symbol)
         consumer = Consumer(EventKind.TRADE, self._number(instrument), callback, wants=new)
         subscription = self._add(f"trades {instrument.id}", (channel,), consumer)
-        watched = self._trades.setdefault(channel.name, [])
-        watched.append(new)
-        self._at_end(subscription, lambda: watched.remove(new))
-        self._watch_losses(subscription, new.on_lost)
+        self._follow_trades(subscription, new)
         return subscription
 
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:

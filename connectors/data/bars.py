@@ -12,7 +12,8 @@ __all__ = ["BarCloser"]
 class BarCloser:
     """Follows the bars of one series and tells when one is final.
 
-    A bar is closed when one that opens later arrives; an older one is ignored.
+    A bar is closed when one that opens later arrives; an older one is ignored. One of the history
+    (flag HISTORY) only fills a gap: before anything else came there is none.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class BarCloser:
         if bar.interval_s != self._interval_s or bar.flags & EventFlag.MARK != self._mark:
             return
         last = self._last
-        if last is not None and bar.ts_open < last.ts_open:
+        if bar.flags & EventFlag.HISTORY if last is None else bar.ts_open < last.ts_open:
             return
         ended = last is not None and bar.ts_open > last.ts_open
         whole, self._whole = self._whole, True

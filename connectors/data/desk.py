@@ -95,12 +95,13 @@ class InstrumentDesk:
         self.refreshes += 1
         return self.instruments
 
-    def take(self, instruments: Iterable[Instrument]) -> None:
-        """Take a complete set of definitions."""
+    def take(self, instruments: Iterable[Instrument], *, complete: bool = True) -> None:
+        """Take a set of definitions; what is missing of a complete one has vanished."""
         instruments = tuple(instruments)
         first = not self.catalog.loaded
-        changes = self.catalog.update(instruments)
-        again, self._again = self._again, set()
+        changes = self.catalog.update(instruments, complete=complete)
+        again = self._again.intersection(each.symbol for each in instruments)
+        self._again = set() if complete else self._again - again
         redefined = {each.instrument.symbol for each in changes if each.is_redefined}
         for instrument in instruments:
             if first or instrument.symbol in redefined or instrument.symbol in again:

@@ -94,6 +94,7 @@ class Dispatch:
         self._on_error = on_error
         self._consumers: dict[tuple[EventKind, int], list[Consumer]] = {}
         self._firsts: dict[tuple[EventKind, int], Callable[[], None]] = {}
+        self._targets: dict[tuple[EventKind, int], Callback | EventHandler] = {}
         self._newest: _Newest | None = None
 
     def add(self, consumer: Consumer) -> None:
@@ -110,6 +111,15 @@ class Dispatch:
             if not consumers:
                 del self._consumers[key]
             self._rebuild_around(*key)
+
+    def deliver(self, kind: EventKind, number: int, event: Any) -> None:
+        """Hand on an event that no decoder made, as the router does with the others."""
+        target = self._targets.get((kind, number)) or self._targets.get((kind, EVERY_SYMBOL))
+        if target is not None:
+            try:
+                self._plain(target)(event)
+            except Exception as error:  # noqa: BLE001 - reported; the stream goes on
+                self._on_error(error, kind, event)
 
     def on_first(self, kind: EventKind, number: int, call: Callable[[], None]) -> None:
         """Call `call()` once, before the next event of that kind and symbol is delivered."""
@@ -157,6 +167,10 @@ class Dispatch:
         if first is not None:
             target = self._with_first(kind, number, target)
         self.router.route(kind, number, target)
+        if target is None:
+            self._targets.pop((kind, number), None)
+        else:
+            self._targets[kind, number] = target
 
     def _target(self, consumers: list[Consumer], kind: EventKind) -> Callback | EventHandler | None:
         if not consumers:

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .config import Config, Endpoints, Environment
     from .credential import Credential
+    from .data import DataClient
 
-__all__ = ["Config", "Credential", "Endpoints", "Environment"]
+__all__ = ["Config", "Credential", "DataClient", "Endpoints", "Environment"]
 
 _HOMES = {
     "config": ("Config", "Endpoints", "Environment"),
     "credential": ("Credential",),
+    "data": ("DataClient",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

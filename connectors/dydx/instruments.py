@@ -60,7 +60,7 @@ _ORDER_TYPES = frozenset(
 )
 _TIMES_IN_FORCE = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC})
 # What an instrument is made of: a change of one of these makes it another one.
-_DEFINING = frozenset(
+DEFINING = frozenset(
     {
         "clobPairId",
         "ticker",
@@ -212,9 +212,9 @@ def status_of(word: str) -> MarketStatus:
 
 
 def parse_instruments(
-    body: Mapping[str, Any], on_problem: Callable[[str, str], object] | None = None
+    markets: Mapping[str, Any], on_problem: Callable[[str, str], object] | None = None
 ) -> tuple[Instrument, ...]:
-    """Return the instruments of a perpetualMarkets answer, or of the stream's snapshot.
+    """Return the instruments of records by ticker, as REST and the stream's snapshot have them.
 
     A market that cannot be read does not hold up the others: `on_problem(ticker, reason)` is told,
     and without it the log.
@@ -222,11 +222,10 @@ def parse_instruments(
     Raises
     ------
     ProtocolError
-        It is no such answer at all.
+        It is no object at all.
     """
-    markets = body.get("markets")
-    if not isinstance(markets, dict):
-        raise ProtocolError("perpetualMarkets has no object of markets")
+    if not isinstance(markets, Mapping):
+        raise ProtocolError("the markets are not an object of records")
     found = []
     for ticker, record in markets.items():
         try:
@@ -283,7 +282,7 @@ def parse_market(record: Mapping[str, Any]) -> Instrument:
         times_in_force=_TIMES_IN_FORCE,
         status=status_of(word),
         venue_status=word,
-        info={name: record[name] for name in record if name in _DEFINING},
+        info={name: record[name] for name in record if name in DEFINING},
     )
 
 

@@ -12,6 +12,7 @@ import orjson
 from ..net.backoff import BackoffPolicy, Jitter
 from ..net.policy import Heartbeat, SessionPolicy
 from .channels import Channel
+from .config import Config
 
 __all__ = [
     "ErrorKind",
@@ -127,34 +128,28 @@ def read_error(message: str, channel: str = "", identity: str = "") -> ErrorText
     return ErrorText(kind, channel, identity)
 
 
-def session_policy(
-    *,
-    attempt_timeout_s: float = 15.0,
-    reconnect_min_s: float = 0.25,
-    reconnect_max_s: float = 5.0,
-    heartbeat_s: int | None = None,
-    silence_timeout_s: float = 40.0,
-) -> SessionPolicy:
+def session_policy(config: Config) -> SessionPolicy:
     """Return how a connection is kept (DX-S-22, DX-S-23, DX-W-09 to DX-W-12).
 
     The venue pings every 30 s; without a heartbeat of ours that shows that it is there.
     """
     heartbeat = None
-    if heartbeat_s is not None:
+    if config.heartbeat_s is not None:
         heartbeat = Heartbeat(
-            interval_s=float(heartbeat_s), reply_timeout_s=min(float(heartbeat_s), PONG_S)
+            interval_s=float(config.heartbeat_s),
+            reply_timeout_s=min(float(config.heartbeat_s), PONG_S),
         )
     return SessionPolicy(
-        attempt_timeout_s=attempt_timeout_s,
+        attempt_timeout_s=config.ws_timeout_s,
         backoff=BackoffPolicy(
-            initial_s=reconnect_min_s,
-            maximum_s=reconnect_max_s,
+            initial_s=config.reconnect_min_s,
+            maximum_s=config.reconnect_max_s,
             factor=2.0,
             jitter=Jitter.ROOM,
             jitter_amount=0.2,
             immediate_first=True,
         ),
-        silence_timeout_s=silence_timeout_s,
+        silence_timeout_s=config.idle_timeout_s,
         heartbeat=heartbeat,
         close_delays_s={},  # what was too fast is held back by topic, see `control`
     )

@@ -16,6 +16,7 @@ from ..model.instruments import Instrument
 from ..net.attempts import AttemptBudget
 from ..net.clock import Clock
 from ..net.tasks import OwnedTasks
+from ..signer_stats import SignerStats
 from .commands import find_or_stand_in
 from .dispatch import OrderDispatch
 from .identity import OrderRegistry, TrackedOrder
@@ -65,6 +66,7 @@ class TradingClient(ReportingClient):
 
     markets: Markets[Any]
     dispatch: OrderDispatch
+    _signer: object | None
     _tasks: OwnedTasks | None
     _rest: Rest | None
     _sender: SenderBase[Any] | None
@@ -86,8 +88,8 @@ class TradingClient(ReportingClient):
         self._tasks = self._rest = self._sender = self._stream = self._recovery = None
         self._refreshing: asyncio.Task[None] | None = None
         self._attempts = attempts
-        self._closable = signer if owns_signer else None
-        self._can_sign = signer is not None
+        self._signer = signer
+        self._owns_signer = owns_signer
         self._prices = BestPrices()
         self.registry = OrderRegistry()
 
@@ -105,7 +107,13 @@ class TradingClient(ReportingClient):
     @property
     def has_credentials(self) -> bool:
         """Whether orders can be signed at all."""
-        return self._can_sign
+        return self._signer is not None
+
+    @property
+    def signer_stats(self) -> SignerStats | None:
+        """Counters of our own signer; None without one, or with one that keeps none."""
+        stats = getattr(self._signer, "stats", None)
+        return stats if isinstance(stats, SignerStats) else None
 
     @property
     def is_connected(self) -> bool:
@@ -116,14 +124,14 @@ class TradingClient(ReportingClient):
     # -- what a command needs ----------------------------------------------------------
 
     def _check(self) -> None:
-        if not self._can_sign:
+        if self._signer is None:
             raise ConfigError(
                 f"{self.NAME} execution requires credentials: set {self.NEEDS} in the config or "
                 "the environment"
             )
 
     def _need_credentials(self, what: str) -> None:
-        if not self._can_sign:
+        if self._signer is None:
             raise ConfigError(
                 f"cannot {what} without credentials: set {self.NEEDS} in the config or the "
                 "environment"
@@ -220,6 +228,6 @@ class TradingClient(ReportingClient):
                 await rest.close()
 
     def _wipe(self) -> None:
-        close = getattr(self._closable, "close", None)
-        if close is not None:
+        close = getattr(self._signer, "close", None)
+        if self._owns_signer and close is not None:
             close()

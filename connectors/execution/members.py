@@ -1,16 +1,34 @@
-"""Reading the members of a venue's cold JSON rows: exact, and no guess for what is missing."""
+"""Reading a venue's cold JSON rows and their members: exact, and no guess for what is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import DecodeError
 
-__all__ = ["Row", "number", "text", "whole"]
+__all__ = ["Row", "number", "read_rows", "text", "whole", "within"]
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
+
+
+def read_rows(reader: Callable[[Any], T], rows: Iterable[Any], log: logging.Logger) -> list[T]:
+    """Read rows; one that cannot be read is told in the log and left out."""
+    found: list[T] = []
+    for row in rows:
+        try:
+            found.append(reader(row))
+        except DecodeError as error:
+            log.warning("a row is left out: %s", error)
+    return found
+
+
+def within(ts: int, start_ns: int | None, end_ns: int | None) -> bool:
+    """Tell whether a time is in a span, both ends included; None: open."""
+    return (start_ns is None or ts >= start_ns) and (end_ns is None or ts <= end_ns)
 
 
 def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:

@@ -35,7 +35,7 @@ from .recovery import Recovery
 from .reports import Reporter, fill_key
 from .rest import HyperliquidRest
 from .sending import ActionSigner, Sender
-from .signing import Signer, SignerStats
+from .signing import Signer
 
 __all__ = ["ClientCore"]
 
@@ -53,6 +53,7 @@ class ClientCore(TradingClient):
     NEEDS = "private_key"
 
     dispatch: LegDispatch
+    _signer: ActionSigner | None
     _rest: HyperliquidRest | None
     _sender: Sender | None
     _stream: PrivateStream | None
@@ -70,13 +71,12 @@ class ClientCore(TradingClient):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.config = config
-        self._signer = signer if signer is not None else _make_signer(config)
         super().__init__(
             VENUE,
             on_event=on_event,
             on_status=on_status,
             clock=clock,
-            signer=self._signer,
+            signer=signer if signer is not None else _make_signer(config),
             owns_signer=signer is None,
             attempts=attempts,
         )
@@ -137,12 +137,6 @@ class ClientCore(TradingClient):
         if self.config.account_id is not None or self._user is None:
             return self.config.account_id
         return f"{VENUE}-{self._user}"
-
-    @property
-    def signer_stats(self) -> SignerStats | None:
-        """Counters of our own signer; None without one, or with one that keeps none."""
-        stats = getattr(self._signer, "stats", None)
-        return stats if isinstance(stats, SignerStats) else None
 
     # -- what the parts need -----------------------------------------------------------
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..net.attempts import AttemptBudget, attempt_key, is_loopback
+from ..net.attempts import AttemptBudget
 from ..net.clock import NS_PER_S, SYSTEM_CLOCK, Clock, to_ns
+from ..net.per_host import PerHost
 from ..net.ratelimit import Quota, RateLimiter, WindowQuota
 from .config import Config
 
@@ -228,24 +228,19 @@ class IpLimits:
         self.limiter.hold(INFO, for_s)
 
 
-_shared: dict[str, IpLimits] = {}
-# Of this machine, where each port is another venue and may be used again for one soon.
-_local: weakref.WeakValueDictionary[str, IpLimits] = weakref.WeakValueDictionary()
+_hosts: PerHost[IpLimits] = PerHost()
 
 
 def ip_limits(config: Config) -> IpLimits:
     """Return the limits of the config's host; those of its first client hold for all."""
-    key = attempt_key(config.endpoints.rest)
-    table = _local if is_loopback(key.partition(":")[0]) else _shared
-    found = table.get(key)
-    if found is None:
-        found = IpLimits(
+    return _hosts.get(
+        config.endpoints.rest,
+        lambda: IpLimits(
             weight_per_min=config.rest_weight_per_min,
             messages_per_min=config.messages_per_min,
             posts_max=config.inflight_posts_max,
-        )
-        table[key] = found
-    return found
+        ),
+    )
 
 
 class AddressBudget:

@@ -7,13 +7,13 @@ An order is looked up by its cloid first: an oid we know may be that of a leg th
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
-from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
 from ..execution.legs import LegDispatch
+from ..execution.members import read_rows, within
 from ..execution.reconcile import merge_order_reports
 from ..model.ids import InstrumentId
 from ..model.reports import FillReport, OrderStatusReport
@@ -27,7 +27,6 @@ __all__ = ["Queries"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-T = TypeVar("T")
 NS_PER_MS = 1_000_000
 MARGIN_MS = 5_000  # venue's and our clock differ
 RECENT_MS = 600_000
@@ -73,7 +72,7 @@ class Queries:
         rows: list[OrderRow] = []
         for dex in self._dexes:
             raw = await self._rest.frontend_open_orders(self._user, dex)
-            rows += _read(order_row, _with_children(raw))
+            rows += read_rows(order_row, _with_children(raw), log)
         rows.sort(key=lambda row: (row.timestamp_ms, len(row.order_id), row.order_id))
         return self._orders(rows)
 
@@ -84,7 +83,7 @@ class Queries:
     async def _collect(self, pages: AsyncIterator[list[dict[str, Any]]]) -> list[FillRow]:
         rows: list[FillRow] = []
         async for page in pages:
-            rows += _read(fill_row, page)
+            rows += read_rows(fill_row, page, log)
         return rows
 
     async def account(self) -> None:
@@ -124,7 +123,7 @@ class Queries:
             start_ms = order.ts_submitted // NS_PER_MS - MARGIN_MS
             rows = await self.fills_since(max(start_ms, 0))
         else:
-            rows = _read(fill_row, await self._rest.user_fills(self._user))
+            rows = read_rows(fill_row, await self._rest.user_fills(self._user), log)
         legs = {order.venue_order_id, *order.former_venue_order_ids}
         return [
             self._reporter.fill(row).report
@@ -147,7 +146,7 @@ class Queries:
         ended: list[DispatchRow] = []
         if not open_only:
             raw = await self._rest.historical_orders(self._user)
-            rows = [row for row in _read(reported_order, raw) if _is_end(row)]
+            rows = [row for row in read_rows(reported_order, raw, log) if _is_end(row)]
             ended = self._orders(reversed(rows))
         for row in (*active, *ended):
             if self._of(row) is not None:
@@ -157,7 +156,7 @@ class Queries:
             report
             for report in reports
             if (instrument_id is None or report.instrument_id == instrument_id)
-            and (report.status.is_open or _within(report.ts_last, start_ns, end_ns))
+            and (report.status.is_open or within(report.ts_last, start_ns, end_ns))
         ]
 
     async def fill_reports(
@@ -174,7 +173,7 @@ class Queries:
         ours becomes its `OrderFilled` instead.
         """
         if start_ns is None:
-            rows = _read(fill_row, await self._rest.user_fills(self._user))
+            rows = read_rows(fill_row, await self._rest.user_fills(self._user), log)
         else:
             end_ms = None if end_ns is None else end_ns // NS_PER_MS
             pages = self._rest.fills_since(
@@ -188,7 +187,7 @@ class Queries:
             if (
                 (venue_order_id is not None and report.venue_order_id != venue_order_id)
                 or (instrument_id is not None and report.instrument_id != instrument_id)
-                or not _within(report.ts_event, start_ns, end_ns)
+                or not within(report.ts_event, start_ns, end_ns)
                 or self._dispatch.knows_fill(report)
             ):
                 continue
@@ -232,17 +231,3 @@ def _with_children(raw: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _is_end(row: OrderRow) -> bool:
     return row.status not in ("open", "accepted", "triggered")
-
-
-def _within(ts: int, start_ns: int | None, end_ns: int | None) -> bool:
-    return (start_ns is None or ts >= start_ns) and (end_ns is None or ts <= end_ns)
-
-
-def _read(reader: Callable[[Any], T], raw: Iterable[dict[str, Any]]) -> list[T]:
-    found = []
-    for row in raw:
-        try:
-            found.append(reader(row))
-        except DecodeError as error:
-            log.warning("venue=HYPERLIQUID row left out: %s", error)
-    return found

@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 from .._speedups.hyperliquid_signer import (
@@ -30,6 +29,7 @@ from .._speedups.hyperliquid_signer import (
 )
 from ..errors import InvalidTransaction
 from ..keyfile import key_from_file
+from ..signer_stats import SignerStats
 from .multi_sig import multi_sig_digest, multi_sig_payload
 from .typed_data import USER_SIGNED_TYPES, user_action_digest
 
@@ -49,31 +49,6 @@ Signature = dict[str, Any]
 
 # The order of the curve's group.
 ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-
-
-@dataclass(frozen=True, slots=True)
-class SignerStats:
-    """What a signer did so far.
-
-    Attributes
-    ----------
-    signed : int
-        Signatures made, those of batches included.
-    pool_hits : int
-        Signatures that took a nonce from the pool.
-    pool_misses : int
-        Signatures that found the pool empty and were made the ordinary way. Stays 0 without a pool.
-    pool_size : int
-        Nonces ready now.
-    capacity : int
-        How many nonces the pool can hold; 0: there is no pool.
-    """
-
-    signed: int
-    pool_hits: int
-    pool_misses: int
-    pool_size: int
-    capacity: int
 
 
 class Signer(SignerCore):
@@ -107,9 +82,7 @@ class Signer(SignerCore):
     @property
     def stats(self) -> SignerStats:
         """Counters of this signer, as they are now."""
-        return SignerStats(
-            self.signed, self.pool_hits, self.pool_misses, self.pool_size, self.pool_capacity
-        )
+        return SignerStats.of(self)
 
     def sign_user_action(self, action: Mapping[str, Any], mainnet: bool = True) -> Signature:
         """Sign an action of the account, such as a transfer or the approval of an agent.

@@ -29,7 +29,7 @@ from .recovery import Recovery
 from .reports import Reporter
 from .rest import LighterRest
 from .sending import Sender, TxSigner
-from .signing import Signer, SignerStats
+from .signing import Signer
 from .tokens import Tokens
 from .wire import Frame
 
@@ -44,6 +44,7 @@ class ClientCore(TradingClient):
     NAME = "Lighter"
     NEEDS = "api_secret, account_index and api_key_index"
 
+    _signer: TxSigner | None
     _rest: LighterRest | None
     _sender: Sender | None
     _stream: PrivateStream | None
@@ -61,13 +62,12 @@ class ClientCore(TradingClient):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.config = config
-        self._signer = signer if signer is not None else _make_signer(config)
         super().__init__(
             VENUE,
             on_event=on_event,
             on_status=on_status,
             clock=clock,
-            signer=self._signer,
+            signer=signer if signer is not None else _make_signer(config),
             owns_signer=signer is None,
             attempts=attempts,
         )
@@ -136,12 +136,6 @@ class ClientCore(TradingClient):
     def account_id(self) -> AccountId | None:
         """Our name for the account, None without credentials."""
         return self.config.account_name
-
-    @property
-    def signer_stats(self) -> SignerStats | None:
-        """Counters of our own signer; None without one, or with one that keeps none."""
-        stats = getattr(self._signer, "stats", None)
-        return stats if isinstance(stats, SignerStats) else None
 
     # -- what the parts need -----------------------------------------------------------
 

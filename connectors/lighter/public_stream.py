@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from .._speedups.lighter import LighterDecoder
 from ..data.channel_stream import ChannelStream, StreamOwner
@@ -14,6 +12,7 @@ from ..errors import ClientError, DecodeError, TransportError
 from ..net.attempts import AttemptBudget
 from ..net.backoff import BackoffPolicy, Jitter
 from ..net.endpoint import Endpoint
+from ..net.per_host import PerHost
 from ..net.policy import Heartbeat, SessionPolicy
 from ..net.ratelimit import Quota, RateLimiter, WindowQuota
 from ..net.session import Session
@@ -46,23 +45,12 @@ LONGEST_SHUTDOWN_S = 600.0
 FIREWALL = frozenset({403, 405, 418, 429})
 
 
-class _SharedLimiter(RateLimiter):
-    """A limiter that lives as long as somebody uses it."""
-
-    __slots__ = ("__weakref__",)
-
-
-_limiters: weakref.WeakValueDictionary[str, _SharedLimiter] = weakref.WeakValueDictionary()
+_hosts: PerHost[RateLimiter] = PerHost()
 
 
 def control_limiter(url: str) -> RateLimiter:
     """Return the limit of control frames that all connections of this process to a host share."""
-    parts = urlsplit(url)
-    key = f"{parts.hostname}:{parts.port}"
-    limiter = _limiters.get(key)
-    if limiter is None:
-        limiter = _limiters[key] = _SharedLimiter({CONTROL_KEY: CONTROL_QUOTA})
-    return limiter
+    return _hosts.get(url, lambda: RateLimiter({CONTROL_KEY: CONTROL_QUOTA}))
 
 
 def stream_policy(config: Config) -> SessionPolicy:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from ..errors import DecodeError, RateLimited, VenueError
+from ..errors import RateLimited, VenueError
 from ..execution.dispatch import OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
 from ..execution.markets import Markets
+from ..execution.members import read_rows, within
 from ..execution.reconcile import merge_order_reports, oldest_first
 from ..model.ids import InstrumentId
 from ..model.reports import FillReport, OrderStatusReport
@@ -31,7 +32,6 @@ __all__ = ["Queries"]
 
 log = logging.getLogger("connectors.lighter")
 
-T = TypeVar("T")
 NS_PER_S = 1_000_000_000
 SEARCH_PAGES = 5  # of ended orders, when one is looked for
 DAY_NS = 86_400 * NS_PER_S
@@ -94,7 +94,7 @@ class Queries:
         reports = merge_order_reports(
             (row.report for row in active), (row.report for row in inactive)
         )
-        return [r for r in reports if _within(r.ts_last, start_ns, end_ns) or r.status.is_open]
+        return [r for r in reports if within(r.ts_last, start_ns, end_ns) or r.status.is_open]
 
     async def fill_reports(
         self,
@@ -118,7 +118,7 @@ class Queries:
                 for fill in own
                 if (venue_order_id is None or fill.report.venue_order_id == venue_order_id)
                 and (instrument_id is None or fill.report.instrument_id == instrument_id)
-                and _within(fill.report.ts_event, start_ns, end_ns)
+                and within(fill.report.ts_event, start_ns, end_ns)
             ]
             if start_ns is not None and own and _all_older(own, start_ns):
                 break
@@ -136,7 +136,7 @@ class Queries:
         """Return the rows of the trades since a time of the venue's clock."""
         found: list[TradeRow] = []
         async for raw in self._rest.trades():
-            rows = self._read(trade_row, raw)
+            rows = read_rows(trade_row, raw, log)
             found += [row for row in rows if row.ts_event >= start_ns]
             if any(row.ts_event < start_ns for row in rows):
                 break
@@ -258,7 +258,7 @@ class Queries:
 
     def _orders(self, raw: Sequence[dict[str, Any]]) -> list[DispatchRow]:
         found = []
-        for row in self._read(order_row, raw):
+        for row in read_rows(order_row, raw, log):
             try:
                 report = self._reporter.order(row)
             except UnknownMarket as error:
@@ -297,7 +297,7 @@ class Queries:
 
     def _own_fills(self, raw: Sequence[dict[str, Any]]) -> list[OwnFill]:
         found: list[OwnFill] = []
-        for row in self._read(trade_row, raw):
+        for row in read_rows(trade_row, raw, log):
             try:
                 found += map(self._disown, self._reporter.fills(row))
             except UnknownMarket as error:
@@ -311,24 +311,10 @@ class Queries:
             return fill
         return OwnFill(replace(report, client_order_id=str(fill.client_key)), None)
 
-    @staticmethod
-    def _read(reader: Callable[[Any], T], raw: Iterable[dict[str, Any]]) -> list[T]:
-        found = []
-        for row in raw:
-            try:
-                found.append(reader(row))
-            except DecodeError as error:
-                log.warning("venue=LIGHTER row left out: %s", error)
-        return found
-
 
 def _made_at_ns(client_index: int) -> int:
     """Return when we made a number, if it was us."""
     return (client_index // INDEXES_PER_MS + INDEX_EPOCH_MS) * 1_000_000
-
-
-def _within(ts: int, start_ns: int | None, end_ns: int | None) -> bool:
-    return (start_ns is None or ts >= start_ns) and (end_ns is None or ts <= end_ns)
 
 
 def _all_older(own: Iterable[OwnFill], start_ns: int) -> bool:

@@ -33,12 +33,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 from .._speedups.lighter_signer import SignedTx, SignerCore, error_texts, tx_hash, verify
 from ..errors import InvalidTransaction
 from ..keyfile import key_from_file
+from ..signer_stats import SignerStats
 from .l1 import L1Signer, l1_message
 from .transactions import DEFAULT_LIFE_MS, DEFAULT_ORDER_LIFE_MS, TxType
 
@@ -48,31 +48,6 @@ Attributes = Mapping[int, int] | None
 
 _IOC, _GTT = 0, 1
 _LIMIT, _MARKET = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class SignerStats:
-    """What a signer did so far.
-
-    Attributes
-    ----------
-    signed : int
-        Signatures made, those of batches and auth tokens included.
-    pool_hits : int
-        Signatures that took a nonce from the pool.
-    pool_misses : int
-        Signatures that found the pool empty and were made the ordinary way. Stays 0 without a pool.
-    pool_size : int
-        Nonces ready now.
-    capacity : int
-        How many nonces the pool can hold; 0: there is no pool.
-    """
-
-    signed: int
-    pool_hits: int
-    pool_misses: int
-    pool_size: int
-    capacity: int
 
 
 class Signer(SignerCore):
@@ -133,9 +108,7 @@ class Signer(SignerCore):
     @property
     def stats(self) -> SignerStats:
         """Counters of this signer, as they are now."""
-        return SignerStats(
-            self.signed, self.pool_hits, self.pool_misses, self.pool_size, self.pool_capacity
-        )
+        return SignerStats.of(self)
 
     # --- orders -----------------------------------------------------------------------------
 

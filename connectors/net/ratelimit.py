@@ -181,7 +181,16 @@ class RateLimiter:
         Only its monotonic time is used.
     """
 
-    __slots__ = ("_clock", "_default", "_held_until_ns", "_lock", "_meters", "_queues", "waited")
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_default",
+        "_held_until_ns",
+        "_lock",
+        "_meters",
+        "_queues",
+        "waited",
+    )
 
     def __init__(
         self,

@@ -14,7 +14,10 @@ import connectors
 
 ROOT = pathlib.Path(connectors.__file__).parent
 # Lower layers first: a package may import itself and what stands before it.
-LAYERS = ["errors", "keyfile", "settings", "model", "net", "books", "data", "execution", "sim"]
+LAYERS = [
+    *("errors", "keyfile", "settings", "signer_stats", "model", "net"),
+    *("books", "data", "execution", "sim"),
+]
 VENUES = ["binance", "dydx", "hyperliquid", "ibkr", "lighter"]
 TOP = ["__main__", "_cli", "_loop", "cli"]
 

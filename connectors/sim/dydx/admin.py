@@ -7,7 +7,7 @@ POST  fault {"fault": ...} · push {"frame", "connection"?} · config {...}
       cancel {"address", "subaccount_number"?, "ticker", "client_id", "flags"?, ...}
       house {"ticker", "side", "price", "size", "take"?} · block {"count"?, "heights"?}
       oracle {"ticker", "price" | null} · market {"ticker", "status"?, "subticks_per_tick"?, ...}
-      transfer {"from"?, "to"?, "amount"} · liquidate {"address", "ticker", "price"?}
+      transfer {"from"?, "to"?, "amount", "wallet"?} · liquidate {"address", "ticker", "price"?}
       markets (a partial update now) · quiet {"cancel"?} · advance {"ms"} (virtual clock) · clear
 """
 
@@ -221,7 +221,8 @@ class Admin(admin.Admin):
             else:
                 number = int(end.get("subaccount_number", 0))
                 ends.append(chain.open_subaccount(str(end["address"]), number))
-        chain.transfer(ends[0], ends[1], count(str(body["amount"]), MONEY))
+        amount, wallet = count(str(body["amount"]), MONEY), str(body.get("wallet", ""))
+        chain.transfer(ends[0], ends[1], amount, wallet=wallet)
         return {}
 
     def _liquidate(self, body: Body) -> Any:

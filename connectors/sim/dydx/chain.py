@@ -157,7 +157,7 @@ class Chain(EngineListener):
         self._incoming: list[Order] = []
         self._waiting: dict[tuple[Subaccount, OrderId], Order] = {}  # untriggered
         self._ending: list[Order] = []
-        self._transfers: list[tuple[Subaccount | None, Subaccount | None, int]] = []
+        self._transfers: list[tuple[Subaccount | None, Subaccount | None, int, str]] = []
         self._last_block: dict[int, list[Order]] = {}  # by good-til-block
         self._last_word: dict[int, list[Order]] = {}  # by the height of INDEXER_EXPIRED
         self._stateful: dict[tuple[Subaccount, OrderId], Order] = {}
@@ -194,14 +194,21 @@ class Chain(EngineListener):
             account.keep_state(self.height)
 
     def transfer(
-        self, sender: Subaccount | None, recipient: Subaccount | None, amount: int
+        self,
+        sender: Subaccount | None,
+        recipient: Subaccount | None,
+        amount: int,
+        *,
+        wallet: str = "",
     ) -> None:
-        """Let the next block move USDC; None is a wallet."""
+        """Let the next block move USDC; None is a wallet, the owner's unless it is named."""
         if amount <= 0 or sender is recipient:
             raise ValueError("a transfer moves something from one to another")
         if sender is not None and sender.free_collateral() < amount:
             raise ValueError(f"{sender.name} has not so much to give")
-        self._transfers.append((sender, recipient, amount))
+        owner = sender or recipient
+        assert owner is not None
+        self._transfers.append((sender, recipient, amount, wallet or owner.address))
 
     # -- orders ------------------------------------------------------------------------------
 
@@ -461,6 +468,7 @@ class Chain(EngineListener):
             ms=block.ms,
         )  # fmt: skip
         market.open_interest += max(account.quantums(market.ticker), 0) - max(before[0], 0)
+        market.base_open_interest = market.open_interest
         account.usdc -= sign * market.value(match.quantums, match.subticks) + fee
         account.fills.append(item)
         block.fills.setdefault((account, key, market.ticker), []).append(item)
@@ -470,8 +478,8 @@ class Chain(EngineListener):
 
     def _commit_transfers(self, block: Block) -> None:
         transfers, self._transfers = self._transfers, []
-        for sender, recipient, amount in transfers:
-            wallet = (sender or recipient or self.house).address, WALLET_NUMBER
+        for sender, recipient, amount, address in transfers:
+            wallet = address, WALLET_NUMBER
             item = Transfer(
                 wallet if sender is None else (sender.address, sender.number),
                 wallet if recipient is None else (recipient.address, recipient.number),

@@ -254,7 +254,7 @@ class Indexer(Listener):
             row, shown = market.row(), self._shown[ticker]
             partial_row = {
                 name: value
-                for name, value in row.items()
+                for name, value in {"trades24H": row["trades24H"], **row}.items()
                 if name != "oraclePrice" and value != shown.get(name)
             }
             self._shown[ticker] = row

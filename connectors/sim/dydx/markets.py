@@ -49,6 +49,7 @@ class Market:
     last: int = 0
     offset: int = 0
     open_interest: int = 0
+    base_open_interest: int = 0
     volume: int = 0
     trade_count: int = 0
     first_price: int = 0
@@ -110,7 +111,7 @@ class Market:
             "marketType": self.market_type,
             "openInterestLowerCap": "0",
             "openInterestUpperCap": "0",
-            "baseOpenInterest": self.size(self.open_interest),
+            "baseOpenInterest": self.size(self.base_open_interest),
             "defaultFundingRate1H": "0",
         }
 

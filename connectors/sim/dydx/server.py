@@ -190,7 +190,15 @@ class Simulator(VenueServer[Connection]):
             )
         )  # fmt: skip
 
-    def liquidate(self, address: str, number: int, ticker: str, price: str | None = None) -> None:
+    def liquidate(
+        self,
+        address: str,
+        number: int,
+        ticker: str,
+        price: str | None = None,
+        *,
+        fee: int | None = None,
+    ) -> None:
         """Let the next block close a position as a liquidation, against the house."""
         account, market = self.chain.subaccount(address, number), self.market(ticker)
         held = account.quantums(ticker)
@@ -201,8 +209,11 @@ class Simulator(VenueServer[Connection]):
         terms = Terms(0, held > 0, abs(held), subticks)
         maker = Order(self.chain.house, market, terms)
         self.chain.agree(
-            Match(market, None, maker, account, held < 0, abs(held), subticks, "LIQUIDATED")
-        )
+            Match(
+                market, None, maker, account, held < 0, abs(held), subticks, "LIQUIDATED",
+                fees=(fee, None),
+            )
+        )  # fmt: skip
 
     # -- requests ----------------------------------------------------------------------------
 

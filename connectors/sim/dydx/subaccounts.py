@@ -47,7 +47,6 @@ class Position:
     created_ms: int = 0
     closed_height: int | None = None
     closed_ms: int | None = None
-    liquidated: bool = False
 
     def open(self, quantums: int, subticks: int) -> None:
         """Add to it; `quantums` has the sign of the position."""
@@ -65,9 +64,7 @@ class Position:
 
     @property
     def status(self) -> str:
-        if self.quantums:
-            return "OPEN"
-        return "LIQUIDATED" if self.liquidated else "CLOSED"
+        return "OPEN" if self.quantums else "CLOSED"
 
 
 @dataclass(frozen=True, slots=True)

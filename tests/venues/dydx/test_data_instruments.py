@@ -156,10 +156,10 @@ def test_a_market_that_cannot_be_read_does_not_hold_up_the_others():
         "text",
     ]
     markets = {str(number): record for number, record in enumerate(bad)} | {"BTC-USD": BTC}
-    found = parse_instruments({"markets": markets}, lambda *problem: problems.append(problem))
+    found = parse_instruments(markets, lambda *problem: problems.append(problem))
     assert [each.symbol for each in found] == ["BTC-USD"]
     assert [ticker for ticker, _ in problems] == [str(number) for number in range(len(bad))]
-    for body in ({}, {"markets": []}, {"markets": None}):
+    for body in ([], None, "text"):
         with pytest.raises(ProtocolError):
             parse_instruments(body)
 

@@ -1,0 +1,353 @@
+"""What the indexer says of an account, put together and handed on; sans-I/O (5.6, 5.7).
+
+===================  ===========================================================================
+message              becomes
+===================  ===========================================================================
+snapshot             orders, positions and balances; what is not in it is flat, or in doubt
+`orders`             `OrderStatusReport` of each order that changed (`orders.OrderStore`)
+`fills`              `FillReport`, once; without an order of ours (a liquidation) with a warning
+`perpetualPositions` `PositionStatusReport`; a closed one is flat
+`assetPositions`     `AccountState`
+`transfers`          `Transfer`, once
+`tradingReward`      a `VenueEvent`, as anything we do not know
+block height         `OrderStatusReport` of the orders it ends
+===================  ===========================================================================
+
+Trades of a message go out before the states of their orders, and positions after both. A row that
+cannot be read is told and left out; the others of its message count.
+
+What REST answers goes the same way with `is_asked`: its replicas lag behind the stream, so nothing
+older than what the stream has said is taken from them (DX-W-20).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import orjson
+
+from ..execution.members import Row
+from ..model.accounts import AccountState, Transfer
+from ..model.reports import FillReport, OrderStatusReport, PositionStatusReport
+from ..net.clock import Clock
+from .config import VENUE
+from .heights import BlockHeights
+from .holdings import Holdings
+from .members import Members
+from .order_state import OrderState
+from .orders import OrderStore
+from .rows import (
+    FillRow,
+    OrderRow,
+    RowReader,
+    fill_row,
+    height_of,
+    instrument_id_of,
+    iso_ns,
+    object_of,
+    optional_height,
+    order_row,
+    transfer_row,
+)
+from .statuses import liquidity_side
+
+__all__ = ["AccountFeed", "AccountSink"]
+
+FEE_CURRENCY = "USDC"
+KNOWN = frozenset(
+    {
+        "orders",
+        "fills",
+        "perpetualPositions",
+        "assetPositions",
+        "transfers",
+        "blockHeight",
+        "subaccount",
+    }
+)
+UNASKED = frozenset({"LIQUIDATED", "DELEVERAGED", "OFFSETTING"})  # trades without an order (7.4)
+
+
+class AccountSink(Protocol):
+    """Whom the feed hands things to; each returns whether it was news."""
+
+    def take_order(self, report: OrderStatusReport) -> bool: ...
+    def take_fill(self, report: FillReport) -> bool: ...
+    def take_position(self, report: PositionStatusReport) -> bool: ...
+    def take_account(self, state: AccountState) -> bool: ...
+    def take_transfer(self, transfer: Transfer) -> bool: ...
+    def is_new_fill(self, trade_id: str) -> bool:
+        """Whether a trade was not handed on yet."""
+
+    def venue_event(self, name: str, payload: bytes) -> None:
+        """Something without a place in the vocabulary."""
+
+    def on_problem(self, message: str, code: int | None, error: Exception | None) -> None:
+        """A row or message that could not be used, or something the trader must know."""
+
+
+class AccountFeed:
+    """The messages of one account: a subaccount, or a parent with its children.
+
+    Parameters
+    ----------
+    sink : AccountSink
+    members : Members
+        Which subaccounts these are.
+    store, heights, clock :
+        What it works with.
+
+    Attributes
+    ----------
+    holdings : Holdings
+        Positions and balances.
+    history_height : int or None
+        The block of the first snapshot: trades up to it are past, and not handed on.
+    is_funded : bool or None
+        False: the venue does not know the account (yet), which is no failure (DX-W-19). None:
+        nobody has said.
+    unknown_members : int
+        Members of messages we do not know.
+    """
+
+    def __init__(
+        self,
+        sink: AccountSink,
+        *,
+        members: Members,
+        store: OrderStore,
+        heights: BlockHeights,
+        clock: Clock,
+    ) -> None:
+        self._sink = sink
+        self._members = members
+        self._store = store
+        self._heights = heights
+        self._clock = clock
+        self._reader = RowReader(sink)
+        self.holdings = Holdings(sink, members, self._reader, clock=clock)
+        self.history_height: int | None = None
+        self.is_funded: bool | None = None
+        self.unknown_members = 0
+
+    # -- the streams ---------------------------------------------------------------------
+
+    def snapshot(self, contents: Any) -> None:
+        """Take what a subscription begins with; DecodeError if it is none."""
+        message = object_of(contents, "a snapshot")
+        if not message:
+            self.is_funded = False
+            self._begin(0)
+            return
+        height = optional_height(message, "blockHeight")
+        account = message.get("subaccount")
+        rows = message.get("orders")
+        if isinstance(account, Mapping):
+            self.is_funded = True
+            self.subaccount(account, height=height)
+        if height is None:
+            height = self._heights.height or 0
+        is_first = self.history_height is None
+        self._begin(height)
+        shown = self._take_orders(message, height=height, is_first=is_first)
+        if isinstance(rows, list):
+            self._store.doubt(but=shown)
+        for name in message.keys() - KNOWN:
+            self._unknown(name, message[name])
+
+    def _begin(self, height: int) -> None:
+        if self.history_height is None:
+            self.history_height = height
+
+    def update(self, contents: Any, number: int | None = None) -> None:
+        """Take a message of the stream; `number` is the child it names. DecodeError if it is none.
+
+        A batch is a list of them.
+        """
+        if isinstance(contents, list):
+            for each in contents:
+                self._reader.readable(lambda each=each: self.update(each, number))  # type: ignore[misc]
+            return
+        message = object_of(contents, "a message")
+        height = self._reader.readable(lambda: optional_height(message, "blockHeight")) or 0
+        orders = self._reader.member(order_row, message, "orders")
+        for row in orders:
+            self._store.identify(row, height)  # trades name their order by our client id
+        fills = self._reader.member(fill_row, message, "fills")
+        touched = self._take_fills(fills, number)
+        for row in orders:
+            touched[row.order_id] = self._store.take(row, height=height)
+            self._place(touched[row.order_id], row, number)
+        self._tell(touched.values())
+        self.holdings.update(message, number, height)
+        transfer = message.get("transfers")
+        if transfer is not None:
+            self.transfers(transfer if isinstance(transfer, list) else [transfer])
+        for name in message.keys() - KNOWN:
+            self._unknown(name, message[name])
+
+    def block_height(self, contents: Any) -> None:
+        """Take a block: `height` in the snapshot, `blockHeight` in updates (DX-N-11)."""
+        message = object_of(contents, "a block height")
+        name = "blockHeight" if "blockHeight" in message else "height"
+        height = height_of(message, name)
+        time = message.get("time")
+        block_ns = None if time is None else self._reader.readable(lambda: iso_ns(time, "time"))
+        self._heights.observe(height, block_ns, self._clock.monotonic_ns())
+        self._tell(self._store.advance(height))
+
+    # -- answers -------------------------------------------------------------------------
+
+    def subaccount(self, account: Any, *, height: int | None = None) -> None:
+        """Take positions and balances of an account, or of a parent's children.
+
+        `height` is the block they are of where they do not say; by default the newest.
+        """
+        self.holdings.snapshot(account, self._heights.height or 0 if height is None else height)
+
+    def orders(self, rows: Iterable[Any]) -> set[str]:
+        """Take orders that were asked for, and return their ids."""
+        shown: set[str] = set()
+        touched: dict[str, OrderState] = {}
+        for row in self._reader.read(order_row, rows):
+            height = row.updated_height if row.updated_height is not None else 0
+            is_known = self._store.get(row.order_id) is not None
+            state = self._store.take(row, height=height, is_asked=True)
+            if not is_known:
+                self._note_before(state, height)
+            self._place(state, row, None)
+            touched[state.order_id] = state
+            shown.add(row.order_id)
+        self._tell(touched.values())
+        return shown
+
+    def fills(self, rows: Iterable[Any], *, since_height: int) -> int:
+        """Take trades that were asked for, oldest first; those before `since_height` are past.
+
+        Returns
+        -------
+        int
+            Block of the oldest of all rows; -1 without any.
+        """
+        read = sorted(self._reader.read(fill_row, rows), key=_height)
+        fresh = [row for row in read if row.height >= since_height]
+        self._tell(self._take_fills(fresh, None).values())
+        return read[0].height if read else -1
+
+    def transfers(self, rows: Iterable[Any], *, since_height: int = 0) -> None:
+        """Take transfers."""
+        now_ns = self._clock.wall_ns()
+        for row in self._reader.read(transfer_row, rows):
+            if row.height < since_height:
+                continue
+            is_in = self._members.is_side(row.recipient)
+            self._sink.take_transfer(
+                Transfer(
+                    venue=VENUE,
+                    account_id=self._members.own_id,
+                    transfer_id=f"{row.transaction}:{row.symbol}:{row.size}:{row.sender}"
+                    f":{row.recipient}",
+                    currency=row.symbol,
+                    amount=row.size if is_in else -row.size,
+                    kind=row.kind,
+                    counterparty=(row.sender if is_in else row.recipient) or None,
+                    ts_event=row.created_ns,
+                    ts_init=now_ns,
+                )
+            )
+
+    def expire(self) -> None:
+        """End what height ends, when it was held back until now."""
+        self._tell(self._store.expire())
+
+    # -- orders and trades ---------------------------------------------------------------
+
+    def _take_orders(self, message: Row, *, height: int, is_first: bool) -> set[str]:
+        shown: set[str] = set()
+        for row in self._reader.member(order_row, message, "orders"):
+            state = self._store.take(row, height=height)
+            if is_first:
+                self._note_before(state, height)
+            self._place(state, row, None)
+            self._tell((state,))
+            shown.add(row.order_id)
+        return shown
+
+    def _note_before(self, state: OrderState, height: int) -> None:
+        """What an order had before this client began to look: no trades come of it."""
+        history = self.history_height
+        if history is None or height <= history:
+            state.filled_before = state.total_filled
+            state.before_height = height
+
+    def _take_fills(self, rows: Iterable[FillRow], number: int | None) -> dict[str, OrderState]:
+        touched: dict[str, OrderState] = {}
+        for row in rows:
+            if not self._sink.is_new_fill(row.fill_id):
+                continue
+            self._store.fill(row)
+            state = self._store.get(row.order_id)
+            if state is not None:
+                touched[state.order_id] = state
+            child = row.subaccount_number if row.subaccount_number is not None else number
+            self._sink.take_fill(self._fill_report(row, state, child))
+            if row.kind in UNASKED:
+                self._sink.on_problem(
+                    f"{row.kind.lower()}: {row.side} {row.size:f} {row.ticker} at {row.price:f}",
+                    None,
+                    None,
+                )
+        return touched
+
+    def _fill_report(
+        self, row: FillRow, state: OrderState | None, number: int | None
+    ) -> FillReport:
+        return FillReport(
+            instrument_id=instrument_id_of(row.ticker),
+            client_order_id=None if state is None else state.client_id,
+            venue_order_id=row.order_id or "",
+            trade_id=row.fill_id,
+            side=row.side,
+            last_size=row.size,
+            last_price=row.price,
+            liquidity=liquidity_side(row.liquidity),
+            commission=row.fee,
+            commission_currency=None if row.fee is None else FEE_CURRENCY,
+            ts_event=row.created_ns,
+            ts_init=self._clock.wall_ns(),
+            account_id=self._members.account_id(number),
+        )
+
+    def _place(self, state: OrderState, row: OrderRow, number: int | None) -> None:
+        """Note which child an order is of: the row, the envelope or the id of it says so."""
+        if state.subaccount_number is None:
+            if number is None and row.subaccount is not None:
+                number = self._members.number_of(row.subaccount)
+            state.subaccount_number = number
+
+    def _tell(self, states: Iterable[OrderState]) -> None:
+        now_ns = self._clock.wall_ns()
+        for state in states:
+            self._store.settle(state)
+            report = state.report(self._members.account_id(state.subaccount_number), now_ns)
+            if report is not None:
+                self._sink.take_order(report)
+            elif state.final is None:
+                name = f"order {state.order_id}: {state.status} {state.reason or ''}".strip()
+                self._sink.venue_event("order", name.encode())
+
+    # -- what cannot be used -------------------------------------------------------------
+
+    @property
+    def badrows_of(self) -> int:
+        """How many rows could not be read."""
+        return self._reader.bad_rows
+
+    def _unknown(self, name: str, value: Any) -> None:
+        self.unknown_members += 1
+        self._sink.venue_event(name, orjson.dumps(value))
+
+
+def _height(row: FillRow) -> int:
+    return row.height

@@ -1,0 +1,126 @@
+"""Local order books that are uncrossed, and the quotes that are read off them (section 6).
+
+Snapshots, changes, and asking for a snapshot again are as in `connectors.data.resync`. What is
+special here: the two sides of a book change independently and cross now and then, which is no
+error (DX-B-04): the compiled `UncrossedBook` removes what was written earlier (DX-B-06). What it
+removes stays away until the venue writes it again (DX-B-09), so a book is compared with REST, and
+asked for again when its top differs for too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from .._speedups.book import ChainedBook
+from .._speedups.uncrossed import UncrossedBook
+from ..data.resync import ResyncedBook, ResyncedBooks
+from ..model import Instrument, Quote
+
+__all__ = ["Comparison", "IndexerBook", "RawBook", "Tops"]
+
+EmptySide = Callable[[Instrument, bool, bool], object]
+Top = tuple[int, int, int, int]
+
+# A book as the venue sends it may be crossed for as long as it likes.
+NO_LIMIT = 2**63
+
+
+class IndexerBook(ResyncedBook, UncrossedBook):
+    """One book."""
+
+    def __init__(self, instrument: Instrument, number: int, books: ResyncedBooks) -> None:
+        super().__init__(instrument, number, books)
+        self.crossed_limit = NO_LIMIT
+
+
+class RawBook(IndexerBook):
+    """One book as the venue sends it, crossed or not (DX-B-08)."""
+
+    def __init__(self, instrument: Instrument, number: int, books: ResyncedBooks) -> None:
+        super().__init__(instrument, number, books)
+        self.keeps_crossed = True
+
+
+class Tops:
+    """Makes a quote of each change of a book's best levels.
+
+    Parameters
+    ----------
+    callback :
+        Receives the quotes.
+    on_empty_side :
+        `on_empty_side(instrument, has_bid, has_ask)` when a side became empty.
+    """
+
+    __slots__ = ("_callback", "_last", "_on_empty_side")
+
+    def __init__(
+        self, callback: Callable[[Quote], object], on_empty_side: EmptySide | None = None
+    ) -> None:
+        self._callback = callback
+        self._on_empty_side = on_empty_side
+        self._last: Top | None = None
+
+    def __call__(self, book: ChainedBook) -> None:
+        """Look at a book that changed."""
+        bid, ask = book.best_bid_ticks, book.best_ask_ticks
+        bid_lots, ask_lots = book.best_bid_lots, book.best_ask_lots
+        top = (bid or 0, bid_lots or 0, ask or 0, ask_lots or 0)
+        if top == self._last:
+            return
+        had = self._last
+        self._last = top
+        instrument = book.instrument
+        if bid_lots is None or ask_lots is None:
+            lost = had is None or (bool(had[1]), bool(had[3])) != (bool(top[1]), bool(top[3]))
+            if lost and self._on_empty_side is not None:
+                assert isinstance(instrument, Instrument)
+                self._on_empty_side(instrument, bid_lots is not None, ask_lots is not None)
+            return
+        self._callback(
+            Quote(
+                instrument,
+                *top,
+                seq=book.last_seq,
+                ts_event=book.ts_event,
+                ts_init=book.ts_init,
+            )
+        )
+
+
+class Comparison:
+    """Whether a book and what REST says of it have agreed lately (DX-B-09).
+
+    REST is another view, blocks behind: a difference of a moment means nothing.
+
+    Parameters
+    ----------
+    patience_s :
+        A top that differs for longer is wrong.
+    """
+
+    __slots__ = ("_differs_since", "_patience_s")
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._differs_since: float | None = None
+
+    def is_wrong(self, book: ChainedBook, body: Mapping[str, Any], now: float) -> bool:
+        """Compare with an `orderbooks` answer that came at monotonic `now`."""
+        theirs = (_best(body, "bids", max), _best(body, "asks", min))
+        if theirs == (book.bid, book.ask):
+            self._differs_since = None
+            return False
+        if self._differs_since is None:
+            self._differs_since = now
+            return False
+        return now - self._differs_since > self._patience_s
+
+
+def _best(
+    body: Mapping[str, Any], side: str, pick: Callable[[list[Decimal]], Decimal]
+) -> Decimal | None:
+    prices = [Decimal(str(level["price"])) for level in body[side]]
+    return pick(prices) if prices else None

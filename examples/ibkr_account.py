@@ -61,9 +61,10 @@ async def main() -> None:
         config = ibkr.Config.from_env()
     keeper = SessionKeeper(config)
     data = ibkr.DataClient(keeper=keeper, on_status=on_status)
-    async with data, ibkr.AccountClient(keeper=keeper, on_event=on_event, on_status=on_status) as me:
-        print("account", me.account, "of", len(keeper.accounts))
-        held = [position.instrument_id for position in me.positions()] or ["AAPL"]
+    account = ibkr.AccountClient(keeper=keeper, on_event=on_event, on_status=on_status)
+    async with data, account:
+        print("account", account.account, "of", len(keeper.accounts))
+        held = [position.instrument_id for position in account.positions()] or ["AAPL"]
         for instrument in await data.add_instruments(*held):
             data.subscribe_quotes(instrument, on_quote)
         await asyncio.sleep(RUN_S)

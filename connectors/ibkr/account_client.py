@@ -289,6 +289,7 @@ class AccountClient(AccountClientBase):
         """Read everything over REST, through the feed (D-30)."""
         reader = self._reader
         since_ns = self._lost_ns
+        reader.begin()
         await reader.refresh_orders()
         await self._know_positions()
         await reader.trades(since_ns=since_ns)

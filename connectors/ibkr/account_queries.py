@@ -52,6 +52,10 @@ class AccountReader:
         self._clock = clock
         self._knows_accounts = False
 
+    def begin(self) -> None:
+        """Know that the session may be another one: what it must be asked once is asked again."""
+        self._knows_accounts = False
+
     async def refresh_orders(self) -> None:
         """Have the venue make its list of orders anew, which undoes filters too (F-06)."""
         await self._rest().live_orders(force=True)

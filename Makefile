@@ -20,7 +20,7 @@ LEDGER_SEED ?= 1
 SHAKEN := tests/faults tests/venues tests/leaks tests/unit/net tests/unit/binance tests/unit/test_loop.py tests/unit/test_cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast shake test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk ibind verify-signer clean
+.PHONY: help build demo test test-fast shake test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk dydx-sdk ibind verify-signer clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
@@ -36,6 +36,7 @@ help:
 	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills on each venue: every account book must agree"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
 	@echo "make hyperliquid-sdk  the official Hyperliquid SDK, for \`make test\` and \`make bench\` to use"
+	@echo "make dydx-sdk      the official dydx-v4-client, for \`make test\` to use"
 	@echo "make ibind         ibind, a client of IBKR's Web API, for \`make test\` to use"
 	@echo "make verify-signer 10 000 Lighter orders and 1 000 000 nonces, more than \`make test\` checks"
 	@echo "make build         just .venv with the package in it"
@@ -110,6 +111,10 @@ autobahn:
 hyperliquid-sdk:
 	@$(READY)
 	@PYTHON=$(BIN)/python bash .ci/official $@ hyperliquid-python-sdk==0.24.0 "coincurve>=20"
+
+dydx-sdk:
+	@$(READY)
+	@PYTHON=$(BIN)/python bash .ci/official $@ dydx-v4-client==1.1.5
 
 ibind:
 	@$(READY)

@@ -27,8 +27,8 @@ BATCH, CHANGE, TRADES = "book batch, 20 changes", "book change, one", "trades, o
 SNAPSHOT = "book snapshot, 100+100 levels"
 CLAIMS = {
     BATCH: [Claim(TYPED, at_least=5)],
-    CHANGE: [Claim(TYPED, at_least=3.5)],
-    TRADES: [Claim(TYPED, at_least=3.5)],
+    CHANGE: [Claim(TYPED, at_least=2.5)],
+    TRADES: [Claim(TYPED, at_least=3)],
 }
 
 

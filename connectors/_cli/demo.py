@@ -1,16 +1,17 @@
 """`connectors demo`: stream and trade on the simulators, break what can break, check everything.
 
-First market data of Binance Futures, then trading on Lighter and Hyperliquid (`demo_trading`). Each
-simulator runs in a process of its own. Nothing here is staged: the client does not know which
-connection will be reset nor which updates will be withheld, and what it shows at the end is held
-against the simulator's own books and accounts. The exit status is 0 only if all of it is true.
+First market data of Binance Futures, then trading on Lighter and Hyperliquid (`demo_trading`), then
+markets and accounts of dYdX and IBKR (`demo_watching`). Each simulator runs in a process of its
+own. Nothing here is staged: the client does not know which connection will be reset nor which
+updates will be withheld, and what it shows at the end is held against the simulator's own books
+and accounts. The exit status is 0 only if all of it is true.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,8 +45,12 @@ from .demo_checks import (
     messages_of,
     top_of_book,
 )
-from .demo_trading import TradingDemo, picture_of
+from .demo_trading import TradingDemo
+from .demo_trading import picture_of as trading_picture
 from .demo_venues import HyperliquidVenue, LighterVenue
+from .demo_watched import DydxVenue
+from .demo_watching import WatchingDemo
+from .demo_watching import picture_of as watching_picture
 from .latency import Latencies, microseconds
 from .screen import Picture, Screen, open_screen
 from .simulator import SimulatorAdmin, SimulatorProcess, sim_config
@@ -66,6 +71,8 @@ POLL_S = 0.01
 SHOWN_ROWS = 12
 WITHHELD = 2
 PERCENTILES = (0.5, 0.99, 0.999)
+TRADED = {venue.name: venue for venue in (LighterVenue, HyperliquidVenue)}
+WATCHED = {venue.name: venue for venue in (DydxVenue,)}
 HEADINGS = (
     "instrument",
     "bid size",
@@ -437,44 +444,53 @@ async def _stream(symbols: int, seed: int, plain: bool) -> list[Check]:
     return demo.checks
 
 
-async def _trade(seed: int, plain: bool) -> list[Check]:
-    print("\nstarting the Lighter and the Hyperliquid simulator, each in its own process")
-    options = ("--seed", str(seed), "--rate", str(TRADE_RATE_PER_S))
+Kind = Callable[..., Any]
+
+
+async def _together(
+    demo_of: type[TradingDemo] | type[WatchingDemo],
+    kinds: Mapping[str, Kind],
+    picture: Callable[..., Picture],
+    options: Sequence[str],
+    plain: bool,
+) -> list[Check]:
+    """Play the same on several venues at the same time, each simulator in a process of its own."""
+    print(f"\nstarting the simulators of {' and '.join(kinds)}, each in its own process")
     async with AsyncExitStack() as stack:
-        story, demos = Story(), list[TradingDemo]()
+        story, demos = Story(), list[Any]()
 
         def draw() -> None:
-            screen.show(picture_of(demos, story))
+            screen.show(picture(demos, story))
 
-        processes = [SimulatorProcess(name, *options) for name in ("lighter", "hyperliquid")]
+        processes = [SimulatorProcess(name.lower(), *options) for name in kinds]
         await asyncio.gather(*(stack.enter_async_context(process) for process in processes))
         screen = stack.enter_context(open_screen(plain=plain))
-        for kind, process in zip((LighterVenue, HyperliquidVenue), processes, strict=True):
+        for kind, process in zip(kinds.values(), processes, strict=True):
             admin = await stack.enter_async_context(SimulatorAdmin(process.http_url))
-            demos.append(TradingDemo(kind, admin, process.ready, story=story, draw=draw))
+            demos.append(demo_of(kind, admin, process.ready, story=story, draw=draw))
         try:
             async with asyncio.TaskGroup() as tasks:
                 for demo in demos:
-                    tasks.create_task(_trade_on(demo))
+                    tasks.create_task(demo.run())
         except ExceptionGroup as failed:  # the first has ended the others
             raise failed.exceptions[0] from None
         draw()
     lines = ["", "summary"]
-    for demo in demos:
-        lines += [f" {demo.market.name}", *shown(demo.checks), "", *demo.summary(), ""]
+    for name, demo in zip(kinds, demos, strict=True):
+        lines += [f" {name}", *shown(demo.checks), "", *demo.summary(), ""]
     print("\n".join(lines[:-1]))
     return [check for demo in demos for check in demo.checks]
-
-
-async def _trade_on(demo: TradingDemo) -> None:
-    async with demo.venue, demo.data:
-        await demo.play()
 
 
 async def _demo(symbols: int, seed: int, plain: bool) -> int:
     try:
         async with asyncio.timeout(WHOLE_S):
-            checks = [*await _stream(symbols, seed, plain), *await _trade(seed, plain)]
+            options = ("--seed", str(seed), "--rate", str(TRADE_RATE_PER_S))
+            checks = [
+                *await _stream(symbols, seed, plain),
+                *await _together(TradingDemo, TRADED, trading_picture, options, plain),
+                *await _together(WatchingDemo, WATCHED, watching_picture, options, plain),
+            ]
     except TimeoutError:
         raise ConnectorError(f"the demo did not end within {WHOLE_S:.0f} s") from None
     failed = [check for check in checks if not check.held]

@@ -8,6 +8,9 @@
         async for trade in data.trades("BTC-USD-PERP"):
             ...
 
+    async with dydx.AccountClient(address="dydx1...", on_event=print) as account:
+        print(account.orders(), account.positions(), account.balances())
+
 Names load on first use.
 """
 
@@ -17,13 +20,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .account_client import AccountClient
     from .config import Config, Endpoints, Environment
     from .credential import Credential
     from .data import DataClient
 
-__all__ = ["Config", "Credential", "DataClient", "Endpoints", "Environment"]
+__all__ = [
+    "AccountClient",
+    "Config",
+    "Credential",
+    "DataClient",
+    "Endpoints",
+    "Environment",
+]
 
 _HOMES = {
+    "account_client": ("AccountClient",),
     "config": ("Config", "Endpoints", "Environment"),
     "credential": ("Credential",),
     "data": ("DataClient",),

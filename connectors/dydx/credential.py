@@ -18,10 +18,12 @@ from coincurve import PrivateKey
 
 from ..errors import InvalidKey, SignerClosed
 from ..keyfile import key_from_file
+from ..settings import Variables
 from .address import address_of, check_address
 
 __all__ = ["Credential", "wallet_address_from_env"]
 
+VENUE_NAME = "dYdX"
 _KEY = re.compile(rb"(?:0[xX])?([0-9a-fA-F]{64})")
 _WORD_COUNTS = (12, 15, 18, 21, 24)
 _HARDENED = 0x80000000
@@ -153,10 +155,11 @@ class Credential:
             None without a private key: see `wallet_address_from_env` for an account that is only
             read.
         """
-        key = _setting("PRIVATE_KEY", private_key, testnet, env)
+        variables = Variables(VENUE_NAME, test=testnet, env=env)
+        key = variables.get("private_key", private_key)
         if key is None:
             return None
-        return cls(key, _setting("WALLET_ADDRESS", wallet_address, testnet, env))
+        return cls(key, variables.get("wallet_address", wallet_address))
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Return the signature of a hash (32 bytes) as the chain wants it: r and s, 64 bytes.
@@ -206,16 +209,8 @@ def wallet_address_from_env(
     ConfigError
         If it is no address.
     """
-    found = _setting("WALLET_ADDRESS", address, testnet, env)
+    found = Variables(VENUE_NAME, test=testnet, env=env).get("wallet_address", address)
     return None if found is None else check_address(found, "wallet_address")
-
-
-def _setting(
-    name: str, given: str | None, testnet: bool, env: Mapping[str, str] | None
-) -> str | None:
-    source = os.environ if env is None else env
-    variable = f"DYDX_TESTNET_{name}" if testnet else f"DYDX_{name}"
-    return (given or "").strip() or source.get(variable, "").strip() or None
 
 
 def _derive(seed: bytes, path: tuple[int, ...]) -> bytes:

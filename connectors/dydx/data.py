@@ -74,6 +74,15 @@ __all__ = ["DataClient"]
 
 log = logging.getLogger("connectors.dydx")
 
+# What reading a frame that is not what it should be may raise.
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    ConnectorError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 WRONG_AFTER_S = 2.0  # a book whose top differs from REST for longer is asked for again
 
 
@@ -296,7 +305,7 @@ class DataClient(MarketFeeds):
                     if book.live and comparison.is_wrong(book, body, time.monotonic()):
                         comparisons.pop(identity)
                         self._invalid(name, "its top differs from REST")
-                except (ArithmeticError, ConnectorError, LookupError, TypeError) as error:
+                except UNREADABLE as error:
                     log.warning("book=%s not compared with REST: %s", identity, error)
 
     # ---- the cold channels --------------------------------------------------------------------
@@ -315,20 +324,24 @@ class DataClient(MarketFeeds):
             if topic is None or topic.is_account:
                 self._venue_event(channel or "unknown", data, identity or None)
             else:
-                self._take(topic, orjson.loads(data))
-        except (ArithmeticError, ConnectorError, LookupError, TypeError, ValueError) as error:
+                for contents in contents_of(orjson.loads(data)):
+                    self._take(stream, topic, contents)
+        except UNREADABLE as error:
             self.on_frame_problem(stream, error)
 
-    def _take(self, topic: Channel, frame: Mapping[str, Any]) -> None:
+    def _take(self, stream: PublicStream, topic: Channel, contents: Mapping[str, Any]) -> None:
         now_ns = time.time_ns()
-        for contents in contents_of(frame):
-            if topic.kind is ChannelKind.CANDLES:
-                self._on_candles(topic, contents, now_ns)
-            elif topic.kind is ChannelKind.MARKETS:
-                for change in self._markets.apply(contents):
+        if topic.kind is ChannelKind.CANDLES:
+            self._on_candles(topic, contents, now_ns)
+        elif topic.kind is ChannelKind.MARKETS:
+            problem = partial(self.on_frame_problem, stream)
+            for change in self._markets.apply(contents, problem):
+                try:
                     self._on_market(change, now_ns)
-            elif topic.kind is ChannelKind.BLOCK_HEIGHT:
-                self._on_height(*read_height(contents))
+                except UNREADABLE as error:
+                    problem(error)
+        elif topic.kind is ChannelKind.BLOCK_HEIGHT:
+            self._on_height(*read_height(contents))
 
     def _on_candles(self, topic: Channel, contents: Mapping[str, Any], now_ns: int) -> None:
         ticker, _, resolution = topic.id.rpartition("/")
@@ -351,7 +364,7 @@ class DataClient(MarketFeeds):
         if change.is_definition:
             try:
                 self._desk.take((parse_market(change.record),), complete=False)
-            except (ArithmeticError, ConnectorError, LookupError, TypeError, ValueError) as error:
+            except UNREADABLE as error:
                 self._unreadable_instrument(change.ticker, f"{type(error).__name__}: {error}")
         number = self._symbols.find(change.ticker)
         if number < 0:

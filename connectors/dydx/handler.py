@@ -63,7 +63,7 @@ from .messages import (
 from .mode import ConnectionMode, ModeHolder
 from .pool import stream_for
 from .public_stream import PublicStream
-from .wire import unsubscribe_frame
+from .wire import error_text, unsubscribe_frame
 
 __all__ = ["Handler"]
 
@@ -316,9 +316,7 @@ class Handler:
         data: bytes,
     ) -> None:
         if kind == "error":
-            frame = orjson.loads(data)
-            text = str(frame.get("message", ""))
-            connection = str(frame.get("connection_id", ""))
+            text, connection = error_text(data), stream.decoder.connection_id
             self._put(IndexerError(ErrorFrame(kind, text, connection, number, channel, identity)))
         stream.on_control(kind, channel, identity, number, data)
 

@@ -192,7 +192,7 @@ def _to_grid(
                 value,
             )
         grid += rounding == "ceiling"
-    found = grid * step
+    found: int = grid * step
     least = 1 if rounding is None else 0
     if not least <= found <= U64_MAX:
         raise PrecisionError(

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import orjson
-
 from .._speedups.dydx import DydxDecoder
 from ..data.channel_stream import ChannelStream, StreamOwner
 from ..net.attempts import AttemptBudget
@@ -17,7 +15,7 @@ from ..net.session import Session
 from .channels import Channel
 from .control import Control
 from .message_ids import Late, MessageIds
-from .wire import read_error
+from .wire import error_text, read_error
 
 __all__ = ["GapOwner", "PublicStream"]
 
@@ -94,8 +92,7 @@ class PublicStream(ChannelStream):
         self.pump()
 
     def _on_error(self, channel: str, identity: str, number: int, data: bytes) -> None:
-        message = orjson.loads(data).get("message")
-        text = message if isinstance(message, str) else str(message)
+        text = error_text(data)
         error = read_error(text, channel, identity)
         if error.took_id and number >= 0:
             self.decoder.count_id(number)

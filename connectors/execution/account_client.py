@@ -210,6 +210,14 @@ class AccountClient(ReportingClient):
         self.deliver(report)
         return True
 
+    def is_new_fill(self, trade_id: FillKey) -> bool:
+        """Whether a trade was not handed on yet."""
+        return self.fills.is_new(trade_id)
+
+    def remember_fill(self, trade_id: FillKey) -> None:
+        """Note a trade that was handed on by other ways: it is no news from now on."""
+        self.fills.mark(trade_id)
+
     def take_position(self, report: PositionStatusReport) -> bool:
         """Keep a position, and hand it on if it is new."""
         if not self._positions.take(report):

@@ -9,7 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .account_client import AccountClient
     from .config import Compete, Config, Pacing, Timers
+    from .data import DataClient
     from .errors import (
         AmbiguousContract,
         InPenalty,
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from .wire import FieldSet, Message, MessageKind, classify
 
 __all__ = [
+    "AccountClient",
     "AmbiguousContract",
     "Compete",
     "Config",
+    "DataClient",
     "FieldSet",
     "IbkrRest",
     "InPenalty",
@@ -50,7 +54,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "account_client": ("AccountClient",),
     "config": ("Compete", "Config", "Pacing", "Timers"),
+    "data": ("DataClient",),
     "errors": (
         "AmbiguousContract",
         "InPenalty",

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ..model import Instrument
 from .values import Availability, FieldValue, PriceMark, ValueKind, parse_value, time_ns
 
-__all__ = ["Change", "Code", "MarketLine"]
+__all__ = ["Change", "Code", "MarketLine", "MarketStats"]
 
 
 class Code:
@@ -201,3 +202,30 @@ class MarketLine:
 
     def _has_price(self) -> bool:
         return any(self.number(code) is not None for code in (Code.LAST, Code.BID, Code.ASK))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarketStats:
+    """The fields of a contract after a frame that brought some.
+
+    Attributes
+    ----------
+    instrument : Instrument
+    codes : frozenset of str
+        Those that were in the frame.
+    line : MarketLine
+        All that are known; it lives on, so read what you need in the callback. Of the first level
+        it knows nothing: that comes as quotes and trades.
+    ts_event, ts_init : int
+        ns since the epoch.
+    """
+
+    instrument: Instrument
+    codes: frozenset[str]
+    line: MarketLine
+    ts_event: int
+    ts_init: int
+
+    def number(self, code: str) -> Decimal | None:
+        """Return the number of a field, None while it has none."""
+        return self.line.number(code)

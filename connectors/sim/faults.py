@@ -27,7 +27,7 @@ from .replies import (
 from .shaping import Shaping
 from .spec import Spec
 from .taps import Tap, Taps
-from .wsframes import BINARY, PING, TEXT
+from .wsframes import BINARY, PING, TEXT, encode
 
 if TYPE_CHECKING:
     from .server import VenueServer
@@ -36,8 +36,8 @@ __all__ = ["COMMON_FAULTS", "STRAY", "Faults", "stray_frame"]
 
 COMMON_FAULTS = (
     "abort", "clear", "clock_offset", "close", "close_after_next_frame", "freeze", "hold", "push",
-    "refuse", "release_all", "release_holds", "resume", "resume_reading", "shape", "slow", "stall",
-    "stop_reading", "stray", "tap",
+    "refuse", "release_all", "release_holds", "reset_mid_frame", "resume", "resume_reading",
+    "shape", "slow", "stall", "stop_reading", "stray", "tap",
 )  # fmt: skip
 STRAY = ("unknown_event", "invalid_json", "invalid_utf8", "binary", "huge", "ping_flood")
 HUGE_BYTES = 5 * 1024 * 1024
@@ -155,6 +155,13 @@ class Faults:
         """Reset the TCP connection without a Close frame (1006)."""
         for chosen in self.chosen(connection):
             chosen.abort()
+
+    def reset_mid_frame(self, connection: int | None = None, after_ms: float = 5.0) -> None:
+        """Write half a frame, then reset the TCP connection."""
+        frame = encode(self.stray_event)
+        for chosen in self.chosen(connection):
+            chosen.write_raw(frame[: len(frame) // 2])
+            self._sim.later(after_ms, chosen.abort)
 
     def freeze(self, connection: int | None = None) -> None:
         """Leave the socket open and dead."""

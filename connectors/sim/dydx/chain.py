@@ -35,6 +35,7 @@ __all__ = ["Block", "Chain", "Listener", "Match"]
 
 HOUSE_ADDRESS = "dydx1house0000000000000000000000000000000000"
 WALLET_NUMBER = None
+FUNDED_BEFORE = 100_000  # blocks before the first; further back than any replica
 _REMOVALS = {
     DoneReason.IOC_REMAINDER: "IMMEDIATE_OR_CANCEL_WOULD_REST_ON_BOOK",
     DoneReason.POST_ONLY_WOULD_TAKE: "POST_ONLY_WOULD_CROSS_MAKER_ORDER",
@@ -191,7 +192,7 @@ class Chain(EngineListener):
         if amount:
             account.usdc += amount
             account.funded = True
-            account.keep_state(self.height)
+            account.keep_state(max(self.height - FUNDED_BEFORE, 0))
 
     def transfer(
         self,
@@ -523,8 +524,8 @@ class Chain(EngineListener):
             order.updated_height, order.updated_ms = block.height, block.ms
             self._stateful.pop((order.account, order.order_id), None)
             block.ended.append(order)
-        for account, key, _ in block.fills:
-            done = account.orders[key] if key is not None else None
+        for account, filled, _ in block.fills:
+            done = None if filled is None else account.orders[filled]
             if done is not None and done.committed >= done.terms.quantums:
                 done.state = "filled"
                 self._stateful.pop((account, done.order_id), None)

@@ -48,7 +48,7 @@ class Limiter:
 
     def count(self, peer: str, path: str, now_ns: int) -> tuple[bool, dict[str, str]]:
         """Count a request; return whether it is one too many, and the headers that tell."""
-        kind = "candles" if path.startswith("/candles/") else "other"
+        kind = "candles" if path.startswith("candles/") else "other"
         window = self._windows.setdefault((peer, kind), RollingWindow(LIMIT_SPAN_NS))
         most = LIMITS.get(kind, LIMIT)
         over = window.used(now_ns) >= most
@@ -300,7 +300,7 @@ class Rest:
                 ):
                     continue
                 rows.append({**row, "subaccountNumber": account.number})
-        newest = given.get("returnLatestOrders", "true") == "true"
+        newest = given.get("returnLatestOrders", "true").lower() == "true"
         rows.sort(key=_age, reverse=newest)
         return rows[: _whole(given, "limit", MOST, 1, MOST)]
 

@@ -41,9 +41,9 @@ class BlockLimits:
 
     def count(self, owner: str, height: int, *, stateful: bool) -> None:
         """Count an attempt. Raises Refused for one too many; it counts too."""
-        limits = ((1, STATEFUL_PER_BLOCK), (100, STATEFUL_PER_100))
+        limits = [(1, STATEFUL_PER_BLOCK), (100, STATEFUL_PER_100)]
         if not stateful:
-            limits = ((5, SHORT_TERM_PER_5),)
+            limits = [(5, SHORT_TERM_PER_5)]
         over = False
         for blocks, most in limits:
             window = self._windows.get((owner, blocks))

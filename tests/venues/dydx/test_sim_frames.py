@@ -386,4 +386,3 @@ def test_frame(name: str) -> None:
     if name == "data_subaccounts_transfer":
         expected = re.sub('"B{64}"', json.dumps(ids.transaction_hash(f"1/{HEIGHT + 1}")), expected)
     assert expected in shown, f"{expected}\nis none of\n" + "\n".join(shown)
-

@@ -1,0 +1,270 @@
+"""The venues `connectors demo` only looks at: their clients, and what their simulators do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol
+
+from .. import dydx
+from ..model import FillReport, Quote, Side, StatusEvent, Trade
+from .demo_checks import Check
+from .simulator import SimulatorAdmin
+
+__all__ = ["DydxVenue", "Seen", "WatchedTruth", "WatchedVenue"]
+
+OnEvent = Callable[[Any], object]
+OnStatus = Callable[[StatusEvent], object]
+Levels = list[tuple[Decimal, Decimal]]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What reached the callbacks."""
+
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    trades: dict[str, Trade] = field(default_factory=dict)
+    fills: dict[str, FillReport] = field(default_factory=dict)
+    repeated_fills: int = 0
+    book_updates: int = 0
+
+    def fill(self, report: FillReport) -> None:
+        self.repeated_fills += report.trade_id in self.fills
+        self.fills[report.trade_id] = report
+
+    def on_book(self, book: object) -> None:
+        self.book_updates += 1
+
+    def position(self, instrument_id: str) -> Decimal:
+        """Return what the fills add up to."""
+        return sum(
+            (
+                fill.side.sign * fill.last_size
+                for fill in self.fills.values()
+                if fill.instrument_id == instrument_id
+            ),
+            Decimal(0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedTruth:
+    """What the simulator has: per instrument, and of the account.
+
+    Attributes
+    ----------
+    books :
+        Bids and asks, best first.
+    fills :
+        By id: instrument, side, size, price.
+    orders :
+        By id: whether it is over, and how much of it is filled.
+    positions :
+        Those that are not flat.
+    """
+
+    books: Mapping[str, tuple[Levels, Levels]]
+    fills: Mapping[str, tuple[str, Side, Decimal, Decimal]]
+    orders: Mapping[str, tuple[bool, Decimal]]
+    positions: Mapping[str, Decimal]
+
+
+class WatchedVenue(Protocol):
+    """What `WatchingDemo` needs of a venue."""
+
+    name: ClassVar[str]
+    instruments: ClassVar[tuple[str, ...]]
+    currency: ClassVar[str]
+    data: Any
+    account: Any
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether the account client has read all it may have missed."""
+
+    async def trade(self, side: Side, price: Decimal) -> None:
+        """Have an order of the account trade at a price, in the first instrument."""
+
+    async def subscribed(self) -> list[str]:
+        """Return what the clients are subscribed to, by the simulator's account, sorted."""
+
+    async def cut(self) -> int:
+        """Reset every connection; return how many there were."""
+
+    async def quiet(self) -> None:
+        """End the trading, and everything that is on its way."""
+
+    async def truth(self) -> WatchedTruth:
+        """Return what the simulator has."""
+
+    def compare(self, seen: Seen, truth: WatchedTruth) -> list[Check]:
+        """Hold what was seen, and what the clients hold, against it."""
+
+
+class DydxVenue:
+    """dYdX: blocks, an indexer that lags behind the chain, books that may cross."""
+
+    name = "dYdX"
+    instruments = ("BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP")
+    currency = "USDC"
+    size = "0.01"
+
+    def __init__(
+        self,
+        admin: SimulatorAdmin,
+        ready: dict[str, Any],
+        *,
+        on_event: OnEvent,
+        on_status: OnStatus,
+    ) -> None:
+        self._admin = admin
+        self._address = ready["accounts"][0]["address"]
+        config = dydx.Config.sim(ready["http"], address=self._address)
+        self.data = dydx.DataClient(config, on_status=on_status)
+        self.account = dydx.AccountClient(config, on_event=on_event, on_status=on_status)
+
+    @property
+    def has_caught_up(self) -> bool:
+        return bool(self.account.is_caught_up)
+
+    async def trade(self, side: Side, price: Decimal) -> None:
+        await self._admin.post(
+            "order",
+            address=self._address,
+            ticker=_ticker(self.instruments[0]),
+            side=side.name,
+            size=self.size,
+            price=f"{price:f}",
+            time_in_force="IOC",
+        )
+
+    async def subscribed(self) -> list[str]:
+        opened = await self._admin.get("connections", open="true")
+        return sorted(topic for row in opened for topic in row["subscriptions"])
+
+    async def cut(self) -> int:
+        opened = await self._admin.get("connections", open="true")
+        for row in opened:
+            await self._admin.post("fault", fault="abort", connection=row["number"])
+        return len(opened)
+
+    async def quiet(self) -> None:
+        await self._admin.post("quiet", cancel=True)
+
+    async def truth(self) -> WatchedTruth:
+        state = await self._admin.get("state")
+        account = next(
+            row for row in state["subaccounts"]
+            if row["address"] == self._address and row["subaccount_number"] == 0
+        )  # fmt: skip
+        return WatchedTruth(
+            books={
+                name: (_levels(book["bids"]), _levels(book["asks"]))
+                for name in self.instruments
+                for book in (state["books"][_ticker(name)],)
+            },
+            fills={
+                row["id"]: (
+                    f"{row['ticker']}-PERP",
+                    Side[row["side"]],
+                    Decimal(row["size"]),
+                    Decimal(row["price"]),
+                )
+                for row in account["fills"]
+            },
+            orders={
+                row["id"]: (row["state"] not in ("open", "untriggered"), Decimal(row["filled"]))
+                for row in account["orders"]
+            },
+            positions={
+                f"{row['market']}-PERP": Decimal(row["size"]).copy_abs()
+                * (1 if row["side"] == "LONG" else -1)
+                for row in account["positions"]
+                if row["status"] == "OPEN"
+            },
+        )
+
+    def compare(self, seen: Seen, truth: WatchedTruth) -> list[Check]:
+        return [compare_books(self, truth), *compare_account(self, seen, truth)]
+
+
+def compare_books(venue: WatchedVenue, truth: WatchedTruth) -> Check:
+    """Compare every level of every book."""
+    levels, wrong = 0, []
+    for name, (bids, asks) in truth.books.items():
+        book = venue.data.book(name)
+        levels += len(bids) + len(asks)
+        if book is None or (_shown(book, bid=True), _shown(book, bid=False)) != (bids, asks):
+            wrong.append(name)
+    return Check(
+        "every local book equals the simulator's, level by level",
+        not wrong,
+        f"{len(truth.books)} books, {levels} levels, {len(wrong)} different"
+        + (f": {', '.join(wrong)}" if wrong else ""),
+    )
+
+
+def compare_account(venue: WatchedVenue, seen: Seen, truth: WatchedTruth) -> list[Check]:
+    """Compare fills, orders and positions."""
+    told = {
+        trade_id: (fill.instrument_id, fill.side, fill.last_size, fill.last_price)
+        for trade_id, fill in seen.fills.items()
+    }
+    wrong = {
+        trade_id
+        for trade_id in told.keys() | truth.fills.keys()
+        if told.get(trade_id) != truth.fills.get(trade_id)
+    }
+    held = {report.instrument_id: report.signed_size for report in venue.account.positions()}
+    positions = {name: size for name, size in held.items() if size}
+    by_fills = {name: size for name in venue.instruments if (size := seen.position(name))}
+    unlike = [
+        name
+        for name, (is_over, filled) in truth.orders.items()
+        if (report := venue.account.order(name)) is None
+        or report.status.is_final != is_over
+        or report.filled_size != filled
+    ]
+    return [
+        Check(
+            "no fill of the account was lost, repeated or different",
+            bool(told) and not wrong and not seen.repeated_fills,
+            f"{len(told)} fills, {len(truth.fills)} at the simulator, {len(wrong)} different, "
+            f"{seen.repeated_fills} repeated",
+        ),
+        Check(
+            "every order of the account stands as the simulator says",
+            bool(truth.orders) and not unlike,
+            f"{len(truth.orders)} orders, {len(unlike)} different"
+            + (f": {', '.join(unlike[:2])}" if unlike else ""),
+        ),
+        Check(
+            "the positions follow from the fills and are the simulator's",
+            by_fills == positions == dict(truth.positions),
+            f"{_sizes(by_fills)} from the fills, {_sizes(positions)} reported, "
+            f"{_sizes(truth.positions)} there",
+        ),
+    ]
+
+
+def _sizes(positions: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{name} {size:f}" for name, size in sorted(positions.items())) or "none"
+
+
+def _levels(rows: Sequence[Sequence[str]]) -> Levels:
+    return [(Decimal(price), Decimal(size)) for price, size in rows]
+
+
+def _shown(book: Any, *, bid: bool) -> Levels:
+    from .._speedups.book import BookSide
+
+    price, size = book.instrument.price_scale, book.instrument.size_scale
+    return [
+        (price.to_decimal(ticks), size.to_decimal(lots))
+        for ticks, lots in book.levels(BookSide.BID if bid else BookSide.ASK)
+    ]
+
+
+def _ticker(instrument_id: str) -> str:
+    return instrument_id.removesuffix("-PERP")

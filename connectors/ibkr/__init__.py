@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         NotAuthenticated,
         is_retryable,
     )
+    from .keeper import SessionKeeper
     from .rest import IbkrRest
     from .socket_client import Subscription, WsClient, WsReceiver, WsSender
     from .tls import Tls, fetch_certificate
@@ -42,6 +43,7 @@ __all__ = [
     "NoSession",
     "NotAuthenticated",
     "Pacing",
+    "SessionKeeper",
     "Subscription",
     "Timers",
     "Tls",
@@ -66,6 +68,7 @@ _HOMES = {
         "NotAuthenticated",
         "is_retryable",
     ),
+    "keeper": ("SessionKeeper",),
     "rest": ("IbkrRest",),
     "socket_client": ("Subscription", "WsClient", "WsReceiver", "WsSender"),
     "tls": ("Tls", "fetch_certificate"),

@@ -35,6 +35,7 @@ from connectors._speedups._csrc cimport (
     tw_choice,
     tw_err,
     tw_fixed,
+    tw_fixed_add,
     tw_fixed_value,
     tw_levels,
     tw_literal,
@@ -70,6 +71,7 @@ from connectors._speedups.events cimport (
     TickerData,
     TradeData,
 )
+from connectors._speedups.fills cimport DirectFills, FillData, OrderCore
 from connectors._speedups.symbols cimport SymbolTable
 
 __all__ = [
@@ -78,6 +80,7 @@ __all__ = [
     "HyperliquidDecoder",
     "OrderRow",
     "RowProblem",
+    "UserFills",
     "UserFrame",
     "UserHandler",
     "parse_fills",
@@ -619,6 +622,134 @@ def parse_fills(const uint8_t[::1] data not None, SymbolTable symbols not None, 
     if p == NULL or not tw_at_end(p, end, &err):
         raise error_of(err.code, err.at, start)
     return frame
+
+
+# ---- fills of orders -----------------------------------------------------------------------------
+
+cdef list NO_ROWS = []
+
+
+@cython.final
+@cython.internal
+cdef class _Held:
+    """A position after the last fill that told of it."""
+    cdef int64_t time_ms
+    cdef Fixed after
+
+
+@cython.final
+cdef class UserFills:
+    """Takes an account's fills to its orders, as far as there is nothing to decide about them.
+
+    Each fill of a perpetual says what the position was before it. If that is not what the one before
+    it left, fills did not come.
+
+    Parameters
+    ----------
+    direct : DirectFills
+        Of the account's dispatch.
+    on_gap : callable
+        `on_gap(since_ms)` where fills since then (venue's time) did not come.
+    wall_ns : callable
+        Unix time in ns, for `ts_init`; read once a frame.
+    maker, taker : LiquiditySide
+
+    Attributes
+    ----------
+    newest_ms : int
+        The latest time of those that were taken, 0 before the first.
+    """
+
+    cdef DirectFills _direct
+    cdef object _on_gap, _wall_ns, _maker, _taker
+    cdef dict _held                     # by coin
+    cdef readonly int64_t newest_ms
+
+    def __init__(self, DirectFills direct not None, *, on_gap, wall_ns, maker, taker):
+        self._direct = direct
+        self._on_gap = on_gap
+        self._wall_ns = wall_ns
+        self._maker = maker
+        self._taker = taker
+        self._held = {}
+
+    def take(self, UserFrame frame not None):
+        """Apply and tell the fills of a frame, in its order.
+
+        Returns the rows from the first on that has to go the long way.
+        """
+        cdef list rows = frame.rows
+        cdef Py_ssize_t i, n = len(rows)
+        cdef int64_t now_ns
+        if n == 0:
+            return NO_ROWS
+        now_ns = self._wall_ns()
+        for i in range(n):
+            if not self.fill(<FillRow?>rows[i], now_ns):
+                return rows[i:]
+        return NO_ROWS
+
+    def follow(self, FillRow row not None):
+        """Compare the position before a new fill with that after the last one."""
+        cdef tw_fixed size, after
+        cdef _Held held
+        cdef Fixed was
+        cdef int64_t since_ms
+        cdef bint continues
+        if row._start_position.exponent < 0 or "/" in row.coin or row.coin.startswith("@"):
+            return  # tokens also come and go without a trade
+        size.mantissa = row._sz.mantissa if row.is_buy else -row._sz.mantissa
+        size.exponent = row._sz.exponent
+        if TW_UNLIKELY(size.exponent < 0):
+            size.mantissa = size.exponent = 0
+        after.mantissa = row._start_position.mantissa
+        after.exponent = row._start_position.exponent
+        held = self._held.get(row.coin)
+        if held is not None and row.time_ms < held.time_ms:
+            return
+        if TW_UNLIKELY(not tw_fixed_add(after, size, &after)):
+            self._held.pop(row.coin, None)
+            return
+        if held is None:
+            held = self._held[row.coin] = _Held.__new__(_Held)
+            continues, since_ms = True, 0
+        else:
+            was, since_ms = held.after, held.time_ms
+            continues = (was.mantissa == row._start_position.mantissa
+                         if was.exponent == row._start_position.exponent
+                         else number_of(was) == number_of(row._start_position))
+        held.time_ms = row.time_ms
+        held.after = fixed_of(after)
+        if TW_UNLIKELY(not continues):
+            self._on_gap(since_ms)
+
+    def forget(self):
+        """The connection was away: what comes next need not continue what came last."""
+        self._held.clear()
+
+    cdef bint fill(self, FillRow row, int64_t now_ns) except -1:
+        cdef FillData fill
+        cdef OrderCore order
+        if TW_UNLIKELY(row.tid <= 0 or row._fee.exponent < 0):
+            return False
+        order = self._direct.find(row.cloid, row.oid)
+        if order is None or order.missing_since_ns is not None:
+            return False
+        fill.trade_id = row.tid
+        fill.venue_order_id = row.oid
+        fill.ts_event = tw_hl_ns(row.time_ms)
+        fill.ts_init = now_ns
+        fill.size = row._sz
+        fill.price = row._px
+        fill.commission = row._fee
+        fill.realized_pnl = row._closed_pnl
+        if TW_UNLIKELY(not self._direct.take(order, &fill, self._taker if row.crossed else self._maker,
+                                             row.fee_token or None)):
+            return False
+        self.follow(row)
+        if row.time_ms > self.newest_ms:
+            self.newest_ms = row.time_ms
+        return True
 
 
 # ---- the decoder ---------------------------------------------------------------------------------

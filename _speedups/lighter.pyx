@@ -902,6 +902,8 @@ cdef class AccountFills:
         fill.size = fixed_of(t.size)
         fill.price = fixed_of(t.price)
         fill.commission = fixed_of(commission)
+        fill.realized_pnl.mantissa = 0
+        fill.realized_pnl.exponent = -1
         # Fills come in runs of one order, which keeps its index as long as it lives.
         if client_index <= 0 or client_index != self._index or self._order.final is not None:
             self._order = self._direct.find(client_index if client_index > 0 else None, fill.venue_order_id)

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from bench.frame_cases import TYPED, loop, others, router_to
-from bench.measure import Case, Claim, Group, Plan, time_cases
+from bench.frame_cases import TYPED, decoding, loop, others, router_to
+from bench.measure import Case, Claim, Group, Plan
 from bench.ours import ignore
 from connectors._speedups.dydx import DydxDecoder
 from connectors._speedups.events import InstrumentBase
@@ -149,16 +149,7 @@ def decoder_to(callback: Callable[[Any], object]) -> DydxDecoder:
 
 def run(plan: Plan) -> list[Group]:
     """Time every frame kind."""
-    return [
-        time_cases(
-            f"decode dYdX {kind}",
-            cases(kind),
-            plan,
-            claims=CLAIMS.get(kind, ()),
-            note=f"frame of {len(frames(kind)[0])} bytes; per frame",
-        )
-        for kind in MAKERS
-    ]
+    return decoding("dYdX", MAKERS, cases, frames, CLAIMS, plan)
 
 
 def cases(kind: str) -> list[Case]:

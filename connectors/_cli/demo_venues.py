@@ -217,17 +217,7 @@ def trading_config(ready: dict[str, Any], **settings: Any) -> lighter.Config:
 
     `ready` is the line the simulator printed; its first account is taken.
     """
-    account = ready["accounts"][0]
-    credentials = lighter.Credentials(
-        account["private_key"], account["account_index"], account["api_key_index"]
-    )
-    return lighter.Config(
-        environment=lighter.Environment.TESTNET,
-        rest_url=ready["http"],
-        stream_url=ready["ws"],
-        credentials=credentials,
-        **settings,
-    )
+    return lighter.Config.sim(ready["http"], ready["accounts"][0], **settings)
 
 
 def lighter_truth(orders: Rows, trades: Rows, account: Mapping[str, Any], symbol: str) -> Truth:

@@ -199,11 +199,10 @@ async def _lighter(
     stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
 ) -> list[Served]:
     """Open one client; a simulator counts as a test network."""
-    config = LighterConfig(environment=Environment(env if sim_url is None else "testnet"))
-    if sim_url is not None:
-        base = sim_url.rstrip("/")
-        stream = "ws" + base.removeprefix("http") + "/stream"
-        config = config.with_changes(rest_url=base, stream_url=stream)
+    if sim_url is None:
+        config = LighterConfig(environment=Environment(env))
+    else:
+        config = LighterConfig.sim(sim_url)
     client = lighter.DataClient(config, on_status=watch.on_status)
     await stack.enter_async_context(client)
     return [(client, list(names))]

@@ -33,9 +33,8 @@ import orjson
 from .._speedups.dydx import DydxDecoder
 from .._speedups.events import EventFlag, EventKind
 from ..data.control import ChannelOutcome
-from ..data.dispatch import EVERY_SYMBOL, Consumer
+from ..data.dispatch import EVERY_SYMBOL
 from ..data.market_client import Listeners
-from ..data.trades import NewTrades
 from ..errors import ConnectorError, DecodeError
 from ..model import (
     DataDropped,
@@ -43,17 +42,14 @@ from ..model import (
     StatusEvent,
     StreamState,
     Subscription,
-    Trade,
     VenueEvent,
 )
 from ..net.attempts import AttemptBudget
-from ..net.endpoint import Endpoint
 from ..net.policy import SessionPolicy
 from ..settings import config_from
 from .books import Comparison, IndexerBook, RawBook
 from .channels import RESOLUTIONS, Channel, ChannelKind
 from .config import VENUE, Config
-from .control import Control
 from .feeds import HEIGHT, MARKETS, MarketFeeds
 from .instruments import parse_instruments, parse_market
 from .markets import (
@@ -68,7 +64,6 @@ from .markets import (
 from .pool import stream_for
 from .public_stream import PublicStream
 from .rest import IndexerRest
-from .wire import session_policy
 
 __all__ = ["DataClient"]
 
@@ -159,7 +154,6 @@ class DataClient(MarketFeeds):
         self._heights: Listeners[None] = Listeners()
         self._markets = Markets()
         self._defined: dict[str, float] = {}  # when the stream last told a definition
-        self._trades: dict[str, list[NewTrades]] = {}  # by topic
         self.gaps = 0
         self.height: int | None = None
 
@@ -184,26 +178,10 @@ class DataClient(MarketFeeds):
         self._symbols.add(instrument)
         self._books.on_instrument(instrument)
 
-    def _number(self, instrument: Instrument) -> int:
-        number: int = self._symbols.find(instrument.symbol)
-        return number
-
     # ---- what MarketFeeds needs ---------------------------------------------------------------
 
     def _book_channel(self, instrument: Instrument) -> Channel:
         return Channel(ChannelKind.ORDERBOOK, instrument.symbol)
-
-    def _add_trades(
-        self, instrument: Instrument, callback: Callable[[Trade], object], new: NewTrades
-    ) -> Subscription:
-        channel = Channel(ChannelKind.TRADES, instrument.symbol)
-        consumer = Consumer(EventKind.TRADE, self._number(instrument), callback, wants=new)
-        subscription = self._add(f"trades {instrument.id}", (channel,), consumer)
-        watched = self._trades.setdefault(channel.name, [])
-        watched.append(new)
-        self._at_end(subscription, lambda: watched.remove(new))
-        self._watch_losses(subscription, new.on_lost)
-        return subscription
 
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
         return self._listen("height", (HEIGHT,), self._heights, None, callback)
@@ -214,21 +192,14 @@ class DataClient(MarketFeeds):
         return stream_for(name, self._streams, self.config.max_ws_connections, self._new_stream)
 
     def _new_stream(self) -> PublicStream:
-        config = self.config
         return self._opened(
             PublicStream(
                 self,
                 f"dydx/public/{len(self._streams)}",
-                Endpoint(url=config.endpoints.ws, proxy=config.proxy),
-                policy=self._policy or session_policy(config),
-                control=Control(
-                    per_channel=config.per_channel_limit,
-                    batched=config.batched,
-                    window_s=config.subscribe_window_s,
-                    answer_timeout_s=config.subscribe_timeout_s,
-                ),
+                self.config,
                 decoder_factory=self._make_decoder,
                 attempts=self._attempts,
+                policy=self._policy,
             )
         )
 
@@ -266,7 +237,7 @@ class DataClient(MarketFeeds):
         stream = self._carriers.get(name)
         if stream is None or not stream.control.is_active(name):
             return  # asked for again meanwhile: its history is still to come
-        if not all(new.is_whole for new in self._trades.get(name, ())):
+        if not self._is_whole(name):
             what = f"{name} while the connection was down"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=0))
 

@@ -13,9 +13,10 @@ from ..net.endpoint import Endpoint
 from ..net.policy import SessionPolicy
 from ..net.session import Session
 from .channels import Channel
+from .config import Config
 from .control import Control
 from .message_ids import Late, MessageIds
-from .wire import error_text, read_error
+from .wire import error_text, read_error, session_policy
 
 __all__ = ["GapOwner", "PublicStream"]
 
@@ -38,32 +39,41 @@ class PublicStream(ChannelStream):
     owner : GapOwner
     name : str
         For logs and events: `dydx/public/0`.
-    endpoint, policy :
-        Where, and how it is kept.
-    control : Control
+    config : Config
     decoder_factory : callable
         Makes the decoder, which reports to `on_control`, `on_id`, `on_lost_update` and `on_problem`
         here.
+    policy : SessionPolicy, optional
+        By default `session_policy(config)`.
     """
 
     def __init__(
         self,
         owner: GapOwner,
         name: str,
-        endpoint: Endpoint,
+        config: Config,
         *,
-        policy: SessionPolicy,
-        control: Control,
         decoder_factory: Callable[[PublicStream], DydxDecoder],
         attempts: AttemptBudget | None = None,
+        policy: SessionPolicy | None = None,
     ) -> None:
-        super().__init__(owner, name, control=control, key="")
-        self.channels = control
+        self.channels = Control(
+            per_channel=config.per_channel_limit,
+            batched=config.batched,
+            window_s=config.subscribe_window_s,
+            answer_timeout_s=config.subscribe_timeout_s,
+        )
+        super().__init__(owner, name, control=self.channels, key="")
         self.ids = MessageIds()
         self._gap_owner = owner
         self.decoder = decoder_factory(self)
         self.session = Session(
-            name, endpoint, self.decoder, self._on_event, policy=policy, attempts=attempts
+            name,
+            Endpoint(url=config.endpoints.ws, proxy=config.proxy),
+            self.decoder,
+            self._on_event,
+            policy=policy or session_policy(config),
+            attempts=attempts,
         )
 
     def _connected(self) -> None:

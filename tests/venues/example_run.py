@@ -13,8 +13,13 @@ __all__ = ["run_example"]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def run_example(venue: str, name: str, seconds: float, *options: str) -> str:
-    """Return what an example prints with `connectors sim VENUE OPTIONS` in front of it."""
+def run_example(
+    venue: str, name: str, seconds: float, *options: str, names_venue: bool = False
+) -> str:
+    """Return what an example prints with `connectors sim VENUE OPTIONS` in front of it.
+
+    `names_venue` is for one that is told which venue it trades on.
+    """
     example = EXAMPLES / name
     if not example.exists():
         pytest.skip("the examples are not part of this install")
@@ -27,7 +32,7 @@ def run_example(venue: str, name: str, seconds: float, *options: str) -> str:
     try:
         assert simulator.stdout is not None
         done = subprocess.run(
-            [sys.executable, "-P", str(example), "sim", f"{seconds:g}"],
+            [sys.executable, "-P", str(example), *(venue,) * names_venue, "sim", f"{seconds:g}"],
             stdin=simulator.stdout,
             capture_output=True,
             text=True,

@@ -87,14 +87,7 @@ class AccountStream(GatedStream):
             self._stream.subscribe(topic)
 
     def _decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
-            SymbolTable(),
-            on_control=stream.on_control,
-            on_data=self._on_data,
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
-        )
+        return stream.make_decoder(SymbolTable(), on_data=self._on_data)
 
     async def close(self) -> None:
         """End for good: no task, timer or socket is left."""

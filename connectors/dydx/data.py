@@ -204,16 +204,12 @@ class DataClient(MarketFeeds):
         )
 
     def _make_decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
+        return stream.make_decoder(
             self._symbols,
             self._dispatch.router,
-            on_control=stream.on_control,
             on_data=partial(self._on_data, stream),
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
-            on_off_scale=self._off_scale,
             on_unknown_market=self._unknown_market,
+            on_off_scale=self._off_scale,
         )
 
     def on_outcomes(self, stream: PublicStream, outcomes: list[ChannelOutcome]) -> None:

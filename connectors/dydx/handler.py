@@ -220,14 +220,11 @@ class Handler:
         return stream
 
     def _make_decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
+        return stream.make_decoder(
             self.symbols,
             self._router,
             on_control=partial(self._on_control, stream),
             on_data=partial(self._on_data, stream),
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
             on_unknown_market=self._unknown_market,
         )
 

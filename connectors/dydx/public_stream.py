@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .._speedups.dydx import DydxDecoder
+from .._speedups.events import EventHandler, InstrumentBase
+from .._speedups.symbols import SymbolTable
 from ..data.channel_stream import ChannelStream, StreamOwner
 from ..net.attempts import AttemptBudget
 from ..net.endpoint import Endpoint
@@ -19,6 +21,10 @@ from .message_ids import Late, MessageIds
 from .wire import error_text, read_error, session_policy
 
 __all__ = ["GapOwner", "PublicStream"]
+
+
+# Of a frame: type, channel, id, message id, and the frame.
+FrameCallback = Callable[[str, str, str, int, bytes], object]
 
 
 class GapOwner(StreamOwner, Protocol):
@@ -41,8 +47,7 @@ class PublicStream(ChannelStream):
         For logs and events: `dydx/public/0`.
     config : Config
     decoder_factory : callable
-        Makes the decoder, which reports to `on_control`, `on_id`, `on_lost_update` and `on_problem`
-        here.
+        Makes the decoder, with `make_decoder`.
     policy : SessionPolicy, optional
         By default `session_policy(config)`.
     """
@@ -74,6 +79,32 @@ class PublicStream(ChannelStream):
             self._on_event,
             policy=policy or session_policy(config),
             attempts=attempts,
+        )
+
+    def make_decoder(
+        self,
+        symbols: SymbolTable,
+        handler: EventHandler | None = None,
+        *,
+        on_data: FrameCallback,
+        on_control: FrameCallback | None = None,
+        on_unknown_market: Callable[[str], object] | None = None,
+        on_off_scale: Callable[[InstrumentBase], object] | None = None,
+    ) -> DydxDecoder:
+        """Return a decoder that reports what is about the connection here.
+
+        `on_control` in place of ours, which it must call.
+        """
+        return DydxDecoder(
+            symbols,
+            handler,
+            on_control=on_control if on_control is not None else self.on_control,
+            on_data=on_data,
+            on_id=self.on_id,
+            on_lost=self.on_lost_update,
+            on_problem=self.on_problem,
+            on_unknown_market=on_unknown_market,
+            on_off_scale=on_off_scale,
         )
 
     def _connected(self) -> None:

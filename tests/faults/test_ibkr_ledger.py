@@ -55,6 +55,6 @@ def _ask_once(self: TopicControl) -> None:
     ids=["fills", "commissions", "orders", "profit", "subscriptions"],
 )
 def test_it_notices_what_is_forgotten(where: type, name: str, bad: Any, said: str) -> None:
-    plan = Plan(drops=8, seed=5, settle_s=1, limit_s=40)
+    plan = Plan(drops=8, seed=5, settle_s=1, limit_s=8)
     with patch.object(where, name, bad), patch("faults.ibkr_ledger.CURRENT_S", 1.0):
         assert said in "\n".join(asyncio.run(run_ledger(plan)).violations)

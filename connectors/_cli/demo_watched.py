@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
@@ -12,7 +13,7 @@ from ..model import FillReport, Quote, Side, StatusEvent, Trade
 from .demo_checks import Check
 from .simulator import SimulatorAdmin
 
-__all__ = ["DydxVenue", "Seen", "WatchedTruth", "WatchedVenue"]
+__all__ = ["DydxVenue", "Seen", "WatchedTruth", "WatchedVenue", "compare_account"]
 
 OnEvent = Callable[[Any], object]
 OnStatus = Callable[[StatusEvent], object]
@@ -36,16 +37,13 @@ class Seen:
     def on_book(self, book: object) -> None:
         self.book_updates += 1
 
-    def position(self, instrument_id: str) -> Decimal:
+    def positions(self) -> dict[str, Decimal]:
         """Return what the fills add up to."""
-        return sum(
-            (
-                fill.side.sign * fill.last_size
-                for fill in self.fills.values()
-                if fill.instrument_id == instrument_id
-            ),
-            Decimal(0),
-        )
+        sums: dict[str, Decimal] = {}
+        for fill in self.fills.values():
+            size = fill.side.sign * fill.last_size
+            sums[fill.instrument_id] = sums.get(fill.instrument_id, Decimal(0)) + size
+        return sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +67,27 @@ class WatchedTruth:
     orders: Mapping[str, tuple[bool, Decimal]]
     positions: Mapping[str, Decimal]
 
+    def since(self, before: WatchedTruth) -> WatchedTruth:
+        """Return what has happened since then; what stands, books and positions, is as it is."""
+        return replace(
+            self,
+            fills={name: row for name, row in self.fills.items() if name not in before.fills},
+            orders={name: row for name, row in self.orders.items() if name not in before.orders},
+        )
+
 
 class WatchedVenue(Protocol):
     """What `WatchingDemo` needs of a venue."""
 
     name: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
     instruments: ClassVar[tuple[str, ...]]
     currency: ClassVar[str]
     data: Any
     account: Any
+
+    async def prepare(self) -> WatchedTruth:
+        """Let nobody but us trade for the account, and return how it stands."""
 
     @property
     def has_caught_up(self) -> bool:
@@ -98,14 +108,15 @@ class WatchedVenue(Protocol):
     async def truth(self) -> WatchedTruth:
         """Return what the simulator has."""
 
-    def compare(self, seen: Seen, truth: WatchedTruth) -> list[Check]:
-        """Hold what was seen, and what the clients hold, against it."""
+    def compare_markets(self, seen: Seen, truth: WatchedTruth) -> Check:
+        """Hold the market data against it."""
 
 
 class DydxVenue:
     """dYdX: blocks, an indexer that lags behind the chain, books that may cross."""
 
     name = "dYdX"
+    options: ClassVar[tuple[str, ...]] = ("--block-ms", "200")
     instruments = ("BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP")
     currency = "USDC"
     size = "0.01"
@@ -123,6 +134,17 @@ class DydxVenue:
         config = dydx.Config.sim(ready["http"], address=self._address)
         self.data = dydx.DataClient(config, on_status=on_status)
         self.account = dydx.AccountClient(config, on_event=on_event, on_status=on_status)
+
+    async def prepare(self) -> WatchedTruth:
+        admin = self._admin
+        rate = (await admin.get("config"))["rate_per_s"]
+        await admin.post("config", account_share=0)
+        height = (await admin.post("quiet", cancel=True))["height"]
+        while (await admin.get("state"))["height"] < height + 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        before = await self.truth()
+        await admin.post("config", rate_per_s=rate)
+        return before
 
     @property
     def has_caught_up(self) -> bool:
@@ -185,8 +207,8 @@ class DydxVenue:
             },
         )
 
-    def compare(self, seen: Seen, truth: WatchedTruth) -> list[Check]:
-        return [compare_books(self, truth), *compare_account(self, seen, truth)]
+    def compare_markets(self, seen: Seen, truth: WatchedTruth) -> Check:
+        return compare_books(self, truth)
 
 
 def compare_books(venue: WatchedVenue, truth: WatchedTruth) -> Check:
@@ -205,47 +227,56 @@ def compare_books(venue: WatchedVenue, truth: WatchedTruth) -> Check:
     )
 
 
-def compare_account(venue: WatchedVenue, seen: Seen, truth: WatchedTruth) -> list[Check]:
-    """Compare fills, orders and positions."""
+def compare_account(
+    venue: WatchedVenue, seen: Seen, before: WatchedTruth, truth: WatchedTruth
+) -> list[Check]:
+    """Compare what happened since `before`: fills, orders and positions."""
+    now = truth.since(before)
     told = {
         trade_id: (fill.instrument_id, fill.side, fill.last_size, fill.last_price)
         for trade_id, fill in seen.fills.items()
     }
     wrong = {
         trade_id
-        for trade_id in told.keys() | truth.fills.keys()
-        if told.get(trade_id) != truth.fills.get(trade_id)
+        for trade_id in told.keys() | now.fills.keys()
+        if told.get(trade_id) != now.fills.get(trade_id)
     }
-    held = {report.instrument_id: report.signed_size for report in venue.account.positions()}
-    positions = {name: size for name, size in held.items() if size}
-    by_fills = {name: size for name in venue.instruments if (size := seen.position(name))}
     unlike = [
         name
-        for name, (is_over, filled) in truth.orders.items()
+        for name, (is_over, filled) in now.orders.items()
         if (report := venue.account.order(name)) is None
         or report.status.is_final != is_over
         or report.filled_size != filled
     ]
+    held = {report.instrument_id: report.signed_size for report in venue.account.positions()}
+    follows = seen.positions()
+    for name, size in before.positions.items():
+        follows[name] = follows.get(name, Decimal(0)) + size
+    follows, held = _open(follows), _open(held)
     return [
         Check(
             "no fill of the account was lost, repeated or different",
             bool(told) and not wrong and not seen.repeated_fills,
-            f"{len(told)} fills, {len(truth.fills)} at the simulator, {len(wrong)} different, "
+            f"{len(told)} fills, {len(now.fills)} at the simulator, {len(wrong)} different, "
             f"{seen.repeated_fills} repeated",
         ),
         Check(
             "every order of the account stands as the simulator says",
-            bool(truth.orders) and not unlike,
-            f"{len(truth.orders)} orders, {len(unlike)} different"
+            bool(now.orders) and not unlike,
+            f"{len(now.orders)} orders, {len(unlike)} different"
             + (f": {', '.join(unlike[:2])}" if unlike else ""),
         ),
         Check(
             "the positions follow from the fills and are the simulator's",
-            by_fills == positions == dict(truth.positions),
-            f"{_sizes(by_fills)} from the fills, {_sizes(positions)} reported, "
+            follows == held == _open(truth.positions),
+            f"{_sizes(follows)} from the fills, {_sizes(held)} reported, "
             f"{_sizes(truth.positions)} there",
         ),
     ]
+
+
+def _open(positions: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {name: size for name, size in positions.items() if size}
 
 
 def _sizes(positions: Mapping[str, Decimal]) -> str:

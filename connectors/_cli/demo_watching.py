@@ -28,7 +28,7 @@ from ..model import (
     Trade,
 )
 from .demo_checks import Check, Story
-from .demo_watched import Seen, WatchedVenue
+from .demo_watched import Seen, WatchedTruth, WatchedVenue, compare_account
 from .screen import Picture
 from .simulator import SimulatorAdmin
 
@@ -72,6 +72,7 @@ class WatchingDemo:
         self.lost: set[str] = set()
         self.back: set[str] = set()
         self.subscriptions: list[Subscription] = []
+        self.before: WatchedTruth
         self.venue = kind(admin, ready, on_event=self.on_event, on_status=self.on_status)
         self.data = self.venue.data
         self.account = self.venue.account
@@ -105,6 +106,7 @@ class WatchingDemo:
 
     async def run(self) -> None:
         """Connect, and play."""
+        self.before = await self.venue.prepare()
         async with self.data, self.account:
             await self.play()
 
@@ -168,14 +170,12 @@ class WatchingDemo:
         """Still the market, and hold everything against the simulator."""
         self.note("the simulator pauses: comparing markets and account")
         await self.venue.quiet()
-        truth = await self.venue.truth()
         end = time.monotonic() + WAIT_S
-        checks = self.venue.compare(self.seen, truth)
+        checks = await self.compare()
         while not all(check.held for check in checks) and time.monotonic() < end:
             self.draw()
-            await asyncio.sleep(0.05)
-            truth = await self.venue.truth()
-            checks = self.venue.compare(self.seen, truth)
+            await asyncio.sleep(0.1)
+            checks = await self.compare()
         self.checks += checks
         errors = [str(event) for event in self.trouble]
         failed = self.data.callback_errors + self.account.callback_errors
@@ -185,6 +185,13 @@ class WatchingDemo:
             f"{len(errors)} errors, {failed} failed callbacks"
             + "".join(f"; {text}" for text in errors[:2]),
         )
+
+    async def compare(self) -> list[Check]:
+        truth = await self.venue.truth()
+        return [
+            self.venue.compare_markets(self.seen, truth),
+            *compare_account(self.venue, self.seen, self.before, truth),
+        ]
 
     # ---- helpers ------------------------------------------------------------------------------
 
@@ -222,7 +229,7 @@ class WatchingDemo:
         prices = ("", "", "", "")
         if quote is not None:
             prices = (f"{quote.bid_size}", f"{quote.bid}", f"{quote.ask}", f"{quote.ask_size}")
-        position = self.seen.position(name)
+        position = self.seen.positions().get(name)
         held = f"{position:f}" if position else ""
         return (self.venue.name, name, *prices, f"{trade.price}" if trade else "", held)
 
@@ -235,13 +242,12 @@ class WatchingDemo:
         ]
 
 
-def picture_of(demos: Sequence[WatchingDemo], story: Story) -> Picture:
+def picture_of(demos: Sequence[WatchingDemo]) -> Picture:
     """Return what there is to see of several venues, side by side."""
     states = [demo.state for demo in demos]
     return Picture(
         title="; ".join(states),
         headings=HEADINGS,
         rows=[row for demo in demos for row in demo.rows()],
-        notes=tuple(story.lines),
         lines=[f"         {state}" for state in states],
     )

@@ -69,6 +69,9 @@ KNOWN = frozenset(
 UNASKED = frozenset({"LIQUIDATED", "DELEVERAGED", "OFFSETTING"})  # trades without an order (7.4)
 
 
+_ENDED = (VenueStatus.FILLED, VenueStatus.CANCELED)
+
+
 class AccountSink(Protocol):
     """Whom the feed hands things to; each returns whether it was news."""
 
@@ -209,9 +212,25 @@ class AccountFeed:
         """
         self.holdings.snapshot(account, self._heights.height or 0 if height is None else height)
 
-    def orders(self, rows: Iterable[Any], *, is_settled: bool = False) -> None:
-        """Take orders that were asked for; `is_settled`: of replicas that know all of the past."""
+    def orders(
+        self, rows: Iterable[Any], *, is_settled: bool = False, since_height: int = 0
+    ) -> None:
+        """Take orders that were asked for.
+
+        Parameters
+        ----------
+        is_settled : bool
+            They are of replicas that know all of the past.
+        since_height : int
+            Orders nobody has told of that ended before this block are past.
+        """
         for row in self._reader.read(order_row, rows):
+            if (
+                row.status in _ENDED
+                and (row.updated_height or 0) < since_height
+                and self._store.get(row.order_id) is None
+            ):
+                continue
             self._tell((self._take_asked(row, is_settled=is_settled),))
 
     def order_reports(self, rows: Iterable[Any]) -> list[OrderStatusReport]:
@@ -223,7 +242,7 @@ class AccountFeed:
         now_ns = self._clock.wall_ns()
         for row in self._reader.read(order_row, rows):
             state = self._store.get(row.order_id)
-            if state is None and row.status in (VenueStatus.FILLED, VenueStatus.CANCELED):
+            if state is None and row.status in _ENDED:
                 state = OrderStore().take(row, height=row.updated_height or 0)
             else:
                 state = self._take_asked(row, is_settled=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventFlag, EventKind
+from .._speedups.tops import BookTops
 from ..data.client import EmptySideCallback
 from ..data.dispatch import EVERY_SYMBOL
 from ..data.feeds import check_callback, iterate
@@ -28,7 +29,6 @@ from ..model import (
     Trade,
 )
 from ..net.stream import Overflow
-from .books import Tops
 from .channels import RESOLUTIONS, Channel, ChannelKind
 from .markets import MarketStats
 from .public_stream import PublicStream
@@ -81,7 +81,9 @@ class MarketFeeds(ResyncClient[PublicStream]):
         check_callback(callback)
         if on_empty_side is not None:
             check_callback(on_empty_side)
-        return self._add_book(self.instrument(instrument), Tops(callback, on_empty_side), "quotes")
+        return self._add_book(
+            self.instrument(instrument), BookTops(callback, on_empty_side), "quotes"
+        )
 
     def subscribe_trades(
         self,

@@ -6,6 +6,7 @@ Everything happens on the socket's stack or in the caller's call: there is no qu
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -134,8 +135,7 @@ class Handler:
         """End everything: a close frame on each connection, and no longer than two seconds."""
         self._open = False
         self.output.close()
-        for stream in self.streams:
-            await stream.close()
+        await asyncio.gather(*(stream.close() for stream in self.streams))
         await self._tasks.close(timeout_s=2.0)
 
     # -- commands --------------------------------------------------------------------------

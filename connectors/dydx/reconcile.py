@@ -29,7 +29,7 @@ __all__ = ["Reconciliation"]
 RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 PAUSE_S = 0.25  # between readings, however often frames are lost
-LOOKUPS_MAX = 50  # orders looked up in one reading
+LATEST, LATEST_MAX = 100, 1_000  # orders read from time to time, and for a gap
 TRANSFERS = 100
 OPEN_KINDS = (
     VenueStatus.OPEN,
@@ -195,7 +195,10 @@ class Reconciliation:
             await self._read_account()
             await self._read_orders(is_settled=is_settled)
             await self._read_trades(start)
-            await self._look_up(is_settled=is_settled)
+            limit = LATEST_MAX if self._since is not None else LATEST
+            await self._read_ended(start, is_settled=is_settled, limit=limit)
+            if is_settled:  # before, a replica that lags knows no more of one order than of all
+                await self._look_up()
 
     def _start(self, since: int | None) -> int:
         if since is None:
@@ -234,13 +237,30 @@ class Reconciliation:
         )
         self._feed.transfers(reversed(moved), since_height=start)
 
-    async def _look_up(self, *, is_settled: bool) -> None:
-        for state in self._store.in_doubt[:LOOKUPS_MAX]:
+    async def _read_ended(self, start: int, *, is_settled: bool, limit: int) -> None:
+        """Read the orders that changed last: what ended, and what began and ended unseen."""
+        members = self._members
+        rows = await self._rest.orders(
+            members.address,
+            members.number,
+            is_parent=members.is_parent,
+            latest_first=True,
+            limit=limit,
+        )
+        self._feed.orders(rows, is_settled=is_settled, since_height=start)
+
+    async def _look_up(self) -> None:
+        """Ask for the orders that are in doubt still, one by one.
+
+        Height and trades settle what became of short-term orders: of them, of which there may be
+        hundreds, nobody is asked.
+        """
+        for state in [state for state in self._store.in_doubt if not state.is_short_term]:
             if not state.is_doubtful:
                 continue  # the stream spoke of it meanwhile
             row = await self._rest.order(state.order_id)
             if row is not None:
-                self._feed.orders([row], is_settled=is_settled)
+                self._feed.orders([row], is_settled=True)
 
     async def every(self, interval_s: float) -> None:
         """Read the account from time to time, with the trades since the last time."""

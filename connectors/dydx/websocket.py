@@ -316,7 +316,8 @@ class WebSocketClient:
     def take_receiver(self) -> EventStream[Message] | None:
         """Return the receiver of this connect to the first who asks, None to others (DX-S-24)."""
         receiver, self._receiver = self._receiver, None
-        return receiver
+        handler = self._shared.handler
+        return receiver if handler is not None and receiver is handler.output else None
 
     async def disconnect(self) -> None:
         """End all connections, each with a close frame and within two seconds. Always succeeds.
@@ -325,12 +326,12 @@ class WebSocketClient:
         and any number of times; a `connect` that is under way fails.
         """
         shared = self._shared
-        self._receiver = None
-        handler, shared.handler = shared.handler, None
-        for each in (handler, shared.opening):
-            if each is not None:
-                await each.close()
-        if shared.handler is None and shared.opening is None:
+        if shared.opening is not None:
+            await shared.opening.close()  # which ends the connect that holds the lock
+        async with shared.lock:
+            handler, shared.handler = shared.handler, None
+            if handler is not None:
+                await handler.close()
             shared.mode.show(ConnectionMode.CLOSED)
 
     def send_command(self, command: Command) -> None:

@@ -316,7 +316,12 @@ class SessionMachine:
             return out + self._go(now, self._next)
         if self._step is not Step.GREETING:
             return []
-        return self._go(now, Step.STATUS) if self.socket.is_refused else self._ready(now)
+        if not self.socket.is_refused:
+            return self._ready(now)
+        if self.socket.doubted:  # the status was fine, and this socket will not hear of it
+            return self._replace(now, "the socket says: not authenticated", at_once=True)
+        self.socket.doubted = True
+        return self._go(now, Step.STATUS)
 
     def _woke(self, now: int, reason: str) -> list[Command]:
         """Whatever was connected is not any more (F-32)."""

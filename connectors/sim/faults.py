@@ -161,6 +161,7 @@ class Faults:
         frame = encode(self.stray_event)
         for chosen in self.chosen(connection):
             chosen.write_raw(frame[: len(frame) // 2])
+            chosen.freeze()  # nothing may come behind it
             self._sim.later(after_ms, chosen.abort)
 
     def freeze(self, connection: int | None = None) -> None:

@@ -481,10 +481,12 @@ class Chain(EngineListener):
         transfers, self._transfers = self._transfers, []
         for sender, recipient, amount, address in transfers:
             wallet = address, WALLET_NUMBER
+            event = block.next_event()
+            transaction = ids.transaction_hash(f"{self.config.seed}/{event}")  # of its own
             item = Transfer(
                 wallet if sender is None else (sender.address, sender.number),
                 wallet if recipient is None else (recipient.address, recipient.number),
-                amount, block.next_event(), block.transaction, block.height, block.ms,
+                amount, event, transaction, block.height, block.ms,
             )  # fmt: skip
             for account, change in ((sender, -amount), (recipient, amount)):
                 if account is not None:

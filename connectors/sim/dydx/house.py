@@ -91,11 +91,11 @@ class House(house.House[Market, Order]):
         if self._random.random() < chain.config.account_share:
             accounts = [a for a in chain.subaccounts.values() if a.funded]
             if accounts:
-                self._act_for(self._random.choice(accounts), market)
+                self.act_for(self._random.choice(accounts), market)
                 return
         super()._act(market)
 
-    def _act_for(self, account: Subaccount, market: Market) -> None:
+    def act_for(self, account: Subaccount, market: Market) -> None:
         """Place, replace or cancel an order of an account."""
         live = [order for order in account.orders.values() if order.is_live]
         chance = self._random.random()

@@ -223,6 +223,20 @@ def test_a_venue_that_says_no_is_not_ready_after_the_wait():
     assert rig.asked[-1] is Call.STATUS
 
 
+def test_a_socket_that_was_greeted_too_early_is_replaced():
+    """The status became fine, and no further `sts` comes on this socket."""
+    rig = Rig()
+    rig.greets = False
+    rig.start()
+    rig.frame(SYSTEM)
+    rig.frame({"topic": "sts", "args": GONE})
+    assert rig.state is KeeperState.AUTHENTICATING or rig.state is KeeperState.UNAUTHENTICATED
+    rig.greets = True
+    rig.go(20)
+    assert rig.machine.is_ready
+    assert rig.closed == [1]
+
+
 def test_t_09_the_session_is_told_only_when_asked_for_and_once():
     rig = Rig()
     rig.greets = False

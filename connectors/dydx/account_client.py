@@ -245,9 +245,13 @@ class AccountClient(account_client.AccountClient):
 
     def on_gap(self, why: str) -> None:
         """Read what may be missing."""
-        self._log.warning("venue=%s account=%s: %s", VENUE, self._members.topic, why)
-        if self._reconciliation is not None:
-            self._reconciliation.read_gap()
+        reconciliation = self._reconciliation
+        if reconciliation is None:
+            return
+        if not reconciliation.is_open:  # one that is open is being read
+            text = f"messages of {self._members.topic} may be missing: {why}; reading the account"
+            self.on_problem(text, None, None)
+        reconciliation.read_gap()
 
     def on_link_up(self, *, is_reconnect: bool) -> None:
         """Both topics have spoken: read what was missed."""

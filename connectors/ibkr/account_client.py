@@ -136,7 +136,7 @@ class AccountClient(AccountClientBase):
         return self._account_name(self.account) if self.account else None
 
     @property
-    def is_current(self) -> bool:
+    def is_caught_up(self) -> bool:
         """Whether what is shown is complete: connected, and no gap that is not closed yet."""
         return self._connected and self._lost_ns is None and self.keeper.is_ready
 

@@ -84,7 +84,7 @@ class AccountStream(GatedStream):
             policy=session_policy(config),
             control=Control(
                 per_channel=config.per_channel_limit,
-                batched=config.batched,
+                batched=(),  # late trades would come behind the height that ends their order
                 window_s=config.subscribe_window_s,
                 answer_timeout_s=config.subscribe_timeout_s,
             ),

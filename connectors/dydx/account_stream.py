@@ -77,7 +77,8 @@ class AccountStream(GatedStream):
         self._stream = PublicStream(
             self,
             f"dydx/account/{members.topic}",
-            config,
+            # Batched, late trades would come behind the height that ends their order.
+            config.with_changes(batched=frozenset()),
             decoder_factory=self._decoder,
             attempts=attempts,
         )

@@ -25,12 +25,14 @@ RAW = [
 class Owner(Account):
     """Takes what the stream tells."""
 
-    def __init__(self, **more: Any) -> None:
+    def __init__(self, *, batched: Any = (), **more: Any) -> None:
         super().__init__(**more)
         self.gaps: list[str] = []
         self.refusals: list[str] = []
         members = Members(ADDRESS, 0, is_parent=self.members.is_parent)
-        self.stream = AccountStream(self, config=Config.sim("http://127.0.0.1:9"), members=members)
+        self.stream = AccountStream(
+            self, config=Config.sim("http://127.0.0.1:9", batched=batched), members=members
+        )
 
     def on_snapshot(self, contents: Any) -> None:
         self.feed.snapshot(contents)
@@ -79,6 +81,23 @@ def test_a_scenario_as_bytes() -> None:
         assert owner.order(expect["order"]).status is OrderStatus.FILLED
         assert owner.stream._missing == {}
         assert (owner.problems, owner.gaps, owner.stream.bad_frames) == ([], [], 0)
+
+    on_a_loop(test)
+
+
+def test_dx_o_02_the_account_and_the_blocks_come_unbatched_on_one_connection() -> None:
+    def test() -> None:
+        owner = Owner(batched=("v4_subaccounts", "v4_block_height"))
+        control = owner.stream._stream.channels
+        control.on_connected()
+        frames = []
+        while (command := control.next_command(0.0)) is not None:
+            frames.append(command.data)
+            control.sent(command, 0.0)
+        assert frames == [
+            b'{"type":"subscribe","channel":"v4_subaccounts","id":"%b/0"}' % ADDRESS.encode(),
+            b'{"type":"subscribe","channel":"v4_block_height"}',
+        ]
 
     on_a_loop(test)
 

@@ -140,8 +140,15 @@ class WebSocketClient:
 
         The venue asks for no proof: the credential stays here, for its address (DX-S-06).
         """
-        account = {"credential": credential, "account_id": account_id, "requires_auth": True}
-        return cls(_Shared(url, heartbeat, **account, **options))
+        shared = _Shared(
+            url,
+            heartbeat,
+            credential=credential,
+            account_id=account_id,
+            requires_auth=True,
+            **options,
+        )
+        return cls(shared)
 
     def clone(self) -> WebSocketClient:
         """Return another handle on the same client, without a receiver (DX-S-44, DX-S-45)."""

@@ -119,7 +119,7 @@ hyperliquid-sdk:
 
 ibind:
 	@$(READY)
-	@PYTHON=$(BIN)/python bash .ci/official $@ ibind==0.2.2
+	@PYTHON=$(BIN)/python bash .ci/official $@ "ibind[oauth]==0.2.2"
 
 verify-signer:
 	@$(READY) test

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from .. import binance, hyperliquid, lighter
+from .. import binance, dydx, hyperliquid, ibkr, lighter
 from .._loop import run
 from ..errors import ClientError, TransportError
 from ..lighter.config import Config as LighterConfig
@@ -39,8 +39,14 @@ HEADINGS = ("instrument", "bid size", "bid", "ask", "ask size", "last", "size", 
 SHOWN_NOTES = 8
 
 
-TITLES = {"binance": "Binance Futures", "hyperliquid": "Hyperliquid", "lighter": "Lighter"}
-CASE_COUNTS = frozenset({"hyperliquid"})  # venues with names such as kPEPE
+TITLES = {
+    "binance": "Binance Futures",
+    "dydx": "dYdX",
+    "hyperliquid": "Hyperliquid",
+    "ibkr": "IBKR",
+    "lighter": "Lighter",
+}
+CASE_COUNTS = frozenset({"dydx", "hyperliquid"})  # venues with names such as kPEPE
 
 
 class Client(Protocol):
@@ -80,7 +86,8 @@ class Row:
     def on_quote(self, quote: Quote) -> None:
         self.quote = quote
         self.quotes += 1
-        self.latency.add(quote.ts_init - quote.ts_event)
+        if quote.ts_event != quote.ts_init:  # some venues do not say when a book changed
+            self.latency.add(quote.ts_init - quote.ts_event)
 
     def on_trade(self, trade: Trade) -> None:
         self.trade = trade
@@ -193,11 +200,10 @@ async def _lighter(
     stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
 ) -> list[Served]:
     """Open one client; a simulator counts as a test network."""
-    config = LighterConfig(environment=Environment(env if sim_url is None else "testnet"))
-    if sim_url is not None:
-        base = sim_url.rstrip("/")
-        stream = "ws" + base.removeprefix("http") + "/stream"
-        config = config.with_changes(rest_url=base, stream_url=stream)
+    if sim_url is None:
+        config = LighterConfig(environment=Environment(env))
+    else:
+        config = LighterConfig.sim(sim_url)
     client = lighter.DataClient(config, on_status=watch.on_status)
     await stack.enter_async_context(client)
     return [(client, list(names))]
@@ -218,7 +224,39 @@ async def _hyperliquid(
     return [(client, list(names))]
 
 
-OPENERS = {"binance": _binance, "hyperliquid": _hyperliquid, "lighter": _lighter}
+async def _ibkr(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open one client at the gateway of `IBKR_BASE_URL`; a test network is a paper account."""
+    if sim_url is not None:
+        config = ibkr.Config.sim(sim_url)
+    else:
+        config = ibkr.Config.from_env(expect_paper=True if env == "testnet" else None)
+    client = ibkr.DataClient(config, symbols=names, on_status=watch.on_status)
+    await stack.enter_async_context(client)
+    return [(client, list(names))]
+
+
+async def _dydx(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open one client; a simulator is a test network."""
+    if sim_url is not None:
+        config = dydx.Config.sim(sim_url)
+    else:
+        config = dydx.Config(environment=dydx.Environment(env))
+    client = dydx.DataClient(config, on_status=watch.on_status)
+    await stack.enter_async_context(client)
+    return [(client, list(names))]
+
+
+OPENERS = {
+    "binance": _binance,
+    "dydx": _dydx,
+    "hyperliquid": _hyperliquid,
+    "ibkr": _ibkr,
+    "lighter": _lighter,
+}
 
 
 async def _watch(

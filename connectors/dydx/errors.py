@@ -118,7 +118,8 @@ class IndexerError(WebSocketError, VenueError):
     PREFIX = "dYdX error: "
 
     def __init__(self, frame: ErrorFrame) -> None:
-        super().__init__(frame.message)
+        ConnectorError.__init__(self, f"{self.PREFIX}{frame.message}")
+        self.detail = frame.message
         self.frame = frame
         self.code = ""
         self.message = frame.message

@@ -5,17 +5,17 @@ These come some times a second, not thousands of times: they are read with a JSO
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from .._speedups.events import EventFlag, InstrumentBase
 from .._speedups.ticks import TickScale
 from ..errors import DecodeError, PrecisionError
 from ..model import Bar, Instrument, MarkPrice
-from .instruments import DEFINING, merge_record
+from .instruments import DEFINING, merge_record, number_of
+from .rows import iso_ns
 
 __all__ = [
     "MarketChange",
@@ -26,13 +26,11 @@ __all__ = [
     "read_height",
     "read_mark_price",
     "read_stats",
-    "utc_ns",
 ]
 
 NS_PER_S = 1_000_000_000
 FUNDING_NS = 3_600 * NS_PER_S
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_FINEST = Decimal("1e-18")
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -106,43 +104,31 @@ class Markets:
         self.records: dict[str, dict[str, Any]] = {}
 
     def load(self, markets: Mapping[str, Any]) -> None:
-        """Take the records of all markets, by ticker."""
-        for _ in self._snapshot(markets):
+        """Take the records of all markets, by ticker; what is no record is left out."""
+        for _ in self.apply({"markets": markets}, lambda error: None):
             pass
 
-    def apply(self, contents: Mapping[str, Any]) -> Iterator[MarketChange]:
+    def apply(
+        self, contents: Mapping[str, Any], on_problem: Callable[[DecodeError], object]
+    ) -> Iterator[MarketChange]:
         """Take the contents of one message; what is new comes one market at a time.
 
-        Raises
-        ------
-        DecodeError
-            They are not what they must be; of the markets before all was taken.
+        What is not what it must be is told, `on_problem(error)`, and holds up no other market.
         """
-        if "markets" in contents:
-            yield from self._snapshot(contents["markets"])
-        for key in ("trading", "oraclePrices"):
-            for ticker, update in _records(contents.get(key), key):
-                known = self.records.get(ticker, {})
-                if update.get("ticker", ticker) != ticker:
-                    raise DecodeError(f"the market of {ticker} is called {update['ticker']!r}")
+        for key in ("markets", "trading", "oraclePrices"):
+            updates = contents.get(key)
+            if updates is None:
+                continue
+            if not isinstance(updates, dict):
+                on_problem(DecodeError(f"{key} is no object"))
+                continue
+            for ticker, update in updates.items():
+                if not isinstance(update, dict) or update.get("ticker", ticker) != ticker:
+                    on_problem(DecodeError(f"{key}: what stands at {ticker} is no record of it"))
+                    continue
+                known = {} if key == "markets" else self.records.get(ticker, {})
                 record = self.records[ticker] = merge_record(known, update)
                 yield MarketChange(ticker, record, frozenset(update))
-
-    def _snapshot(self, markets: Any) -> Iterator[MarketChange]:
-        for ticker, record in _records(markets, "markets"):
-            self.records[ticker] = record
-            yield MarketChange(ticker, record, frozenset(record))
-
-
-def _records(value: Any, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        raise DecodeError(f"{what} is no object")
-    for ticker, record in value.items():
-        if not isinstance(record, dict):
-            raise DecodeError(f"{what}: {ticker} is no object")
-        yield ticker, record
 
 
 def contents_of(frame: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -154,7 +140,7 @@ def contents_of(frame: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         There is something else in its place.
     """
     found = frame.get("contents")
-    parts = found if isinstance(found, list) else [found]
+    parts: list[Any] = found if isinstance(found, list) else [found]
     if not all(isinstance(part, dict) for part in parts):
         raise DecodeError("contents are no object")
     return parts
@@ -165,22 +151,27 @@ def read_mark_price(
 ) -> MarkPrice | None:
     """Return the oracle price of a market, None as long as it has none.
 
-    The venue values positions by it: it is the mark price and the index price.
+    The venue values positions by it: it is the mark price and the index price. Its numbers have
+    up to 20 decimals, an event has 18: what is beyond is rounded here, and not in `MarketStats`.
     """
     price = _number(record, "oraclePrice")
     if price is None:
         return None
-    at = record.get("effectiveAt")
-    ts_event = ts_init if at is None else utc_ns(at)
+    at, funding = record.get("effectiveAt"), _number(record, "nextFundingRate")
+    ts_event = ts_init if at is None else iso_ns(at, "effectiveAt")
     return MarkPrice(
         instrument,
-        mark=price,
-        index=price,
-        funding_rate=_number(record, "nextFundingRate"),
+        mark=_to_18(price),
+        index=_to_18(price),
+        funding_rate=None if funding is None else _to_18(funding),
         ts_next_funding=(ts_event // FUNDING_NS + 1) * FUNDING_NS,
         ts_event=ts_event,
         ts_init=ts_init,
     )
+
+
+def _to_18(number: Decimal) -> Decimal:
+    return number.quantize(_FINEST) if int(number.as_tuple().exponent) < -18 else number
 
 
 def read_stats(instrument: Instrument, record: Mapping[str, Any], ts_init: int) -> MarketStats:
@@ -188,7 +179,7 @@ def read_stats(instrument: Instrument, record: Mapping[str, Any], ts_init: int) 
     at, trades = record.get("effectiveAt"), _number(record, "trades24H")
     return MarketStats(
         instrument=instrument,
-        ts_event=ts_init if at is None else utc_ns(at),
+        ts_event=ts_init if at is None else iso_ns(at, "effectiveAt"),
         ts_init=ts_init,
         oracle_price=_number(record, "oraclePrice"),
         funding_rate=_number(record, "nextFundingRate"),
@@ -222,7 +213,7 @@ def read_bar(
         ticks = [instrument.price_scale.to_ticks(price) for price in prices]
         lots = instrument.size_scale.to_ticks(volume)
         flags |= EventFlag.OFF_SCALE
-    opened = utc_ns(candle.get("startedAt"))
+    opened = iso_ns(candle.get("startedAt"), "startedAt")
     trades = _number(candle, "trades")
     return Bar(
         instrument,
@@ -262,18 +253,7 @@ def read_height(contents: Mapping[str, Any]) -> tuple[int, int]:
     text = str(value)
     if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
         raise DecodeError(f"height is {value!r}")
-    return int(text), utc_ns(contents.get("time"))
-
-
-def utc_ns(value: object) -> int:
-    """Return a time such as `2025-12-08T16:12:00.000Z` in ns since the epoch."""
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise DecodeError(f"{value!r} is no time") from None
-    if at.tzinfo is None:
-        raise DecodeError(f"{value!r} is a time of an unknown zone")
-    return (at - _EPOCH) // _MICROSECOND * 1_000
+    return int(text), iso_ns(contents.get("time"), "time")
 
 
 def _needed(record: Mapping[str, Any], name: str) -> Decimal:
@@ -285,12 +265,4 @@ def _needed(record: Mapping[str, Any], name: str) -> Decimal:
 
 def _number(record: Mapping[str, Any], name: str) -> Decimal | None:
     value = record.get(name)
-    if value is None:
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise DecodeError(f"{name} is {value!r}, not a number")
-    return number
+    return None if value is None else number_of(value, name)

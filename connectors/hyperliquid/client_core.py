@@ -9,6 +9,7 @@ from typing import Any
 
 from .._speedups.hyperliquid import UserFrame
 from ..execution.client import TradingClient
+from ..execution.dispatch import trade_of_order
 from ..execution.identity import TrackedOrder
 from ..execution.legs import CANCEL_REPLACE_RULES, LegDispatch
 from ..execution.lookups import LookupSchedule, Why
@@ -18,7 +19,6 @@ from ..execution.sending import Command, Kind
 from ..execution.telling import OnEvent, OnStatus
 from ..model.instruments import Instrument
 from ..model.reports import FillReport
-from ..model.status_events import VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import Connected, SessionEvent
@@ -32,7 +32,7 @@ from .outcomes import Line, Outcomes
 from .private_stream import PrivateStream
 from .queries import Queries
 from .recovery import Recovery
-from .reports import Reporter, fill_key
+from .reports import Reporter
 from .rest import HyperliquidRest
 from .sending import ActionSigner, Sender
 from .signing import Signer
@@ -43,7 +43,7 @@ log = logging.getLogger("connectors.hyperliquid")
 
 NON_USER_CANCEL_GRACE_S = 0.25  # in which the row comes that says how an order ended
 NS_PER_MS = 1_000_000
-_RULES = replace(CANCEL_REPLACE_RULES, fill_key=fill_key)
+_RULES = replace(CANCEL_REPLACE_RULES, fill_key=trade_of_order)
 
 
 class ClientCore(TradingClient):
@@ -175,8 +175,7 @@ class ClientCore(TradingClient):
         if frame.user and frame.user.lower() != self._user:
             self.on_problem(f"fills of another account ({frame.user}) not used", None, None)
             return
-        rows: list[Any] = frame.rows
-        self._feed.fills(rows, is_snapshot=frame.is_snapshot)
+        self._feed.fills(frame)
         self.settled()
 
     def on_data(self, channel: str, data: Any) -> None:
@@ -246,15 +245,7 @@ class ClientCore(TradingClient):
 
     def venue_event(self, name: str, payload: bytes) -> None:
         """Hand on what has no place in the vocabulary."""
-        self._teller.status(
-            VenueEvent(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                name=name,
-                payload=payload,
-                stream="private",
-            )
-        )
+        self._teller.venue_event(name, payload, stream="private")
 
     def settled(self) -> None:
         """Send what waited for something to be settled."""

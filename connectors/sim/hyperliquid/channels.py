@@ -122,6 +122,4 @@ def parse_channel(value: Any, markets: Mapping[str, Market]) -> Channel | None:
         ):
             raise UnknownCoin
         return Channel(kind, coin, figures=figures, mantissa=mantissa, fast=bool(fast))
-    return Channel(
-        kind, coin, user, dex, interval, aggregate=value.get("aggregateByTime")
-    )
+    return Channel(kind, coin, user, dex, interval, aggregate=value.get("aggregateByTime"))

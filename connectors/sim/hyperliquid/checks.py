@@ -46,9 +46,7 @@ def precheck(exchange: Exchange, order: Order, replacing: Order | None = None) -
 
 def _crossing_text(exchange: Exchange, market: Market) -> str:
     book = exchange.engine.book(market.coin)
-    bid, ask = (
-        "-" if px is None else market.price(px) for px in (book.best_bid, book.best_ask)
-    )
+    bid, ask = ("-" if px is None else market.price(px) for px in (book.best_bid, book.best_ask))
     return f"Post only order would have immediately matched, bbo was {bid}@{ask}."
 
 

@@ -262,9 +262,7 @@ class Commands:
 
     def _batch_modify(self, account: Account, action: Mapping[str, Any]) -> dict[str, Any]:
         always = action.get("a") is True
-        statuses = [
-            self._modify_one(account, entry, always=always) for entry in action["modifies"]
-        ]
+        statuses = [self._modify_one(account, entry, always=always) for entry in action["modifies"]]
         return ok("order", {"statuses": statuses})
 
     def _modify_one(self, account: Account, entry: Mapping[str, Any], *, always: bool) -> Any:

@@ -127,4 +127,3 @@ def _direction(start: int, signed_lots: int) -> str:
     if abs(signed_lots) > abs(start):
         return "Long > Short" if start > 0 else "Short > Long"
     return "Close Long" if start > 0 else "Close Short"
-

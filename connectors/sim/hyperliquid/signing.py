@@ -32,9 +32,7 @@ def _word(value: int) -> bytes:
 
 
 def _domain(name: str, chain_id: int) -> bytes:
-    return keccak(
-        _DOMAIN_TYPE + keccak(name.encode()) + keccak(b"1") + _word(chain_id) + bytes(32)
-    )
+    return keccak(_DOMAIN_TYPE + keccak(name.encode()) + keccak(b"1") + _word(chain_id) + bytes(32))
 
 
 _L1_DOMAIN = _domain("Exchange", _L1_CHAIN)

@@ -205,9 +205,7 @@ class Transfers:
             raise ActionError("Vault not registered")
         self._move_usd(account, action["vaultAddress"], action, "vaultDeposit")
 
-    def _move_usd(
-        self, account: Account, other: str, action: Mapping[str, Any], kind: str
-    ) -> None:
+    def _move_usd(self, account: Account, other: str, action: Mapping[str, Any], kind: str) -> None:
         amount = action["usd"] * MICRO
 
         def move(source: Account, target: Account) -> None:

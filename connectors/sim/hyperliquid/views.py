@@ -38,9 +38,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Return levels best first; with a step, prices are widened away from the middle."""
     engine_book = exchange.engine.book(market.coin)
-    counts = Counter(
-        order.price_ticks for order in engine_book.orders() if order.side is side
-    )
+    counts = Counter(order.price_ticks for order in engine_book.orders() if order.side is side)
     rows: list[list[int]] = []
     for px, lots in engine_book.levels(side, depth if step is None else None):
         shown = px
@@ -143,9 +141,7 @@ def ctxs(exchange: Exchange, dex: str) -> list[dict[str, Any]]:
 
 
 def spot_ctxs(exchange: Exchange) -> list[dict[str, Any]]:
-    return [
-        asset_ctx(exchange, market) for market in exchange.markets.values() if market.is_spot
-    ]
+    return [asset_ctx(exchange, market) for market in exchange.markets.values() if market.is_spot]
 
 
 # -- accounts --------------------------------------------------------------------------------

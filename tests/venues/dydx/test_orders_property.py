@@ -133,7 +133,7 @@ def test_20_3_every_interleaving_ends_as_the_venue_ended(case: Any) -> None:
     arrive(account, made, arriving)
     # The gap is read: answers of replicas, in database form.
     account.feed.orders([life.last_row for life in made])
-    account.feed.fills([row for life in made for row in life.fills], since_height=HEIGHT)
+    account.answered(*(row for life in made for row in life.fills))
     account.store.is_held = False
     account.block(END)
     for number, life in enumerate(made):
@@ -190,7 +190,9 @@ ACCOUNT_FRAMES = [
     if "contents" in each
     and ("subaccounts" in each["channel"] or each["channel"] == "v4_block_height")
 ] + [each for each in scenario("short_limit_two_blocks_filled")[0] if "contents" in each]
-JUNK = st.sampled_from([None, True, 0, -1, 2**63, 1e300, 1.5, "", "x", "-1", "NaN", "1e999999", [], {}])
+JUNK = st.sampled_from(
+    [None, True, 0, -1, 2**63, 1e300, 1.5, "", "x", "-1", "NaN", "1e999999", [], {}]
+)
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ SESSION_FAULTS = (
 SOCKET_FAULTS = (
     "binary_only", "burst", "close_1000_loop", "close_1006", "close_1011", "empty_frames",
     "error_frame", "fragmented", "half_open", "invalid_utf8_binary", "lost_subscriptions",
-    "malformed", "ntf_object", "ntf_prompt", "reset_mid_frame", "slow_reader",
+    "malformed", "ntf_object", "ntf_prompt", "slow_reader",
     "stalled_heartbeat", "tic_dead", "truncated",
 )  # fmt: skip
 MARKET_FAULTS = (

@@ -21,7 +21,7 @@ from .demo_streaming import StreamingDemo
 from .demo_trading import TradingDemo
 from .demo_trading import picture_of as trading_picture
 from .demo_venues import HyperliquidVenue, LighterVenue
-from .demo_watched import DydxVenue
+from .demo_watched import DydxVenue, IbkrVenue
 from .demo_watching import WatchingDemo
 from .demo_watching import picture_of as watching_picture
 from .screen import open_screen
@@ -34,7 +34,7 @@ BOOK_LEVELS = 40
 TRADE_RATE_PER_S = 100
 WHOLE_S = 28.0
 TRADED = (LighterVenue, HyperliquidVenue)
-WATCHED = (DydxVenue,)
+WATCHED = (DydxVenue, IbkrVenue)
 
 
 async def _stream(symbols: int, seed: int, plain: bool) -> list[Check]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
-from .. import dydx
+from .. import dydx, ibkr
 from ..model import FillReport, Quote, Side, StatusEvent, Trade
 from .demo_checks import Check
 from .simulator import SimulatorAdmin
@@ -17,7 +17,10 @@ __all__ = ["DydxVenue", "Seen", "WatchedTruth", "WatchedVenue", "compare_account
 
 OnEvent = Callable[[Any], object]
 OnStatus = Callable[[StatusEvent], object]
-Levels = list[tuple[Decimal, Decimal]]
+Level = tuple[Decimal, Decimal]
+Levels = list[Level]
+
+CONIDS = {"AAPL": 265598, "IBM": 8314, "SPY": 756733}
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class WatchedTruth:
     ----------
     books :
         Bids and asks, best first.
+    quotes :
+        Bid and ask, where the venue sends them by themselves.
     fills :
         By id: instrument, side, size, price.
     orders :
@@ -63,6 +68,7 @@ class WatchedTruth:
     """
 
     books: Mapping[str, tuple[Levels, Levels]]
+    quotes: Mapping[str, tuple[Level, Level]]
     fills: Mapping[str, tuple[str, Side, Decimal, Decimal]]
     orders: Mapping[str, tuple[bool, Decimal]]
     positions: Mapping[str, Decimal]
@@ -82,6 +88,7 @@ class WatchedVenue(Protocol):
     name: ClassVar[str]
     options: ClassVar[tuple[str, ...]]
     instruments: ClassVar[tuple[str, ...]]
+    with_books: ClassVar[tuple[str, ...]]
     currency: ClassVar[str]
     data: Any
     account: Any
@@ -108,9 +115,6 @@ class WatchedVenue(Protocol):
     async def truth(self) -> WatchedTruth:
         """Return what the simulator has."""
 
-    def compare_markets(self, seen: Seen, truth: WatchedTruth) -> Check:
-        """Hold the market data against it."""
-
 
 class DydxVenue:
     """dYdX: blocks, an indexer that lags behind the chain, books that may cross."""
@@ -118,6 +122,7 @@ class DydxVenue:
     name = "dYdX"
     options: ClassVar[tuple[str, ...]] = ("--block-ms", "200")
     instruments = ("BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP")
+    with_books = instruments
     currency = "USDC"
     size = "0.01"
 
@@ -162,14 +167,10 @@ class DydxVenue:
         )
 
     async def subscribed(self) -> list[str]:
-        opened = await self._admin.get("connections", open="true")
-        return sorted(topic for row in opened for topic in row["subscriptions"])
+        return await _subscribed(self._admin)
 
     async def cut(self) -> int:
-        opened = await self._admin.get("connections", open="true")
-        for row in opened:
-            await self._admin.post("fault", fault="abort", connection=row["number"])
-        return len(opened)
+        return await _cut(self._admin)
 
     async def quiet(self) -> None:
         await self._admin.post("quiet", cancel=True)
@@ -186,6 +187,7 @@ class DydxVenue:
                 for name in self.instruments
                 for book in (state["books"][_ticker(name)],)
             },
+            quotes={},
             fills={
                 row["id"]: (
                     f"{row['ticker']}-PERP",
@@ -207,22 +209,117 @@ class DydxVenue:
             },
         )
 
-    def compare_markets(self, seen: Seen, truth: WatchedTruth) -> Check:
-        return compare_books(self, truth)
+
+class IbkrVenue:
+    """IBKR: one session of a gateway for market data and account; one book at a time."""
+
+    name = "IBKR"
+    options: ClassVar[tuple[str, ...]] = ("--md-interval-ms", "100")
+    instruments = ("AAPL", "IBM", "SPY")
+    with_books = ("AAPL",)
+    currency = "USD"
+    size = 5
+
+    def __init__(
+        self,
+        admin: SimulatorAdmin,
+        ready: dict[str, Any],
+        *,
+        on_event: OnEvent,
+        on_status: OnStatus,
+    ) -> None:
+        self._admin = admin
+        self._account = ready["accounts"][0]["account_id"]
+        config = ibkr.Config.sim(ready["http"], self._account)
+        keeper = ibkr.SessionKeeper(config)
+        self.data = ibkr.DataClient(
+            config, symbols=self.instruments, keeper=keeper, on_status=on_status
+        )
+        self.account = ibkr.AccountClient(
+            config, keeper=keeper, on_event=on_event, on_status=on_status
+        )
+
+    async def prepare(self) -> WatchedTruth:
+        return await self.truth()
+
+    @property
+    def has_caught_up(self) -> bool:
+        return bool(self.account.is_caught_up)
+
+    async def trade(self, side: Side, price: Decimal) -> None:
+        await self._admin.post(
+            "order",
+            account=self._account,
+            conid=CONIDS[self.instruments[0]],
+            side=side.name,
+            orderType="LMT",
+            price=float(price),
+            tif="IOC",
+            quantity=self.size,
+        )
+
+    async def subscribed(self) -> list[str]:
+        return await _subscribed(self._admin)
+
+    async def cut(self) -> int:
+        return await _cut(self._admin)
+
+    async def quiet(self) -> None:
+        await self._admin.post("quiesce")
+
+    async def truth(self) -> WatchedTruth:
+        state = await self._admin.get("state")
+        account = state["accounts_state"][self._account]
+        conids = {str(conid): name for name, conid in CONIDS.items()}
+        return WatchedTruth(
+            books={
+                name: _ladder(state["markets"][str(CONIDS[name])]["ladder"])
+                for name in self.with_books
+            },
+            quotes={
+                name: _top(state["markets"][conid]["fields"]) for conid, name in conids.items()
+            },
+            fills={
+                # The last part of an id counts corrections.
+                row["execution_id"].rpartition(".")[0]: (
+                    row["symbol"],
+                    Side.BUY if row["side"] == "B" else Side.SELL,
+                    Decimal(str(row["size"])),
+                    Decimal(row["price"]),
+                )
+                for row in account["executions"]
+            },
+            orders={
+                str(row["orderId"]): (
+                    row["status"] in ("Filled", "Cancelled"),
+                    Decimal(str(row["filledQuantity"])),
+                )
+                for row in account["orders"]
+            },
+            positions={
+                conids[conid]: Decimal(size.replace(",", ""))
+                for conid, size in account["positions"].items()
+            },
+        )
 
 
-def compare_books(venue: WatchedVenue, truth: WatchedTruth) -> Check:
-    """Compare every level of every book."""
+def compare_markets(venue: WatchedVenue, seen: Seen, truth: WatchedTruth) -> Check:
+    """Compare every level of every book, and the quotes that come by themselves."""
     levels, wrong = 0, []
     for name, (bids, asks) in truth.books.items():
         book = venue.data.book(name)
         levels += len(bids) + len(asks)
         if book is None or (_shown(book, bid=True), _shown(book, bid=False)) != (bids, asks):
-            wrong.append(name)
+            wrong.append(f"book of {name}")
+    for name, sides in truth.quotes.items():
+        quote = seen.quotes.get(name)
+        if quote is None or sides != ((quote.bid, quote.bid_size), (quote.ask, quote.ask_size)):
+            wrong.append(f"quote of {name}")
+    quotes = f", {len(truth.quotes)} quotes" if truth.quotes else ""
     return Check(
-        "every local book equals the simulator's, level by level",
+        "market data is the simulator's, level by level",
         not wrong,
-        f"{len(truth.books)} books, {levels} levels, {len(wrong)} different"
+        f"{len(truth.books)} books, {levels} levels{quotes}, {len(wrong)} different"
         + (f": {', '.join(wrong)}" if wrong else ""),
     )
 
@@ -295,6 +392,39 @@ def _shown(book: Any, *, bid: bool) -> Levels:
         (price.to_decimal(ticks), size.to_decimal(lots))
         for ticks, lots in book.levels(BookSide.BID if bid else BookSide.ASK)
     ]
+
+
+def _top(fields: Mapping[str, str]) -> tuple[Level, Level]:
+    bid, bid_size, ask, ask_size = (
+        Decimal(fields[code].replace(",", "")) for code in ("84", "88", "86", "85")
+    )
+    return (bid, bid_size), (ask, ask_size)
+
+
+def _ladder(rows: Sequence[Mapping[str, Any]]) -> tuple[Levels, Levels]:
+    """Return the two sides of a ladder, whose rows go from the highest price to the lowest."""
+    bids, asks = (
+        # The row of the last trade has its size before the price: "5 @ 193.17".
+        [
+            (Decimal(row["price"].rpartition("@")[2]), Decimal(row[side].replace(",", "")))
+            for row in rows
+            if side in row
+        ]
+        for side in ("bid", "ask")
+    )
+    return bids, asks[::-1]
+
+
+async def _subscribed(admin: SimulatorAdmin) -> list[str]:
+    opened = await admin.get("connections", open="true")
+    return sorted(topic for row in opened for topic in row["subscriptions"])
+
+
+async def _cut(admin: SimulatorAdmin) -> int:
+    opened = await admin.get("connections", open="true")
+    for row in opened:
+        await admin.post("fault", fault="abort", connection=row["number"])
+    return len(opened)
 
 
 def _ticker(instrument_id: str) -> str:

@@ -28,13 +28,13 @@ from ..model import (
     Trade,
 )
 from .demo_checks import Check, Story
-from .demo_watched import Seen, WatchedTruth, WatchedVenue, compare_account
+from .demo_watched import Seen, WatchedTruth, WatchedVenue, compare_account, compare_markets
 from .screen import Picture
 from .simulator import SimulatorAdmin
 
 __all__ = ["WatchingDemo", "picture_of"]
 
-STEADY_S = 1.5
+STEADY_S = 1.0
 TRADE_EVERY_S = 0.2
 WAIT_S = 10.0
 HEADINGS = ("venue", "instrument", "bid size", "bid", "ask", "ask size", "last trade", "position")
@@ -116,8 +116,9 @@ class WatchingDemo:
             self.subscriptions += (
                 self.data.subscribe_quotes(name, self.on_quote),
                 self.data.subscribe_trades(name, self.on_trade),
-                self.data.subscribe_book(name, self.seen.on_book),
             )
+        for name in self.venue.with_books:
+            self.subscriptions.append(self.data.subscribe_book(name, self.seen.on_book))
         await self.until(self.is_whole, WAIT_S, "all subscriptions, quotes and books")
         self.note(f"{len(self.subscriptions)} streams and the account are live")
         await self.be_traded_for(STEADY_S)
@@ -129,7 +130,7 @@ class WatchingDemo:
         """Whether every stream is live, and the account has been read."""
         return (
             all(each.state is StreamState.ACTIVE for each in self.subscriptions)
-            and all(self.data.book(name) is not None for name in self.venue.instruments)
+            and all(self.data.book(name) is not None for name in self.venue.with_books)
             and len(self.seen.quotes) == len(self.venue.instruments)
             and self.venue.has_caught_up
         )
@@ -189,7 +190,7 @@ class WatchingDemo:
     async def compare(self) -> list[Check]:
         truth = await self.venue.truth()
         return [
-            self.venue.compare_markets(self.seen, truth),
+            compare_markets(self.venue, self.seen, truth),
             *compare_account(self.venue, self.seen, self.before, truth),
         ]
 

@@ -25,14 +25,20 @@ if TYPE_CHECKING:
     from .config import Config, Endpoints, Environment
     from .credential import Credential
     from .data import DataClient
+    from .markets import MarketStats
+    from .mode import ConnectionMode
+    from .websocket import WebSocketClient
 
 __all__ = [
     "AccountClient",
     "Config",
+    "ConnectionMode",
     "Credential",
     "DataClient",
     "Endpoints",
     "Environment",
+    "MarketStats",
+    "WebSocketClient",
 ]
 
 _HOMES = {
@@ -40,6 +46,9 @@ _HOMES = {
     "config": ("Config", "Endpoints", "Environment"),
     "credential": ("Credential",),
     "data": ("DataClient",),
+    "markets": ("MarketStats",),
+    "mode": ("ConnectionMode",),
+    "websocket": ("WebSocketClient",),
 }
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -33,9 +33,8 @@ import orjson
 from .._speedups.dydx import DydxDecoder
 from .._speedups.events import EventFlag, EventKind
 from ..data.control import ChannelOutcome
-from ..data.dispatch import EVERY_SYMBOL, Consumer
+from ..data.dispatch import EVERY_SYMBOL
 from ..data.market_client import Listeners
-from ..data.trades import NewTrades
 from ..errors import ConnectorError, DecodeError
 from ..model import (
     DataDropped,
@@ -43,17 +42,14 @@ from ..model import (
     StatusEvent,
     StreamState,
     Subscription,
-    Trade,
     VenueEvent,
 )
 from ..net.attempts import AttemptBudget
-from ..net.endpoint import Endpoint
 from ..net.policy import SessionPolicy
 from ..settings import config_from
 from .books import Comparison, IndexerBook, RawBook
 from .channels import RESOLUTIONS, Channel, ChannelKind
 from .config import VENUE, Config
-from .control import Control
 from .feeds import HEIGHT, MARKETS, MarketFeeds
 from .instruments import parse_instruments, parse_market
 from .markets import (
@@ -68,7 +64,6 @@ from .markets import (
 from .pool import stream_for
 from .public_stream import PublicStream
 from .rest import IndexerRest
-from .wire import session_policy
 
 __all__ = ["DataClient"]
 
@@ -188,15 +183,6 @@ class DataClient(MarketFeeds):
     def _book_channel(self, instrument: Instrument) -> Channel:
         return Channel(ChannelKind.ORDERBOOK, instrument.symbol)
 
-    def _add_trades(
-        self, instrument: Instrument, callback: Callable[[Trade], object], new: NewTrades
-    ) -> Subscription:
-        channel = Channel(ChannelKind.TRADES, instrument.symbol)
-        consumer = Consumer(EventKind.TRADE, self._number(instrument), callback, wants=new)
-        subscription = self._add(f"trades {instrument.id}", (channel,), consumer)
-        self._follow_trades(subscription, new)
-        return subscription
-
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
         return self._listen("height", (HEIGHT,), self._heights, None, callback)
 
@@ -206,35 +192,24 @@ class DataClient(MarketFeeds):
         return stream_for(name, self._streams, self.config.max_ws_connections, self._new_stream)
 
     def _new_stream(self) -> PublicStream:
-        config = self.config
         return self._opened(
             PublicStream(
                 self,
                 f"dydx/public/{len(self._streams)}",
-                Endpoint(url=config.endpoints.ws, proxy=config.proxy),
-                policy=self._policy or session_policy(config),
-                control=Control(
-                    per_channel=config.per_channel_limit,
-                    batched=config.batched,
-                    window_s=config.subscribe_window_s,
-                    answer_timeout_s=config.subscribe_timeout_s,
-                ),
+                self.config,
                 decoder_factory=self._make_decoder,
                 attempts=self._attempts,
+                policy=self._policy,
             )
         )
 
     def _make_decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
+        return stream.make_decoder(
             self._symbols,
             self._dispatch.router,
-            on_control=stream.on_control,
             on_data=partial(self._on_data, stream),
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
-            on_off_scale=self._off_scale,
             on_unknown_market=self._unknown_market,
+            on_off_scale=self._off_scale,
         )
 
     def on_outcomes(self, stream: PublicStream, outcomes: list[ChannelOutcome]) -> None:
@@ -258,7 +233,7 @@ class DataClient(MarketFeeds):
         stream = self._carriers.get(name)
         if stream is None or not stream.control.is_active(name):
             return  # asked for again meanwhile: its history is still to come
-        if not all(new.is_whole for new in self._trades.get(name, ())):
+        if not self._is_whole(name):
             what = f"{name} while the connection was down"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=0))
 

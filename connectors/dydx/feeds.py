@@ -54,12 +54,6 @@ class MarketFeeds(ResyncClient[PublicStream]):
     """
 
     @abstractmethod
-    def _add_trades(
-        self, instrument: Instrument, callback: Callable[[Trade], object], new: NewTrades
-    ) -> Subscription:
-        """Begin to deliver trades."""
-
-    @abstractmethod
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
         """Begin to tell the block height."""
 
@@ -100,10 +94,14 @@ class MarketFeeds(ResyncClient[PublicStream]):
         reconnect. Trades that were not made in the market (deleveraging) need
         `include_non_market`.
         """
-        check_callback(callback)
+        found, number = self._numbered(instrument)
+        consumer = self._consumer(EventKind.TRADE, number, callback)
         refused = 0 if include_non_market else EventFlag.NOT_MARKET
-        new = NewTrades(include_history=include_history, refused=refused)
-        return self._add_trades(self.instrument(instrument), callback, new)
+        new = consumer.wants = NewTrades(include_history=include_history, refused=refused)
+        channel = Channel(ChannelKind.TRADES, found.symbol)
+        subscription = self._add(f"trades {found.id}", (channel,), consumer)
+        self._follow_trades(subscription, new)
+        return subscription
 
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]

@@ -15,7 +15,7 @@ import pytest
 from venues.dydx.sim_rig import ADDRESS, DATA, HEIGHT, NAME, START_MS, Rig, Wire, in_loop
 
 from connectors.sim.dydx import ids, views
-from connectors.sim.dydx.chain import Block
+from connectors.sim.dydx.blocks import Block
 from connectors.sim.dydx.numbers import MONEY, count
 from connectors.sim.dydx.orders import Order, Terms
 from connectors.sim.matching import Side

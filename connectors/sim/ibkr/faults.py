@@ -80,6 +80,7 @@ class Faults(faults.Faults):
         sim.pacing.pardon()
         sim.trading.chain = sim.trading.too_late = 0
         sim.trading.rejections.clear()
+        sim.oauth.wrong_signatures = 0
         sim.streams.bad_rows = 0
         sim.streams.late_commissions = (0, None)
         sim.session.poisoned = False
@@ -130,6 +131,14 @@ class Faults(faults.Faults):
     def login_redirect(self, ms: float = 3_000) -> None:
         """Answer every request with a redirect to the login page for so long."""
         self._stand(LOGIN, ms)
+
+    def oauth_expired(self) -> None:
+        """End the live session token."""
+        self._sim.oauth.expire()
+
+    def oauth_bad_signature(self, count: int = 1) -> None:
+        """Give the next tokens a signature that does not fit (O-11)."""
+        self._sim.oauth.wrong_signatures += count
 
     def tickle_failed(self, count: int = 1) -> None:
         """Answer tickles with `failed to process request`."""

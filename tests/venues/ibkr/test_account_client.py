@@ -75,10 +75,13 @@ def agrees(client: AccountClient, sim: Simulator) -> bool:
     return seen == set(orders) and list(held.values()) == list(positions.values())
 
 
-def test_d_30_the_start_shows_all_there_is(run: Run) -> None:
+@pytest.mark.parametrize("sor_snapshot", ["always", "never"])
+def test_d_30_w_35_the_start_shows_all_there_is(run: Run, sor_snapshot: str) -> None:
+    """Whether `sor` begins with the orders there are or not."""
+
     async def scenario() -> None:
         told: list[Any] = []
-        async with venue() as sim:
+        async with venue(sor_snapshot=sor_snapshot) as sim:
             bought, _ = place(sim, "early-1", 200.0), place(sim, "early-2")
             await until(lambda: not bought.open_size, what="the order fills")
             async with owned(sim, told) as client:
@@ -86,7 +89,7 @@ def test_d_30_the_start_shows_all_there_is(run: Run) -> None:
                 assert [report.client_order_id for report in client.orders()] == ["early-2"]
                 assert [report.signed_size for report in client.positions()] == [5]
                 assert client.balances()[0].currency == "USD"
-                assert client.is_current
+                assert client.is_caught_up
                 assert agrees(client, sim)
                 fills = of(told, FillReport)
                 assert sum(fill.last_size for fill in fills) == 5, "of the last minute, once"
@@ -138,11 +141,11 @@ def test_d_30_a_gap_is_closed_exactly_once(run: Run) -> None:
                 sim.faults.apply({"fault": "abort"})
                 sim.fill(filled, "1")
                 place(sim, f"gap-new-{gone}")
-                await until(lambda: not client.is_current, what="the loss is noticed")
+                await until(lambda: not client.is_caught_up, what="the loss is noticed")
                 await until(lambda n=gone: len(of(told, Reconnected)) == n + 1)
             sim.exchange.cancel(canceled, "")
             await sim.quiesce()
-            await until(lambda: client.is_current and agrees(client, sim))
+            await until(lambda: client.is_caught_up and agrees(client, sim))
             fills = of(told, FillReport)
             assert [fill.last_size for fill in fills] == [1, 1]
             assert len({fill.trade_id for fill in fills}) == 2

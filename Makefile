@@ -124,7 +124,7 @@ dydx-sdk:
 
 ibind:
 	@$(READY)
-	@PYTHON=$(BIN)/python bash .ci/official $@ ibind==0.2.2
+	@PYTHON=$(BIN)/python bash .ci/official $@ "ibind[oauth]==0.2.2"
 
 verify-signer:
 	@$(READY) test

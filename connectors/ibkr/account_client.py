@@ -31,7 +31,6 @@ from ..model import (
     PositionStatusReport,
     StreamState,
     SubscriptionStatus,
-    VenueEvent,
 )
 from ..model.ids import AccountId, InstrumentId
 from ..net.clock import NS_PER_S, SYSTEM_CLOCK, Clock, to_ns
@@ -221,15 +220,7 @@ class AccountClient(AccountClientBase):
         if isinstance(note, Prompt):
             self.deliver(note)  # type: ignore[arg-type]  # this venue's own
             return
-        self._teller.status(
-            VenueEvent(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                name=Detail.NOTIFICATION,
-                payload=orjson.dumps(payload),
-                stream="ntf",
-            )
-        )
+        self._teller.venue_event(Detail.NOTIFICATION, orjson.dumps(payload), stream="ntf")
 
     def take_fill(self, report: FillReport, key: FillKey | None = None) -> bool:
         """Hand a trade on, and have the positions read again."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from ..errors import ClientError, ConnectorError, DecodeError
-from ..execution.members import whole
+from ..errors import ClientError, DecodeError, RateLimited, VenueError
 from ..model import Instrument
-from .errors import AmbiguousContract
+from .contracts import Contracts
 from .instruments import conid_of, make_instrument
 from .rest import IbkrRest
 
@@ -38,14 +37,14 @@ class ContractCatalog:
         names: Iterable[str | int] = (),
         instruments: Iterable[Instrument] = (),
     ) -> None:
-        self._rest: IbkrRest | None = None
+        self._contracts: Contracts | None = None
         self._wanted: list[str | int] = list(names)
         self._given = {conid_of(each): each for each in instruments}
         self._by_conid: dict[int, Instrument] = dict(self._given)
 
     def use(self, rest: IbkrRest) -> None:
         """Ask there from now on; a session that is opened again has a new one."""
-        self._rest = rest
+        self._contracts = Contracts(rest)
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -59,8 +58,11 @@ class ContractCatalog:
     async def load(self) -> tuple[Instrument, ...]:
         """Look up what is wanted, read all others again, and return them."""
         wanted, self._wanted = self._wanted, []
+        self._asked().forget()
         try:
-            for conid in [conid for conid in self._by_conid if conid not in self._given]:
+            known = [conid for conid in self._by_conid if conid not in self._given]
+            await self._asked().definitions(known)  # in one request
+            for conid in known:
                 self._by_conid[conid] = await self._read(conid)
             for name in wanted:
                 await self._find(name)
@@ -94,56 +96,28 @@ class ContractCatalog:
                 return conid_of(instrument)
         future = _FUTURE.fullmatch(name)
         if future is not None:
-            return await self._future(future[1], f"20{future[2]}")
-        return await self._stock(name)
+            return (await self._asked().future(future[1], f"20{future[2]}")).conid
+        listed = await self._asked().stocks(name)
+        # A symbol with one listing in the United States means that one (R-10).
+        is_us = True if sum(each.is_us for each in listed) == 1 else None
+        return (await self._asked().stock(name, is_us=is_us)).conid
 
-    def _asked(self) -> IbkrRest:
-        if self._rest is None:
+    def _asked(self) -> Contracts:
+        if self._contracts is None:
             raise ClientError("not connected to the venue")
-        return self._rest
-
-    async def _stock(self, symbol: str) -> int:
-        """Return the conid of a stock: of the only one, or the only one in the United States."""
-        found = (await self._asked().stocks(symbol)).get(symbol)
-        rows = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
-        contracts = [
-            {**contract, "name": row.get("name")}
-            for row in rows
-            for contract in row.get("contracts") or ()
-        ]
-        domestic = [each for each in contracts if each.get("isUS") is True]
-        chosen = domestic or contracts
-        if not chosen:
-            raise ClientError(f"the venue knows no stock {symbol!r}: give its conid")
-        if len(chosen) > 1:
-            shown = ", ".join(f"{each.get('conid')} ({each.get('name')}, {each.get('exchange')})"
-                              for each in chosen)  # fmt: skip
-            raise AmbiguousContract(
-                f"{symbol!r} means several contracts, give the conid of one: {shown}",
-                tuple(each.get("conid") for each in chosen),
-            )
-        return whole(chosen[0], "conid")
-
-    async def _future(self, symbol: str, expiry: str) -> int:
-        found = (await self._asked().futures(symbol)).get(symbol)
-        rows = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
-        for row in rows:
-            if str(row.get("expirationDate")) == expiry:
-                return whole(row, "conid")
-        known = ", ".join(str(row.get("expirationDate")) for row in rows)
-        raise ClientError(f"the venue has no {symbol} of {expiry}; it has: {known or 'none'}")
+        return self._contracts
 
     async def _read(self, conid: int) -> Instrument:
-        definitions = await self._asked().definitions([conid])
-        if not definitions or not isinstance(definitions[0], Mapping):
-            raise ClientError(f"the venue knows no contract {conid}")
+        definition = await self._asked().definition(conid)
         try:
-            rules = await self._asked().contract_rules(conid, is_buy=True)
-        except ConnectorError as error:
+            rules = await self._asked().rules(conid)
+        except RateLimited:
+            raise
+        except VenueError as error:
             # An index, or a contract we may not trade: it still has prices.
             log.warning("conid=%s comes without order rules: %s", conid, error)
             rules = None
         try:
-            return make_instrument(definitions[0], rules)
+            return make_instrument(definition, rules)
         except DecodeError as error:
             raise ClientError(f"contract {conid} cannot be used: {error}") from error

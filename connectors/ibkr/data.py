@@ -66,6 +66,7 @@ log = logging.getLogger("connectors.ibkr")
 NS_PER_S = 1_000_000_000
 OPEN_TIMEOUT_S = 60.0
 RETRY_BARS_S = 10.0
+REREAD_PAUSE_S = 300.0  # between two readings of definitions because of a price off the grid
 UPDATE_BARS_S = 5.0
 RANK = 1  # after accounts: orders matter more than prices when all is asked for again
 QUOTED = frozenset(LEVEL_1) - {Code.LAST, Code.AVAILABILITY}
@@ -169,13 +170,14 @@ class DataClient(MarketFeeds):
             on_halted=self._on_halted,
             on_empty_side=self._on_empty_side,
             on_problem=self._on_problem,
-            on_off_scale=self._off_scale,
+            on_off_scale=self._on_off_scale,
         )
         self.keeper.use_decoder(lambda _: self._decoder)
         self._books = SnapshotBooks(VENUE, emit=self._emit, on_callback_error=self._callback_failed)
         self._fields: Listeners[int] = Listeners()
         self._fresh = Listeners()
         self._lines: dict[int, MarketLine] = {}  # by dense number
+        self._reread_s = float("-inf")
         self._line_names: dict[int, set[str]] = {}
         self._depths: dict[str, tuple[Instrument, Ladder]] = {}  # by topic
 
@@ -411,6 +413,13 @@ class DataClient(MarketFeeds):
 
     def _on_problem(self, error: Exception, data: bytes) -> None:
         self.on_frame_problem(self._streams[0], error)
+
+    def _on_off_scale(self, instrument: InstrumentBase) -> None:
+        """A price is off the grid: legal for mid-point trades (V-07), or the increments changed."""
+        now_s = time.monotonic()
+        if now_s - self._reread_s >= REREAD_PAUSE_S:
+            self._reread_s = now_s
+            self._off_scale(instrument)
 
     def _on_halted(self, instrument: InstrumentBase, halted: bool) -> None:
         status = MarketStatus.PAUSED if halted else MarketStatus.TRADING

@@ -17,20 +17,26 @@ class SimClock:
     ----------
     virtual_start_ms
         Milliseconds since the epoch at which virtual time starts; None follows the machine.
+    speed
+        How much faster than the machine's clock time passes, from now on.
     """
 
-    __slots__ = ("_elapsed_ns", "_origin_ns", "_start_ns", "offset_ns", "virtual")
+    __slots__ = ("_elapsed_ns", "_origin_ns", "_speed", "_start_ns", "offset_ns", "virtual")
 
-    def __init__(self, virtual_start_ms: int | None = None) -> None:
+    def __init__(self, virtual_start_ms: int | None = None, speed: float = 1.0) -> None:
         self.virtual = virtual_start_ms is not None
         self.offset_ns = 0
         self._elapsed_ns = 0
         self._origin_ns = time.monotonic_ns()
-        self._start_ns = (virtual_start_ms or 0) * 1_000_000
+        if speed <= 0:
+            raise ValueError(f"time passes forward, not at speed {speed}")
+        self._speed = speed
+        start_ns = time.time_ns() if virtual_start_ms is None else virtual_start_ms * 1_000_000
+        self._start_ns = start_ns
 
     def now_ns(self) -> int:
-        if self.virtual:
-            return self._start_ns + self._elapsed_ns + self.offset_ns
+        if self.virtual or self._speed != 1.0:
+            return self._start_ns + self.elapsed_ns() + self.offset_ns
         return time.time_ns() + self.offset_ns
 
     def now_ms(self) -> int:
@@ -38,7 +44,10 @@ class SimClock:
 
     def elapsed_ns(self) -> int:
         """Nanoseconds since the simulator started, untouched by clock faults."""
-        return self._elapsed_ns if self.virtual else time.monotonic_ns() - self._origin_ns
+        if self.virtual:
+            return self._elapsed_ns
+        passed_ns = time.monotonic_ns() - self._origin_ns
+        return passed_ns if self._speed == 1.0 else int(passed_ns * self._speed)
 
     def advance(self, ns: int) -> None:
         """Move virtual time forward.

@@ -34,6 +34,7 @@ def option_parser(
     parser.add_argument(
         "--rate", dest="rate_per_s", type=float, help="the simulated traders' actions per second"
     )
+    parser.add_argument("--speed", type=float, help="how much faster than real time passes")
     parser.add_argument("--tls-cert", metavar="PEM", help="certificate: speak https and wss")
     parser.add_argument("--tls-key", metavar="PEM", help="its private key")
     return parser

@@ -56,7 +56,7 @@ class VenueServer(ABC, Generic[C]):
 
     def __init__(self, config: Settings) -> None:
         self.config = config
-        self.clock = SimClock(config.virtual_start_ms)
+        self.clock = SimClock(config.virtual_start_ms, config.speed)
         self.connections: dict[int, C] = {}
         self.closed_connections: deque[C] = deque(maxlen=self.kept_connections)
         self.port = 0

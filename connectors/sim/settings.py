@@ -26,6 +26,8 @@ class Settings:
     virtual_start_ms
         None: the machine's clock. Otherwise simulated time starts there and only
         `Simulator.advance` moves it, so that the same script gives the same bytes.
+    speed
+        How much faster than the machine's clock simulated time passes.
     rate_per_s
         Actions of the simulated traders per second, over all markets. 0: a still market.
     slow_consumer_bytes, max_client_frame
@@ -48,6 +50,7 @@ class Settings:
     seed: int = 1
     accounts: int = 2
     virtual_start_ms: int | None = None
+    speed: float = 1.0
     scenario: str = "calm"
     rate_per_s: float = 50.0
     slow_consumer_bytes: int = 64 << 20
@@ -59,7 +62,7 @@ class Settings:
     fixed: ClassVar[frozenset[str]] = frozenset(
         {
             *("host", "port", "tls_cert", "tls_key", "seed", "accounts", "virtual_start_ms"),
-            "scenario",
+            *("scenario", "speed"),
         }
     )
     hidden: ClassVar[frozenset[str]] = frozenset()

@@ -271,7 +271,7 @@ class Ibkr(watch_ledger.Venue):
             sim.session.log_in()
         with contextlib.suppress(AssertionError):  # what is missing will be named
             await until(
-                lambda: self.account.is_current and self._subscribed() == self._expected(),
+                lambda: self.account.is_caught_up and self._subscribed() == self._expected(),
                 what="current again",
                 grace_s=CURRENT_S,
             )
@@ -295,7 +295,7 @@ class Ibkr(watch_ledger.Venue):
         bad = []
         if self._subscribed() != self._expected():
             bad.append(f"subscribed to {self._subscribed()}")
-        if not self.account.is_current:
+        if not self.account.is_caught_up:
             bad.append(f"the account is not current: {self.account.keeper.state}")
         for conid in CONIDS:
             bad += self._compare_line(conid)

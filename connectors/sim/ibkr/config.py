@@ -20,6 +20,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "binary": {"opcodes": "binary"},
     "missing_sts": {"greet_sts": False},
     "late_system": {"system_ms": 6_000.0},
+    "oauth": {"oauth": True},
     "prev_close": {"traded": False, "rate_per_s": 0.0},
     "sor_silent": {"sor_silent": True},
     "drops": {"fault_interval_s": 3.0, "fault_kinds": ("abort", "close", "freeze", "close_1011")},
@@ -46,6 +47,12 @@ class SimConfig(Settings):
     tls
         Speak https and wss with one of the built-in test certificates: `expired`, `valid` or
         `impostor` (9).
+    oauth
+        Be the cloud host: every request must be signed (8); else a gateway.
+    query_signing
+        How signed requests treat the query: `excluded`, as `params`, or `in_url` (O-16).
+    token_s
+        For how long a live session token holds.
     levels
         Price levels the house keeps on each side of each book.
     traded
@@ -111,6 +118,9 @@ class SimConfig(Settings):
 
     accounts: int = 1
     tls: Literal["", "expired", "valid", "impostor"] = ""
+    oauth: bool = False
+    query_signing: Literal["excluded", "params", "in_url"] = "excluded"
+    token_s: float = 86_400.0
     levels: int = 20
     traded: bool = True
     paper: bool = True
@@ -153,7 +163,7 @@ class SimConfig(Settings):
     requests_per_s: int = 10
 
     scenarios: ClassVar[Mapping[str, Mapping[str, Any]]] = SCENARIOS
-    fixed: ClassVar[frozenset[str]] = Settings.fixed | {"tls", "levels", "traded", "paper"}
+    fixed: ClassVar[frozenset[str]] = Settings.fixed | {"tls", "oauth", "levels", "traded", "paper"}
 
     def check(self) -> None:
         if self.ladder_rows < 3 or self.ladder_rows % 2 == 0:

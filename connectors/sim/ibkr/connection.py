@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
@@ -15,6 +16,7 @@ from .contracts import find
 from .cookies import websocket_session
 from .history import BadHistory, history
 from .lines import Ladder, Line, Rows, Trades
+from .oauth_keys import ACCESS_TOKEN
 from .record import Sent
 from .session import USER
 
@@ -50,7 +52,9 @@ class Connection(connection.Connection):
     def __init__(self, sim: Simulator, request: web.BaseRequest, number: int) -> None:
         super().__init__(sim, request, number)
         self._random = random.Random(f"ibkr-sim/connection/{sim.config.seed}/{number}")
-        self._presented = websocket_session(request)
+        self._presented = websocket_session(request, plain=sim.config.oauth)
+        if sim.config.oauth and dict(parse_qsl(self.query)).get("oauth_token") != ACCESS_TOKEN:
+            self._presented = ""
         self.ready = False
         self.waiting = False
         self.muted = False

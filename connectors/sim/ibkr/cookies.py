@@ -26,9 +26,14 @@ def has_doubles(request: web.BaseRequest) -> bool:
     return any(count > 1 for count in counts.values())
 
 
-def websocket_session(request: web.BaseRequest) -> str:
-    """Return the session id of `api={"session":"…"}`, with or without blanks; else empty."""
+def websocket_session(request: web.BaseRequest, *, plain: bool = False) -> str:
+    """Return the session id of `api={"session":"…"}`, with or without blanks; else empty.
+
+    With `plain` also that of `api=…`, which goes with OAuth.
+    """
     value = dict(_pairs(request)).get("api", "")
+    if plain and not value.startswith("{"):
+        return value
     try:
         found = orjson.loads(value)
     except orjson.JSONDecodeError:

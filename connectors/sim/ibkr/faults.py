@@ -6,12 +6,10 @@ import inspect
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
-
 from .. import faults, taps
 from ..faults import COMMON_FAULTS
 from ..replies import Reply, as_payload
-from ..wsframes import BINARY, TEXT, encode
+from ..wsframes import BINARY, TEXT
 from .answers import EDGE_403, LOGIN, Answer, plain
 from .kinds import EDGE_FAULTS, MARKET_FAULTS, ORDER_FAULTS, SESSION_FAULTS, SOCKET_FAULTS
 from .markets import Market
@@ -80,6 +78,7 @@ class Faults(faults.Faults):
         sim.pacing.pardon()
         sim.trading.chain = sim.trading.too_late = 0
         sim.trading.rejections.clear()
+        sim.oauth.wrong_signatures = 0
         sim.streams.bad_rows = 0
         sim.streams.late_commissions = (0, None)
         sim.session.poisoned = False
@@ -130,6 +129,14 @@ class Faults(faults.Faults):
     def login_redirect(self, ms: float = 3_000) -> None:
         """Answer every request with a redirect to the login page for so long."""
         self._stand(LOGIN, ms)
+
+    def oauth_expired(self) -> None:
+        """End the live session token."""
+        self._sim.oauth.expire()
+
+    def oauth_bad_signature(self, count: int = 1) -> None:
+        """Give the next tokens a signature that does not fit (O-11)."""
+        self._sim.oauth.wrong_signatures += count
 
     def tickle_failed(self, count: int = 1) -> None:
         """Answer tickles with `failed to process request`."""
@@ -191,13 +198,6 @@ class Faults(faults.Faults):
                     chosen.muted = False
 
                 self.after(ms, speak)
-
-    def reset_mid_frame(self, connection: int | None = None) -> None:
-        """Write half a frame, then reset the connection."""
-        frame = encode(orjson.dumps({"topic": "system", "hb": self._sim.clock.now_ms()}))
-        for chosen in self.chosen(connection):
-            chosen.write_raw(frame[: len(frame) // 2])
-            self._sim.later(5.0, chosen.abort)
 
     def lost_subscriptions(self, connection: int | None = None, deaf: int = 0) -> None:
         """Forget what was subscribed; the next `deaf` subscriptions are not heard either."""

@@ -13,13 +13,13 @@ __all__ = [
 
 SESSION_FAULTS = (
     "competing", "drop_pre_ready", "late_system", "log_in", "login_redirect", "missing_sts",
-    "no_bridge_window", "outer_only", "session_expiry", "session_id_change", "tickle_failed",
-    "waiting_for_session",
+    "no_bridge_window", "oauth_bad_signature", "oauth_expired", "outer_only", "session_expiry",
+    "session_id_change", "tickle_failed", "waiting_for_session",
 )  # fmt: skip
 SOCKET_FAULTS = (
     "binary_only", "burst", "close_1000_loop", "close_1006", "close_1011", "empty_frames",
     "error_frame", "fragmented", "half_open", "invalid_utf8_binary", "lost_subscriptions",
-    "malformed", "ntf_object", "ntf_prompt", "reset_mid_frame", "slow_reader",
+    "malformed", "ntf_object", "ntf_prompt", "slow_reader",
     "stalled_heartbeat", "tic_dead", "truncated",
 )  # fmt: skip
 MARKET_FAULTS = (

@@ -31,6 +31,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--md-interval-ms", type=float, help="time between two updates of a market data line"
     )
+    parser.add_argument(
+        "--oauth", action="store_true", default=None, help="be the cloud host: requests are signed"
+    )
+    parser.add_argument(
+        "--query-signing", choices=("excluded", "params", "in_url"), help="in signed requests"
+    )
     parser.add_argument("--pacing", action="store_true", default=None, help="enforce the limits")
     return parser
 

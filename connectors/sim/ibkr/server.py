@@ -13,7 +13,7 @@ from ..replies import Reply, cut, cut_short
 from ..server import VenueServer
 from . import certs
 from .admin import Admin
-from .answers import EDGE_403, NOT_FOUND, Answer, Call, Refusal, error, plain
+from .answers import EDGE_403, NOT_FOUND, Answer, Call, Refusal, as_answer, error, plain, problem
 from .config import SimConfig
 from .connection import Connection
 from .contracts import Contract
@@ -21,6 +21,7 @@ from .cookies import has_doubles
 from .exchange import Exchange
 from .faults import Faults
 from .house import House
+from .oauth import TOKEN_PATH, OAuth, Refused, credentials
 from .orders import Order
 from .pacing import Pacing
 from .record import Record, Request
@@ -42,7 +43,7 @@ class Simulator(VenueServer[Connection]):
 
     Attributes
     ----------
-    session, exchange, trading, streams, house, pacing
+    session, exchange, trading, streams, house, pacing, oauth
         The venue's parts, for tests in the same process.
     """
 
@@ -59,6 +60,7 @@ class Simulator(VenueServer[Connection]):
         self.house = House(self.exchange)
         self.session = Session(config, self.clock, list(self.exchange.accounts))
         self.views = Views(self.exchange, self.session, paper=config.paper)
+        self.oauth = OAuth(config, self.clock)
         self.pacing = Pacing(config, self.clock)
         self.faults = Faults(self)
         self.streams = Streams(self)
@@ -90,6 +92,8 @@ class Simulator(VenueServer[Connection]):
             "account": names[0],
             "accounts": [{"account_id": name, "session": session} for name in names],
         }
+        if self.config.oauth:
+            described["oauth"] = credentials()
         if self.config.tls:
             described["certificate"] = certs.CERTIFICATES[self.config.tls]
         return described
@@ -234,6 +238,10 @@ class Simulator(VenueServer[Connection]):
         at_edge = self._edge(request, path)
         if at_edge is not None:
             return at_edge
+        if self.config.oauth:
+            signed = self._oauth(request, path, query)
+            if signed is not None:
+                return signed
         self.session.touch()
         if fault is not None and not fault.execute:
             return Answer()
@@ -261,6 +269,22 @@ class Simulator(VenueServer[Connection]):
             return standing
         if self.pacing.refuses(request.method, path):
             return error(429, "Too many requests")
+        return None
+
+    def _oauth(self, request: web.BaseRequest, path: str, query: str) -> Answer | None:
+        """Give a token, or refuse what is not signed; None lets a request pass (X-15)."""
+        oauth, header = self.oauth, request.headers.get("Authorization", "")
+        url = f"{self.http_url}{request.raw_path.partition('?')[0]}"  # not the Host header's
+        try:
+            if path == TOKEN_PATH and request.method == "POST":
+                answer = oauth.give_token(header, url)
+                self.session.begin()
+                return as_answer(answer)
+            oauth.verify(request.method, url, query, header)
+        except Refused as refused:
+            return problem(401, "Unauthorized", str(refused))
+        if path == "/logout":
+            oauth.expire()
         return None
 
     # -- websockets --------------------------------------------------------------------------

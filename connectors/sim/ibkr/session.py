@@ -54,7 +54,7 @@ class Session:
         self.session_id = self._new_id()
         self.login = True
         self.login_ms = clock.now_ms()
-        self.opened = True
+        self.opened = not config.oauth  # with OAuth it is opened by `ssodh/init` (O-20)
         self.competing = False
         self.asked: set[str] = set()
         self.suppressed: set[str] = set()
@@ -194,6 +194,11 @@ class Session:
         self.login = True
         self.login_ms = self._clock.now_ms()
         self.touch()
+
+    def begin(self) -> None:
+        """Log in by a live session token."""
+        if not self.login:
+            self.log_in()
 
     def change_id(self) -> None:
         """Give the session another id (N-08)."""

@@ -206,3 +206,17 @@ def test_a_house_keeps_its_books_about_as_deep():
         assert 5 <= len(house.live) <= 25  # tidied down to two sides of ten, never empty
         runs.append(house.done)
     assert runs[0] == runs[1]
+
+
+def test_time_may_pass_faster(monkeypatch):
+    monotonic = [5_000]
+    monkeypatch.setattr("connectors.sim.clock.time.monotonic_ns", lambda: monotonic[0])
+    monkeypatch.setattr("connectors.sim.clock.time.time_ns", lambda: 10**18)
+    clock = SimClock(None, 60.0)
+    assert (clock.elapsed_ns(), clock.now_ns()) == (0, 10**18)
+    monotonic[0] += 1_000_000
+    assert (clock.elapsed_ns(), clock.now_ns()) == (60_000_000, 10**18 + 60_000_000)
+    clock.offset_ns = -5
+    assert clock.now_ns() == 10**18 + 60_000_000 - 5
+    with pytest.raises(ValueError, match="speed"):
+        SimClock(None, 0.0)

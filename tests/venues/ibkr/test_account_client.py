@@ -75,10 +75,13 @@ def agrees(client: AccountClient, sim: Simulator) -> bool:
     return seen == set(orders) and list(held.values()) == list(positions.values())
 
 
-def test_d_30_the_start_shows_all_there_is(run: Run) -> None:
+@pytest.mark.parametrize("sor_snapshot", ["always", "never"])
+def test_d_30_w_35_the_start_shows_all_there_is(run: Run, sor_snapshot: str) -> None:
+    """Whether `sor` begins with the orders there are or not."""
+
     async def scenario() -> None:
         told: list[Any] = []
-        async with venue() as sim:
+        async with venue(sor_snapshot=sor_snapshot) as sim:
             bought, _ = place(sim, "early-1", 200.0), place(sim, "early-2")
             await until(lambda: not bought.open_size, what="the order fills")
             async with owned(sim, told) as client:

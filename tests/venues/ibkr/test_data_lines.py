@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venues.ibkr.ibkr_rig import AAPL
 
+from connectors._speedups.ibkr import IbkrDecoder
+from connectors._speedups.symbols import SymbolTable
+from connectors.data.dispatch import Consumer, Dispatch
 from connectors.ibkr.market import Code, FreshLast, MarketLine
 from connectors.ibkr.values import ValueKind
-from connectors.model import Trade
+from connectors.model import EventFlag, EventKind, Trade
 
 DATA = json.loads((Path(__file__).parents[2] / "data/ibkr/md_values.json").read_text())
 
@@ -70,6 +73,10 @@ def frame(**fields: Any) -> dict[str, Any]:
     }
 
 
+def wire(payload: dict[str, Any]) -> bytes:
+    return json.dumps(payload | {"topic": "smd+265598"}).encode()
+
+
 def test_v_03_an_empty_text_is_no_value_and_no_key_is_unchanged() -> None:
     line = MarketLine()
     line.apply(frame(f84="1.00", f86="1.01"))
@@ -95,6 +102,25 @@ def test_v_06_a_previous_close_is_no_trade() -> None:
     assert (line.last, line.previous_close) == (None, Decimal("139.83"))
     line.apply(frame(f31="139.85"))
     assert (line.last, line.previous_close) == (Decimal("139.85"), Decimal("139.83"))
+
+
+def test_v_07_an_ask_off_the_tick_is_exact_and_told() -> None:
+    """Never rounded: the quote comes on a finer grid, with a flag and a word before it."""
+    symbols = SymbolTable()
+    told: list[Any] = []
+    dispatch = Dispatch(lambda error, kind, event: told.append(error))
+    number = symbols.add(AAPL)
+    dispatch.add(Consumer(EventKind.QUOTE, number, told.append))
+    dispatch.add(Consumer(EventKind.TRADE, number, told.append))
+    decoder = IbkrDecoder(symbols, dispatch.router, on_off_scale=told.append)
+    decoder.open_line(number)
+    decoder.feed(wire(frame(f84="1.00", f86="1.005")), 7)
+    assert told[0] is AAPL
+    assert (told[1].ask, told[1].bid) == (Decimal("1.005"), Decimal("1.00"))
+    assert told[1].flags & EventFlag.OFF_SCALE
+    del told[:]
+    decoder.feed(wire(frame(f31="1.0025")), 8)
+    assert told[-1].price == Decimal("1.0025")  # a mid-point trade is legal (V-07)
 
 
 def test_v_08_seconds_and_milliseconds() -> None:

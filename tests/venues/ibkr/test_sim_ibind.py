@@ -21,12 +21,14 @@ MODES = {
     "mixed": ["--opcodes", "mixed"],
     "binary": ["--opcodes", "binary"],
     "missing sts": ["--scenario", "missing_sts"],
+    "oauth": ["--oauth"],
 }
 
 FLOW = """
 import json, os, sys, time
 
-rest, ws, account, mode = sys.argv[1:]
+ready, mode = json.loads(sys.argv[1]), sys.argv[2]
+rest, ws, account = ready["http"] + "/", ready["ws"], ready["accounts"][0]["account_id"]
 os.environ.update(
     IBIND_LOG_TO_FILE="false", IBIND_LOG_TO_CONSOLE="false", IBIND_AUTO_REGISTER_SHUTDOWN="false",
     IBIND_WS_SUBSCRIPTION_TIMEOUT="15",
@@ -42,6 +44,7 @@ from ibind.ibkr_ws.ibkr_subscriptions import (
     TradesSubscription,
 )
 from ibind.ibkr_ws.ibkr_ws_client import IbkrWsClient
+from ibind.oauth.oauth1a import OAuth1aConfig
 
 checks = {"version": version("ibind") == "0.2.2"}
 
@@ -66,7 +69,20 @@ for kind in (
 ):
     sink.on(kind, lambda event, kind=kind: seen.setdefault(kind.__name__, []).append(event))
 
-client = IbkrClient(account_id=account, url=rest)
+oauth = {}
+if mode == "oauth":
+    given = ready["oauth"]
+    config = OAuth1aConfig(
+        oauth_rest_url=rest, access_token=given["access_token"],
+        access_token_secret=given["access_token_secret"], consumer_key=given["consumer_key"],
+        dh_prime=given["dh_prime"], encryption_key=given["encryption_key"],
+        signature_key=given["signature_key"], realm=given["realm"],
+    )
+    client = IbkrClient(account_id=account, use_oauth=True, oauth_config=config)
+    oauth = {"use_oauth": True, "access_token": given["access_token"]}
+else:
+    client = IbkrClient(account_id=account, url=rest)
+check("opened", until(client.check_auth_status))
 check("health", client.check_health() and client.check_auth_status())
 check("accounts", client.receive_brokerage_accounts().data["accounts"] == [account])
 check("portfolio", client.portfolio_accounts().data[0]["accountId"] == account)
@@ -75,7 +91,7 @@ check("conid", conid == 265598, conid)
 check("positions", client.positions(account_id=account).data == [])
 check("summary", "netliquidation" in client.portfolio_summary(account_id=account).data)
 
-socket = IbkrWsClient(account_id=account, url=ws, ibkr_client=client, sink=sink)
+socket = IbkrWsClient(account_id=account, url=ws, ibkr_client=client, sink=sink, **oauth)
 started = socket.start()
 if mode == "missing sts":
     check("start says no", started is False, started)
@@ -165,7 +181,10 @@ check("unsubscribed", failed == [], [str(one) for one in failed])
 still = [one for one in subscriptions if socket.is_subscription_active(one.binding_key())]
 check("inactive", not still, still)
 check("stopped", until(socket.shutdown))
-check("logout", client.logout().data == {"status": True})
+if mode == "oauth":
+    client.oauth_shutdown()
+else:
+    check("logout", client.logout().data == {"status": True})
 print("CHECKS " + json.dumps(checks))
 """
 
@@ -198,8 +217,7 @@ def test_ibind_runs_its_flows_in_every_mode(ibind_python):
             simulators.append(simulator)
             ready = json.loads(simulator.stdout.readline())
             flows[mode] = subprocess.Popen(
-                [ibind_python, "-W", "ignore", "-c", FLOW, ready["http"] + "/", ready["ws"],
-                 ready["accounts"][0]["account_id"], mode],
+                [ibind_python, "-W", "ignore", "-c", FLOW, json.dumps(ready), mode],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )  # fmt: skip
         for mode, flow in flows.items():

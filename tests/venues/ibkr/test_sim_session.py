@@ -369,7 +369,6 @@ def test_12_6_every_fault_is_known_and_those_that_can_be_are_scenarios():
         "close_1000_loop",
         "close_1006",
         "close_1011",
-        "reset_mid_frame",
         "half_open",
         "lost_subscriptions",
         "sor_silent",

@@ -71,6 +71,16 @@ def test_w_06_echo_is_taken_and_says_nothing() -> None:
     assert topic("ech").detail is Detail.ECHO
 
 
+def test_w_07_waiting_for_a_session() -> None:
+    assert topic("waiting_for_session").detail is Detail.WAITING_FOR_SESSION
+    assert read_topic({"topic": "x", "message": "waiting for session"}).detail is Detail.UNKNOWN
+
+
+@pytest.mark.parametrize("frame", [b"", b"{}"])
+def test_w_09_filler_is_a_heartbeat(frame: bytes) -> None:
+    assert decode(classify(frame)).detail is Detail.HEARTBEAT
+
+
 def test_w_08_an_error_wins_over_any_topic() -> None:
     assert topic("error_topic_unknown").value == ErrorText("Topic unknown '{\"s'", 0)
     assert topic("error_topic").value == ErrorText("bad subscription", None)

@@ -16,11 +16,12 @@ SOAK_DROPS ?= 1000
 LEDGER_DROPS ?= 3000
 LEDGER_FILLS ?= 30000
 LEDGER_SEED ?= 1
+WATCH_DROPS ?= 1000
 # What opens sockets or waits for timers.
 SHAKEN := tests/faults tests/venues tests/leaks tests/unit/net tests/unit/binance tests/unit/test_loop.py tests/unit/test_cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast shake test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk ibind verify-signer clean
+.PHONY: help build demo test test-fast shake test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk dydx-sdk ibind verify-signer clean
 
 help:
 	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
@@ -33,9 +34,11 @@ help:
 	@echo "make sanitize      the compiled modules' tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
-	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills on each venue: every account book must agree"
+	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills on each venue: every account book must agree;"
+	@echo "                   WATCH_DROPS=$(WATCH_DROPS) disconnects where clients only look: all they hold must agree"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
 	@echo "make hyperliquid-sdk  the official Hyperliquid SDK, for \`make test\` and \`make bench\` to use"
+	@echo "make dydx-sdk      the official dydx-v4-client, for \`make test\` to use"
 	@echo "make ibind         ibind, a client of IBKR's Web API, for \`make test\` to use"
 	@echo "make verify-signer 10 000 Lighter orders and 1 000 000 nonces, more than \`make test\` checks"
 	@echo "make build         just .venv with the package in it"
@@ -102,6 +105,10 @@ ledger:
 		echo "$$venue:"; $(BIN)/python tests/faults/$${venue}_ledger.py --drops $(LEDGER_DROPS) \
 			--fills $(LEDGER_FILLS) --seed $(LEDGER_SEED) $(ARGS) || exit 1; \
 	done
+	@for venue in dydx ibkr; do \
+		echo "$$venue:"; $(BIN)/python tests/faults/$${venue}_ledger.py --drops $(WATCH_DROPS) \
+			--seed $(LEDGER_SEED) $(ARGS) || exit 1; \
+	done
 
 autobahn:
 	@bash .ci/autobahn
@@ -110,6 +117,10 @@ autobahn:
 hyperliquid-sdk:
 	@$(READY)
 	@PYTHON=$(BIN)/python bash .ci/official $@ hyperliquid-python-sdk==0.24.0 "coincurve>=20"
+
+dydx-sdk:
+	@$(READY)
+	@PYTHON=$(BIN)/python bash .ci/official $@ dydx-v4-client==1.1.5
 
 ibind:
 	@$(READY)

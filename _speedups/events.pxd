@@ -38,6 +38,10 @@ cpdef enum EventFlag:
     INDEX = 256             # a bar of the index price
     MARK = 512              # a bar of the mark price
     HISTORY = 1024          # happened before the subscription, sent with it
+    DELAYED = 2048          # what the venue shows of some time ago, or without a subscription
+    FROZEN = 4096           # what the venue showed last before it closed
+    HALTED = 8192           # trading is halted
+    APPROXIMATE = 16384     # a size that the venue has rounded
 
 
 cpdef enum AggressorSide:

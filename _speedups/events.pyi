@@ -52,6 +52,10 @@ class EventFlag(IntEnum):
     INDEX = 256
     MARK = 512
     HISTORY = 1024
+    DELAYED = 2048
+    FROZEN = 4096
+    HALTED = 8192
+    APPROXIMATE = 16384
 
 class AggressorSide(IntEnum):
     NO_AGGRESSOR = 0

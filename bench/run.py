@@ -30,6 +30,7 @@ QUESTIONS = {
     "execution": "fills and modifications to their events, ten thousand orders reconciled",
     "hyperliquid": "a Hyperliquid frame to an event, a row or a book",
     "dydx": "a dYdX frame to an event or a book",
+    "ibkr": "a market data frame of IBKR merged, to quotes and trades",
     "hyperliquid_sign": "a Hyperliquid action signed",
     "hyperliquid_trade": "a Hyperliquid order from the call, or the quote, to the signed bytes",
     "lighter_trade": "a Lighter order from the call, or the quote, to the signed bytes",

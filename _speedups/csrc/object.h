@@ -63,6 +63,24 @@ static inline int tw_same(const uint8_t *p, const uint8_t *q, unsigned n, const 
     return tw_load8(p) == tw_load8(q) && tw_load8(p + n - 8) == tw_load8(q + n - 8);
 }
 
+/* Whether n bytes, mostly many, are the same. */
+static inline int tw_equal(const uint8_t *p, const uint8_t *q, unsigned n) {
+#if TW_WIDE
+    for (unsigned i = 0; n >= 16;) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(q + i));
+        if (TW_UNLIKELY(_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)) != 0xFFFF))
+            return 0;
+        if (i == n - 16)
+            return 1;
+        i = i + 32 <= n ? i + 16 : n - 16; /* may overlap */
+    }
+#endif
+    if (n < 8 || n > 16)
+        return memcmp(p, q, n) == 0;
+    return tw_load8(p) == tw_load8(q) && tw_load8(p + n - 8) == tw_load8(q + n - 8);
+}
+
 /* A bare whole number of up to 16 digits and no sign; returns their count, or 0 where that is not
  * what stands at p, or less than 17 bytes are left. */
 static inline __attribute__((always_inline)) unsigned tw_bare_digits(const uint8_t *p,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from .. import binance, dydx, hyperliquid, lighter
+from .. import binance, dydx, hyperliquid, ibkr, lighter
 from .._loop import run
 from ..errors import ClientError, TransportError
 from ..lighter.config import Config as LighterConfig
@@ -43,6 +43,7 @@ TITLES = {
     "binance": "Binance Futures",
     "dydx": "dYdX",
     "hyperliquid": "Hyperliquid",
+    "ibkr": "IBKR",
     "lighter": "Lighter",
 }
 CASE_COUNTS = frozenset({"dydx", "hyperliquid"})  # venues with names such as kPEPE
@@ -223,6 +224,19 @@ async def _hyperliquid(
     return [(client, list(names))]
 
 
+async def _ibkr(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open one client at the gateway of `IBKR_BASE_URL`; a test network is a paper account."""
+    if sim_url is not None:
+        config = ibkr.Config.sim(sim_url)
+    else:
+        config = ibkr.Config.from_env(expect_paper=True if env == "testnet" else None)
+    client = ibkr.DataClient(config, symbols=names, on_status=watch.on_status)
+    await stack.enter_async_context(client)
+    return [(client, list(names))]
+
+
 async def _dydx(
     stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
 ) -> list[Served]:
@@ -240,6 +254,7 @@ OPENERS = {
     "binance": _binance,
     "dydx": _dydx,
     "hyperliquid": _hyperliquid,
+    "ibkr": _ibkr,
     "lighter": _lighter,
 }
 

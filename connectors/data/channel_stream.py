@@ -9,16 +9,46 @@ from typing import Any, Protocol
 
 from ..errors import ClientError, TransportError
 from ..net.ratelimit import QuotaExceeded
-from ..net.session import Session
-from ..net.session_events import Closed, Connected, FeedProblem, Lost, SessionEvent
+from ..net.session_events import (
+    Closed,
+    Connected,
+    FeedProblem,
+    Lost,
+    SessionEvent,
+    SessionState,
+)
 from .control import ChannelControl, ChannelOutcome, Command
 
-__all__ = ["ChannelStream", "StreamOwner"]
+__all__ = ["ChannelStream", "StreamOwner", "StreamSession"]
 
 log = logging.getLogger("connectors.data")
 
 STUCK_RETRY_S = 0.25
 FOR_EVER_S = 1e7
+
+
+class StreamSession(Protocol):
+    """What a stream needs of its connection; `Session` has it, and what shares one."""
+
+    @property
+    def state(self) -> SessionState:
+        """Where it stands."""
+
+    @property
+    def epoch(self) -> int:
+        """The number of the connection."""
+
+    async def open(self, *, retry: bool = False, timeout_s: float | None = None) -> None:
+        """Connect."""
+
+    async def close(self) -> None:
+        """End for good."""
+
+    def reconnect(self, reason: str) -> None:
+        """Replace the connection."""
+
+    def send(self, data: str | bytes, *, key: str | None = None) -> None:
+        """Write one message now, or raise."""
 
 
 class StreamOwner(Protocol):
@@ -54,11 +84,11 @@ class ChannelStream(ABC):
 
     Attributes
     ----------
-    session : Session
+    session : StreamSession
         Set by the venue's class; its events go to `_on_event`.
     """
 
-    session: Session
+    session: StreamSession
 
     def __init__(self, owner: StreamOwner, name: str, *, control: ChannelControl, key: str) -> None:
         self.name = name

@@ -22,7 +22,7 @@ older than what the stream has said is taken from them (DX-W-20).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import orjson
@@ -41,6 +41,7 @@ from .rows import (
     FillRow,
     OrderRow,
     RowReader,
+    TransferRow,
     fill_row,
     height_of,
     instrument_id_of,
@@ -50,7 +51,7 @@ from .rows import (
     order_row,
     transfer_row,
 )
-from .statuses import liquidity_side
+from .statuses import VenueStatus, liquidity_side
 
 __all__ = ["AccountFeed", "AccountSink"]
 
@@ -69,6 +70,9 @@ KNOWN = frozenset(
 UNASKED = frozenset({"LIQUIDATED", "DELEVERAGED", "OFFSETTING"})  # trades without an order (7.4)
 
 
+_ENDED = (VenueStatus.FILLED, VenueStatus.CANCELED)
+
+
 class AccountSink(Protocol):
     """Whom the feed hands things to; each returns whether it was news."""
 
@@ -79,6 +83,9 @@ class AccountSink(Protocol):
     def take_transfer(self, transfer: Transfer) -> bool: ...
     def is_new_fill(self, trade_id: str) -> bool:
         """Whether a trade was not handed on yet."""
+
+    def remember_fill(self, trade_id: str) -> None:
+        """Note a trade that was handed on by other ways."""
 
     def venue_event(self, name: str, payload: bytes) -> None:
         """Something without a place in the vocabulary."""
@@ -183,7 +190,8 @@ class AccountFeed:
         self.holdings.update(message, number, height)
         transfer = message.get("transfers")
         if transfer is not None:
-            self.transfers(transfer if isinstance(transfer, list) else [transfer])
+            rows = transfer if isinstance(transfer, list) else [transfer]
+            self.transfers(self.read_transfers(rows))
         for name in message.keys() - KNOWN:
             self._unknown(name, message[name])
 
@@ -195,7 +203,7 @@ class AccountFeed:
         time = message.get("time")
         block_ns = None if time is None else self._reader.readable(lambda: iso_ns(time, "time"))
         self._heights.observe(height, block_ns, self._clock.monotonic_ns())
-        self._tell(self._store.advance(height))
+        self._tell(self._store.advance(height, block_ns))
 
     # -- answers -------------------------------------------------------------------------
 
@@ -206,52 +214,107 @@ class AccountFeed:
         """
         self.holdings.snapshot(account, self._heights.height or 0 if height is None else height)
 
-    def orders(self, rows: Iterable[Any]) -> set[str]:
-        """Take orders that were asked for, and return their ids."""
-        shown: set[str] = set()
-        touched: dict[str, OrderState] = {}
-        for row in self._reader.read(order_row, rows):
-            height = row.updated_height if row.updated_height is not None else 0
-            is_known = self._store.get(row.order_id) is not None
-            state = self._store.take(row, height=height, is_asked=True)
-            if not is_known:
-                self._note_before(state, height)
-            self._place(state, row, None)
-            touched[state.order_id] = state
-            shown.add(row.order_id)
-        self._tell(touched.values())
-        return shown
+    def orders(
+        self, rows: Iterable[Any], *, is_settled: bool = False, since_height: int = 0
+    ) -> None:
+        """Take orders that were asked for.
 
-    def fills(self, rows: Iterable[Any], *, since_height: int) -> int:
-        """Take trades that were asked for, oldest first; those before `since_height` are past.
-
-        Returns
-        -------
-        int
-            Block of the oldest of all rows; -1 without any.
+        Parameters
+        ----------
+        is_settled : bool
+            They are of replicas that know all of the past.
+        since_height : int
+            Orders nobody has told of that ended before this block are past.
         """
-        read = sorted(self._reader.read(fill_row, rows), key=_height)
-        fresh = [row for row in read if row.height >= since_height]
-        self._tell(self._take_fills(fresh, None).values())
-        return read[0].height if read else -1
-
-    def transfers(self, rows: Iterable[Any], *, since_height: int = 0) -> None:
-        """Take transfers."""
-        now_ns = self._clock.wall_ns()
-        for row in self._reader.read(transfer_row, rows):
-            if row.height < since_height:
+        for row in self._reader.read(order_row, rows):
+            if (
+                row.status in _ENDED
+                and (row.updated_height or 0) < since_height
+                and self._store.get(row.order_id) is None
+            ):
                 continue
-            is_in = self._members.is_side(row.recipient)
+            self._tell((self._take_asked(row, is_settled=is_settled),))
+
+    def order_reports(self, rows: Iterable[Any]) -> list[OrderStatusReport]:
+        """Return the reports of orders that were asked for.
+
+        Those of the past, which the stream never told of, are nobody's news.
+        """
+        found: list[OrderStatusReport] = []
+        now_ns = self._clock.wall_ns()
+        for row in self._reader.read(order_row, rows):
+            state = self._store.get(row.order_id)
+            if state is None and row.status in _ENDED:
+                state = OrderStore().take(row, height=row.updated_height or 0)
+            else:
+                state = self._take_asked(row, is_settled=False)
+                self._tell((state,))
+            self._place(state, row, None)
+            report = state.report(self._members.account_id(state.subaccount_number), now_ns)
+            if report is not None:
+                found.append(report)
+        return found
+
+    def _take_asked(self, row: OrderRow, *, is_settled: bool) -> OrderState:
+        height = row.updated_height or 0
+        is_known = self._store.get(row.order_id) is not None
+        state = self._store.take(row, height=height, is_asked=True)
+        if not is_known:
+            self._note_before(state, height)
+        if is_settled:
+            state.is_doubtful = False
+        self._place(state, row, None)
+        return state
+
+    def read_fills(self, rows: Iterable[Any]) -> list[FillRow]:
+        """Read trades that were asked for."""
+        return self._reader.read(fill_row, rows)
+
+    def fills(self, rows: Iterable[FillRow], *, since_height: int) -> None:
+        """Take trades that were asked for; those before `since_height` are past."""
+        fresh = sorted((row for row in rows if row.height >= since_height), key=_age)
+        self._tell(self._take_fills(fresh, None).values())
+
+    def fill_reports(
+        self, rows: Iterable[FillRow], wanted: Callable[[FillReport], bool]
+    ) -> list[FillReport]:
+        """Return the wanted trades that were not handed on yet, oldest first; now they were."""
+        found: list[FillReport] = []
+        for row in sorted(rows, key=_age):
+            if not self._sink.is_new_fill(row.fill_id):
+                continue
+            state = self._store.get(row.order_id)
+            report = self._fill_report(row, state, row.subaccount_number)
+            if wanted(report):
+                found.append(report)
+                self._sink.remember_fill(row.fill_id)
+                self._store.fill(row)
+                if state is not None:
+                    self._tell((state,))
+        return found
+
+    def read_transfers(self, rows: Iterable[Any]) -> list[TransferRow]:
+        """Read transfers."""
+        return self._reader.read(transfer_row, rows)
+
+    def transfers(self, rows: Iterable[TransferRow], *, since_height: int = 0) -> None:
+        """Take transfers, in any order; those before `since_height` are past."""
+        now_ns = self._clock.wall_ns()
+        for row in sorted((row for row in rows if row.height >= since_height), key=_age):
+            sender, recipient = self._members.side(row.sender), self._members.side(row.recipient)
+            is_in = recipient == self._members.topic
+            if is_in and sender == recipient:
+                continue  # between two children
+            amount = row.size.normalize()
             self._sink.take_transfer(
                 Transfer(
                     venue=VENUE,
                     account_id=self._members.own_id,
-                    transfer_id=f"{row.transaction}:{row.symbol}:{row.size}:{row.sender}"
-                    f":{row.recipient}",
+                    transfer_id=f"{row.transaction}:{row.symbol}:{amount:f}:{sender}:{recipient}",
                     currency=row.symbol,
                     amount=row.size if is_in else -row.size,
                     kind=row.kind,
-                    counterparty=(row.sender if is_in else row.recipient) or None,
+                    counterparty=(sender if is_in else recipient) or None,
                     ts_event=row.created_ns,
                     ts_init=now_ns,
                 )
@@ -334,8 +397,8 @@ class AccountFeed:
             if report is not None:
                 self._sink.take_order(report)
             elif state.final is None:
-                name = f"order {state.order_id}: {state.status} {state.reason or ''}".strip()
-                self._sink.venue_event("order", name.encode())
+                said = {"id": state.order_id, "status": state.status, "reason": state.reason}
+                self._sink.venue_event("order", orjson.dumps(said))
 
     # -- what cannot be used -------------------------------------------------------------
 
@@ -344,10 +407,15 @@ class AccountFeed:
         """How many rows could not be read."""
         return self._reader.bad_rows
 
+    @property
+    def bad_rows(self) -> int:
+        """How many rows could not be read."""
+        return self._reader.bad_rows
+
     def _unknown(self, name: str, value: Any) -> None:
         self.unknown_members += 1
         self._sink.venue_event(name, orjson.dumps(value))
 
 
-def _height(row: FillRow) -> int:
-    return row.height
+def _age(row: FillRow | TransferRow) -> tuple[int, int]:
+    return row.height, row.created_ns

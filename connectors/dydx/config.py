@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..settings import Settings, member
 from .address import check_address
+from .channels import ChannelKind
 from .credential import Credential, wallet_address_from_env
 
 __all__ = ["VENUE", "Config", "Endpoints", "Environment"]
@@ -67,7 +68,9 @@ _POSITIVE = (
     "idle_timeout_s",
     "subscribe_timeout_s",
     "subscribe_window_s",
-    "metadata_refresh_s",
+    "reconcile_interval_s",
+    "rest_lag_blocks",
+    "short_block_window",
 )
 _HIGHEST_SUBACCOUNT = 128_000
 
@@ -85,6 +88,9 @@ class Config(Settings):
     address, subaccount_number :
         The account to watch; by default that of the credential, subaccount 0. Whoever knows an
         address can read all of its account.
+    parent :
+        `subaccount_number` (0 to 127) is a parent: its children, which hold isolated positions,
+        are watched with it.
     rest_url, ws_url :
         In place of the environment's.
     max_ws_connections, per_channel_limit :
@@ -106,8 +112,13 @@ class Config(Settings):
         at the third in a second.
     reconnect_min_s, reconnect_max_s :
         Shortest and longest pause between attempts after the first, which has none.
-    metadata_refresh_s :
-        How often instruments are read again; changes also come with the markets' stream.
+    reconcile_interval_s :
+        How often the account is compared with what REST says.
+    rest_lag_blocks :
+        How many blocks the replicas behind REST may lag: what a gap has hidden is read at once,
+        and once more when they must have it.
+    short_block_window :
+        How many blocks ahead the chain takes short-term orders: 20, or 40 since a later release.
     account_id :
         Our name for the account in reports.
     proxy :
@@ -118,6 +129,7 @@ class Config(Settings):
     credential: Credential | None = None
     address: str | None = None
     subaccount_number: int = 0
+    parent: bool = False
     rest_url: str | None = None
     ws_url: str | None = None
     max_ws_connections: int = 8
@@ -131,13 +143,17 @@ class Config(Settings):
     subscribe_window_s: float = 1.25
     reconnect_min_s: float = 0.25
     reconnect_max_s: float = 5.0
-    metadata_refresh_s: float = 3_600.0
+    reconcile_interval_s: float = 60.0
+    rest_lag_blocks: int = 10
+    short_block_window: int = 20
     account_id: str | None = None
     proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._take_text(environment=Environment)
         object.__setattr__(self, "batched", frozenset(self.batched))
+        if unknown := self.batched.difference(ChannelKind):
+            raise ConfigError(f"batched names no channel of the venue: {', '.join(unknown)}")
         for name in ("max_ws_connections", "per_channel_limit"):
             object.__setattr__(self, name, max(getattr(self, name), 1))  # DX-N-01
         self._require_positive(*_POSITIVE)

@@ -12,16 +12,18 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from coincurve import PrivateKey
 
 from ..errors import InvalidKey, SignerClosed
 from ..keyfile import key_from_file
+from ..settings import Secrets, Variables
 from .address import address_of, check_address
 
 __all__ = ["Credential", "wallet_address_from_env"]
 
+VENUE_NAME = "dYdX"
 _KEY = re.compile(rb"(?:0[xX])?([0-9a-fA-F]{64})")
 _WORD_COUNTS = (12, 15, 18, 21, 24)
 _HARDENED = 0x80000000
@@ -30,7 +32,7 @@ _PATH = (44 | _HARDENED, 118 | _HARDENED, 0 | _HARDENED, 0)  # m/44'/118'/0'/0
 _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 
 
-class Credential:
+class Credential(Secrets):
     """One private key, and the address that is its own.
 
     The key appears in no text form of this object and cannot be pickled or copied. `close` wipes
@@ -62,6 +64,7 @@ class Credential:
     """
 
     __slots__ = ("_secret", "address", "key_address", "public_key")
+    SECRET = "_secret"
 
     def __init__(
         self, private_key: str | bytes | bytearray | memoryview, wallet_address: str | None = None
@@ -153,10 +156,11 @@ class Credential:
             None without a private key: see `wallet_address_from_env` for an account that is only
             read.
         """
-        key = _setting("PRIVATE_KEY", private_key, testnet, env)
+        variables = Variables(VENUE_NAME, test=testnet, env=env)
+        key = variables.get("private_key", private_key)
         if key is None:
             return None
-        return cls(key, _setting("WALLET_ADDRESS", wallet_address, testnet, env))
+        return cls(key, variables.get("wallet_address", wallet_address))
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Return the signature of a hash (32 bytes) as the chain wants it: r and s, 64 bytes.
@@ -189,12 +193,6 @@ class Credential:
     def __del__(self) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"Credential(address={self.address!r}, private_key=***)"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a credential is not pickled or copied: the key would leave its owner")
-
 
 def wallet_address_from_env(
     address: str | None = None, *, testnet: bool = False, env: Mapping[str, str] | None = None
@@ -206,16 +204,8 @@ def wallet_address_from_env(
     ConfigError
         If it is no address.
     """
-    found = _setting("WALLET_ADDRESS", address, testnet, env)
+    found = Variables(VENUE_NAME, test=testnet, env=env).get("wallet_address", address)
     return None if found is None else check_address(found, "wallet_address")
-
-
-def _setting(
-    name: str, given: str | None, testnet: bool, env: Mapping[str, str] | None
-) -> str | None:
-    source = os.environ if env is None else env
-    variable = f"DYDX_TESTNET_{name}" if testnet else f"DYDX_{name}"
-    return (given or "").strip() or source.get(variable, "").strip() or None
 
 
 def _derive(seed: bytes, path: tuple[int, ...]) -> bytes:

@@ -33,9 +33,8 @@ import orjson
 from .._speedups.dydx import DydxDecoder
 from .._speedups.events import EventFlag, EventKind
 from ..data.control import ChannelOutcome
-from ..data.dispatch import EVERY_SYMBOL, Consumer
+from ..data.dispatch import EVERY_SYMBOL
 from ..data.market_client import Listeners
-from ..data.trades import NewTrades
 from ..errors import ConnectorError, DecodeError
 from ..model import (
     DataDropped,
@@ -43,17 +42,14 @@ from ..model import (
     StatusEvent,
     StreamState,
     Subscription,
-    Trade,
     VenueEvent,
 )
 from ..net.attempts import AttemptBudget
-from ..net.endpoint import Endpoint
 from ..net.policy import SessionPolicy
 from ..settings import config_from
 from .books import Comparison, IndexerBook, RawBook
 from .channels import RESOLUTIONS, Channel, ChannelKind
 from .config import VENUE, Config
-from .control import Control
 from .feeds import HEIGHT, MARKETS, MarketFeeds
 from .instruments import parse_instruments, parse_market
 from .markets import (
@@ -68,7 +64,6 @@ from .markets import (
 from .pool import stream_for
 from .public_stream import PublicStream
 from .rest import IndexerRest
-from .wire import session_policy
 
 __all__ = ["DataClient"]
 
@@ -83,6 +78,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
+REST_LAG_S = 60.0  # how much older than the stream an answer of REST may be
 WRONG_AFTER_S = 2.0  # a book whose top differs from REST for longer is asked for again
 
 
@@ -107,8 +103,7 @@ class DataClient(MarketFeeds):
     instruments :
         In place of reading perpetualMarkets at the start.
     instrument_refresh_s :
-        Time between readings; 0: only when a frame shows that it is needed. By default the
-        config's `metadata_refresh_s`.
+        Time between readings; 0: only when a frame shows that it is needed.
     raw_books :
         Show books as the venue sends them, crossed or not.
     compare_books_s :
@@ -131,7 +126,7 @@ class DataClient(MarketFeeds):
         on_status: Callable[[StatusEvent], object] | None = None,
         on_venue_event: Callable[[VenueEvent], object] | None = None,
         instruments: Iterable[Instrument] = (),
-        instrument_refresh_s: float | None = None,
+        instrument_refresh_s: float = 0.0,
         raw_books: bool = False,
         compare_books_s: float = 0.0,
         rest: IndexerRest | None = None,
@@ -141,7 +136,6 @@ class DataClient(MarketFeeds):
     ) -> None:
         self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else IndexerRest(self.config)
-        every_s = self.config.metadata_refresh_s
         super().__init__(
             VENUE,
             self.config,
@@ -149,7 +143,7 @@ class DataClient(MarketFeeds):
             on_status=on_status,
             on_venue_event=on_venue_event,
             instruments=instruments,
-            instrument_refresh_s=every_s if instrument_refresh_s is None else instrument_refresh_s,
+            instrument_refresh_s=instrument_refresh_s,
             max_channels=self.config.per_channel_limit,
             attempts=attempts,
             policy=policy,
@@ -159,6 +153,7 @@ class DataClient(MarketFeeds):
         self._compare_books_s = compare_books_s
         self._heights: Listeners[None] = Listeners()
         self._markets = Markets()
+        self._defined: dict[str, float] = {}  # when the stream last told a definition
         self.gaps = 0
         self.height: int | None = None
 
@@ -171,6 +166,10 @@ class DataClient(MarketFeeds):
 
     async def _load(self) -> Iterable[Instrument]:
         records = await self.rest.perpetual_markets()
+        since = time.monotonic() - REST_LAG_S
+        for ticker, told_at in self._defined.items():
+            if told_at > since:  # REST may not have heard of it yet (DX-W-20)
+                records[ticker] = self._markets.records[ticker]
         found = parse_instruments(records, self._unreadable_instrument)
         self._markets.load(records)
         return found
@@ -184,15 +183,6 @@ class DataClient(MarketFeeds):
     def _book_channel(self, instrument: Instrument) -> Channel:
         return Channel(ChannelKind.ORDERBOOK, instrument.symbol)
 
-    def _add_trades(
-        self, instrument: Instrument, callback: Callable[[Trade], object], new: NewTrades
-    ) -> Subscription:
-        channel = Channel(ChannelKind.TRADES, instrument.symbol)
-        consumer = Consumer(EventKind.TRADE, self._number(instrument), callback, wants=new)
-        subscription = self._add(f"trades {instrument.id}", (channel,), consumer)
-        self._follow_trades(subscription, new)
-        return subscription
-
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
         return self._listen("height", (HEIGHT,), self._heights, None, callback)
 
@@ -202,35 +192,24 @@ class DataClient(MarketFeeds):
         return stream_for(name, self._streams, self.config.max_ws_connections, self._new_stream)
 
     def _new_stream(self) -> PublicStream:
-        config = self.config
         return self._opened(
             PublicStream(
                 self,
                 f"dydx/public/{len(self._streams)}",
-                Endpoint(url=config.endpoints.ws, proxy=config.proxy),
-                policy=self._policy or session_policy(config),
-                control=Control(
-                    per_channel=config.per_channel_limit,
-                    batched=config.batched,
-                    window_s=config.subscribe_window_s,
-                    answer_timeout_s=config.subscribe_timeout_s,
-                ),
+                self.config,
                 decoder_factory=self._make_decoder,
                 attempts=self._attempts,
+                policy=self._policy,
             )
         )
 
     def _make_decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
+        return stream.make_decoder(
             self._symbols,
             self._dispatch.router,
-            on_control=stream.on_control,
             on_data=partial(self._on_data, stream),
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
-            on_off_scale=self._off_scale,
             on_unknown_market=self._unknown_market,
+            on_off_scale=self._off_scale,
         )
 
     def on_outcomes(self, stream: PublicStream, outcomes: list[ChannelOutcome]) -> None:
@@ -254,7 +233,7 @@ class DataClient(MarketFeeds):
         stream = self._carriers.get(name)
         if stream is None or not stream.control.is_active(name):
             return  # asked for again meanwhile: its history is still to come
-        if not all(new.is_whole for new in self._trades.get(name, ())):
+        if not self._is_whole(name):
             what = f"{name} while the connection was down"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=0))
 
@@ -362,6 +341,7 @@ class DataClient(MarketFeeds):
 
     def _on_market(self, change: MarketChange, now_ns: int) -> None:
         if change.is_definition:
+            self._defined[change.ticker] = time.monotonic()
             try:
                 self._desk.take((parse_market(change.record),), complete=False)
             except UNREADABLE as error:

@@ -11,7 +11,8 @@ an order is                    when
 FILLED                         the venue says so, or its trades add up to its size
 CANCELED, EXPIRED              the venue says CANCELED (by the reason); or a short-term order's
                                good-til block, and that of every cancel of ours, has passed: then
-                               it was canceled if a node said so at its present terms (DX-O-01)
+                               it was canceled if a node said so at its present terms (DX-O-01);
+                               or the chain's time has passed that of a stateful order
 pending cancel                 BEST_EFFORT_CANCELED: it may still fill
 accepted, triggered, in part   anything else the venue says
 =============================  ==================================================================
@@ -37,6 +38,7 @@ __all__ = ["SHORT_BLOCK_WINDOW", "OrderStore"]
 SHORT_BLOCK_WINDOW = 20
 ENDED_KEPT = 10_000
 EARLY_KEPT = 1_000
+EXPIRY_GRACE_NS = 10_000_000_000  # of chain time, in which the venue says it itself
 
 
 class OrderStore:
@@ -75,6 +77,7 @@ class OrderStore:
         self._ended: OrderedDict[str, OrderState] = OrderedDict()
         self._early_fills: dict[str, Decimal] = {}  # of orders nobody has named yet
         self._height = 0
+        self._block_ns = 0
         self.is_held = False
         self.unknown_words = 0
 
@@ -195,29 +198,38 @@ class OrderStore:
 
     # -- what height says ---------------------------------------------------------------
 
-    def advance(self, height: int) -> list[OrderState]:
-        """Take the height of the chain; return the orders that ended by it."""
+    def advance(self, height: int, block_ns: int | None = None) -> list[OrderState]:
+        """Take the height of the chain, and its time; return the orders that ended by it."""
         if height <= self._height:
             return []
         self._height = height
+        self._block_ns = max(self._block_ns, block_ns or 0)
         return self.expire()
 
     def expire(self) -> list[OrderState]:
-        """Return the short-term orders that no block can fill any more; they end here."""
+        """Return the orders that no block can fill any more; they end here.
+
+        Of stateful orders the venue says so itself; where it does not, the chain's time counts.
+        """
         if self.is_held:
             return []
-        over = [
-            state
-            for state in self._live.values()
-            if state.is_short_term and self._height > self._last_block(state) + self._extra_blocks
-        ]
+        over = [state for state in self._live.values() if self._is_over(state)]
         for state in over:
-            was_canceled = state.is_canceled and state.canceled_block >= (state.good_til_block or 0)
+            was_canceled = (
+                state.is_short_term
+                and state.is_canceled
+                and state.canceled_block >= (state.good_til_block or 0)
+            )
             self._end(state, OrderStatus.CANCELED if was_canceled else OrderStatus.EXPIRED, None)
         return over
 
+    def _is_over(self, state: OrderState) -> bool:
+        if state.is_short_term or not state.is_known:
+            return self._height > self._last_block(state) + self._extra_blocks
+        return state.expire_ns is not None and self._block_ns > state.expire_ns + EXPIRY_GRACE_NS
+
     def _last_block(self, state: OrderState) -> int:
-        """Return the last block that may hold a trade of a short-term order."""
+        """Return the last block that may hold a trade of a short-term, or unknown, order."""
         last = max(state.good_til_block or 0, state.cancel_til_block)
         if state.good_til_block is None or state.is_replaced:
             state.seen_height = state.seen_height or self._height

@@ -19,6 +19,7 @@ profit and loss   `AccountPnl`                                           the ven
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -164,6 +165,11 @@ class AccountClient(ReportingClient):
 
     # -- looking -----------------------------------------------------------------------
 
+    @property
+    @abstractmethod
+    def is_caught_up(self) -> bool:
+        """Whether the client is connected, and nothing that happened before is unread."""
+
     def orders(
         self, instrument_id: InstrumentId | None = None, *, open_only: bool = True
     ) -> list[OrderStatusReport]:
@@ -209,6 +215,14 @@ class AccountClient(ReportingClient):
         self.fills.mark(report.trade_id if key is None else key)
         self.deliver(report)
         return True
+
+    def is_new_fill(self, trade_id: FillKey) -> bool:
+        """Whether a trade was not handed on yet."""
+        return self.fills.is_new(trade_id)
+
+    def remember_fill(self, trade_id: FillKey) -> None:
+        """Note a trade that was handed on by other ways: it is no news from now on."""
+        self.fills.mark(trade_id)
 
     def take_position(self, report: PositionStatusReport) -> bool:
         """Keep a position, and hand it on if it is new."""

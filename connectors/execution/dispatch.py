@@ -457,7 +457,8 @@ class OrderDispatch:
 
     def _on_rejected(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
-        if order.is_accepted:  # it lived, so it was not refused: it ends
+        can_refuse = self.rules.refuses_accepted and not order.filled_size
+        if order.is_accepted and not can_refuse:  # it lived, so it was not refused: it ends
             return self._on_canceled(order, row)
         if report.venue_order_id:
             self.registry.bind(order, report.venue_order_id)

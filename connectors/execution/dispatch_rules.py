@@ -84,6 +84,9 @@ class DispatchRules:
         `OrderPendingCancel` and `OrderPendingUpdate` are emitted.
     reject_reason : str
         For a refusal without one.
+    refuses_accepted : bool
+        An order that was accepted, and never filled, can still be refused. False: a row that says
+        so ends it as canceled.
     """
 
     fill_key: Callable[[FillReport], FillKey] = trade_id_of
@@ -94,3 +97,4 @@ class DispatchRules:
     late_fills_are_events: bool = True
     announces_pending: bool = False
     reject_reason: str = "order rejected by the venue"
+    refuses_accepted: bool = False

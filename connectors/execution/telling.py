@@ -20,6 +20,7 @@ from ..model.status_events import (
     StatusEvent,
     StreamState,
     SubscriptionStatus,
+    VenueEvent,
 )
 from ..net.clock import Clock
 from ..net.reporting import connection_change
@@ -172,6 +173,18 @@ class Teller:
                 state=StreamState.REFUSED,
                 code=code,
                 message=message,
+            )
+        )
+
+    def venue_event(self, name: str, payload: bytes, *, stream: str) -> None:
+        """Hand on what the venue said and the vocabulary has no place for."""
+        self.status(
+            VenueEvent(
+                venue=self._venue,
+                ts_init=self._clock.wall_ns(),
+                name=name,
+                payload=payload,
+                stream=stream,
             )
         )
 

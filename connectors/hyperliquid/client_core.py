@@ -19,7 +19,6 @@ from ..execution.sending import Command, Kind
 from ..execution.telling import OnEvent, OnStatus
 from ..model.instruments import Instrument
 from ..model.reports import FillReport
-from ..model.status_events import VenueEvent
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import Connected, SessionEvent
@@ -246,15 +245,7 @@ class ClientCore(TradingClient):
 
     def venue_event(self, name: str, payload: bytes) -> None:
         """Hand on what has no place in the vocabulary."""
-        self._teller.status(
-            VenueEvent(
-                venue=VENUE,
-                ts_init=self._clock.wall_ns(),
-                name=name,
-                payload=payload,
-                stream="private",
-            )
-        )
+        self._teller.venue_event(name, payload, stream="private")
 
     def settled(self) -> None:
         """Send what waited for something to be settled."""

@@ -131,6 +131,10 @@ class AccountFeed:
         self.newest_ns = 0
         self.bad_rows = 0
 
+    def now_ns(self) -> int:
+        """Return Unix time."""
+        return self._clock.wall_ns()
+
     # ---- the socket ---------------------------------------------------------------------------
 
     def take(self, topic: Topic) -> bool:

@@ -1,11 +1,13 @@
 """The price ladder of a contract (W-21) as a book.
 
-Each frame is the whole ladder, best known levels around the focus row; there is nothing to chain.
+A ladder has rows of one price each around the focus row. Frames with as many rows as are known
+replace it, those with fewer change the rows they name (whether the venue sends such is not
+certain; read this way, both are right as long as the number of rows stays). Nothing is chained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,7 +16,7 @@ from ..errors import PrecisionError
 from ..model import BookUpdate, Instrument
 from .values import ValueKind, parse_value
 
-__all__ = ["LADDER_ROWS", "Depth", "DepthLevel", "make_update", "read_depth"]
+__all__ = ["LADDER_ROWS", "Depth", "DepthLevel", "Ladder", "make_update", "read_depth"]
 
 LADDER_ROWS = 1_000
 
@@ -23,6 +25,7 @@ LADDER_ROWS = 1_000
 class DepthLevel:
     """One row: a price, and what is bid or asked there; None: not told."""
 
+    row: int
     price: Decimal
     bid: Decimal | None = None
     ask: Decimal | None = None
@@ -73,7 +76,11 @@ def _level(row: object) -> DepthLevel | None:
         return None
     if any(each.kind is ValueKind.TEXT for each in amounts):
         return None
+    index = row.get("row")
+    if not isinstance(index, int) or not 0 <= index < LADDER_ROWS:
+        return None
     return DepthLevel(
+        index,
         amounts[0].number,
         amounts[1].number,
         amounts[2].number,
@@ -82,8 +89,31 @@ def _level(row: object) -> DepthLevel | None:
     )
 
 
-def make_update(depth: Depth, instrument: Instrument, *, ts_init: int) -> BookUpdate:
-    """Return a ladder as a snapshot, best levels first.
+class Ladder:
+    """The rows of one ladder as they are known."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self) -> None:
+        self._rows: dict[int, DepthLevel] = {}
+
+    def clear(self) -> None:
+        """Know nothing: it is asked for anew."""
+        self._rows.clear()
+
+    def take(self, depth: Depth) -> tuple[DepthLevel, ...]:
+        """Take a frame and return all rows."""
+        if len(depth.levels) >= len(self._rows):
+            self._rows.clear()
+        for level in depth.levels:
+            self._rows[level.row] = level
+        return tuple(self._rows.values())
+
+
+def make_update(
+    levels: Iterable[DepthLevel], instrument: Instrument, *, ts_init: int
+) -> BookUpdate:
+    """Return the rows of a ladder as a snapshot, best levels first.
 
     Raises
     ------
@@ -91,7 +121,7 @@ def make_update(depth: Depth, instrument: Instrument, *, ts_init: int) -> BookUp
         A price or size is off the instrument's grid.
     """
     sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
-    for level in depth.levels[:LADDER_ROWS]:
+    for level in levels:
         ticks = None
         for side, size in zip(sides, (level.bid, level.ask), strict=True):
             if size:

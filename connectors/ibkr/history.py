@@ -1,19 +1,26 @@
-"""Bars of a history answer, over REST and over the socket (W-20, R-21)."""
+"""Bars: what an answer holds, over REST and over the socket (W-20, R-21), and when one is final.
+
+The venue sends no bars by itself. Whoever wants to follow them asks when one is over; `BarSeries`
+says which of an answer are news.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ..data.bars import closed
 from ..errors import DecodeError
 from ..execution.members import number, whole
-from ..model import Bar, EventFlag, Instrument
+from ..model import Bar, Instrument
 
-__all__ = ["History", "HistoryBar", "make_bars", "read_history"]
+__all__ = ["BarSeries", "History", "HistoryBar", "make_bars", "read_history"]
 
 NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+SETTLE_S = 1.0  # the last trades of a bar take their time
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +97,7 @@ def make_bars(
 ) -> tuple[list[Bar], int]:
     """Return the bars on the instrument's grid, oldest first, and how many lie off it.
 
-    The last bar of a running session is not closed: whether one is, is for the caller to say.
-    Volumes are rounded down to lots: of some sources they are averages.
+    None is marked as closed. Volumes are rounded down to lots: of some sources they are averages.
     """
     made: list[Bar] = []
     off = 0
@@ -115,7 +121,54 @@ def make_bars(
                 volume_lots=lots,
                 ts_event=bar.ts_open,
                 ts_init=ts_init,
-                flags=EventFlag.HISTORY,
             )
         )
     return made, off
+
+
+class BarSeries:
+    """Which bars of the answers to one question are news.
+
+    A bar is closed when its time is over; what the first answer has of those is the past, and is
+    not told. One that was missed because nobody could ask comes with the next answer.
+
+    Parameters
+    ----------
+    callback :
+        Receives bars: closed ones with the flag, once each.
+    closed_only :
+        Otherwise the bar under way is told with every answer too.
+    """
+
+    __slots__ = ("_callback", "_closed_only", "_interval_ns", "_newest", "interval_s", "off_grid")
+
+    def __init__(
+        self, interval_s: int, callback: Callable[[Bar], object], *, closed_only: bool
+    ) -> None:
+        self.interval_s = interval_s
+        self.off_grid = 0
+        self._interval_ns = interval_s * NS_PER_S
+        self._callback = callback
+        self._closed_only = closed_only
+        self._newest: int | None = None  # opening of the newest closed one
+
+    def take(self, history: History, instrument: Instrument, now_ns: int) -> None:
+        """Take an answer; `now_ns` is Unix time."""
+        bars, off = make_bars(history, instrument, self.interval_s, ts_init=now_ns)
+        self.off_grid += off
+        over_ns = now_ns - int(SETTLE_S * NS_PER_S) - self._interval_ns
+        final = [bar for bar in bars if bar.ts_open <= over_ns]
+        first = self._newest is None
+        newest = -1 if self._newest is None else self._newest
+        self._newest = max(newest, final[-1].ts_open) if final else newest
+        if not first:
+            for bar in final:
+                if bar.ts_open > newest:
+                    self._callback(closed(bar))
+        if not self._closed_only and bars and bars[-1].ts_open > over_ns:
+            self._callback(bars[-1])
+
+    def due_in_s(self, now_ns: int) -> float:
+        """Return the seconds until the bar under way is over and settled."""
+        left_ns = self._interval_ns - now_ns % self._interval_ns
+        return left_ns / NS_PER_S + 2 * SETTLE_S

@@ -12,7 +12,7 @@ said for `INACTIVE_S` (W-32).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -314,6 +314,9 @@ class OrderBoard:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def __iter__(self) -> Iterator[LiveOrder]:
+        return iter(list(self._by_id.values()))
 
     def __contains__(self, order_id: object) -> bool:
         return order_id in self._by_id

@@ -28,7 +28,7 @@ from ..net.http import HttpClient
 from ..net.http_types import HttpRequest, HttpResponse, RetryPolicy
 from .answers import classify_answer
 from .config import VENUE, Config
-from .errors import NoBridge, is_retryable
+from .errors import NoBridge, NotAuthenticated, is_retryable
 from .pacing import (
     ALL,
     HISTORIES_MAX,
@@ -77,8 +77,9 @@ class IbkrRest:
     config : Config
     pacer : Pacer, optional
         By default that which all clients of the gateway share.
-    on_penalty : callable, optional
-        `on_penalty(seconds)` when the venue sends us away for so long.
+    on_penalty, on_refused : callable, optional
+        `on_penalty(seconds)` when the venue sends us away for so long; `on_refused(error)` when
+        a request was refused because the session may be gone.
     clock, rng :
         Time and chance, for tests.
     """
@@ -89,12 +90,14 @@ class IbkrRest:
         *,
         pacer: Pacer | None = None,
         on_penalty: Callable[[float], object] | None = None,
+        on_refused: Callable[[ConnectorError], object] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
     ) -> None:
         self.config = config
         self.pacer = pacer if pacer is not None else shared_pacer(config)
         self.on_penalty = on_penalty
+        self.on_refused = on_refused
         self._clock = clock
         self._rng = rng or random.Random()
         self._http: HttpClient | None = None
@@ -169,6 +172,10 @@ class IbkrRest:
                 log.warning("venue=%s too many requests: %s", VENUE, error)
                 if self.on_penalty is not None:
                     self.on_penalty(pacer.penalty_left_s)
+            raise
+        except (NotAuthenticated, NoBridge) as error:
+            if self.on_refused is not None and lane is not Lane.TICKLE:
+                self.on_refused(error)
             raise
         try:
             return orjson.loads(response.body)

@@ -58,7 +58,8 @@ __all__ = [
     "WsReceiver",
     "WsSender",
     "cookie",
-    "open_socket",
+    "handshake_error",
+    "make_socket",
 ]
 
 CAPACITY = 65_536
@@ -85,7 +86,7 @@ def cookie(session: str) -> str:
     return f'api={{"session":"{session}"}}'
 
 
-async def open_socket(
+async def make_socket(
     config: Config,
     session: str,
     decoder: Decoder,
@@ -97,18 +98,18 @@ async def open_socket(
     attempts: AttemptBudget | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Session:
-    """Open one connection, which is not replaced when it ends (S-10, S-14, S-17).
+    """Return a connection to open, which is not replaced when it ends (S-10, S-14, S-17).
 
     Raises
     ------
     ConfigError
-        The session's id cannot be sent; nothing was.
-    HandshakeError
-        No connection; `__cause__` says why (S-16).
+        The session's id cannot be sent.
+    TransportError
+        The gateway's certificate is pinned by its fingerprint, and it does not show that one.
     """
     headers = {"Cookie": cookie(session), "User-Agent": USER_AGENT}
     context = await make_context(config.tls, config.base_url, timeout_s=config.ws_timeout_s)
-    socket = Session(
+    return Session(
         name,
         Endpoint(
             url=config.ws_url,
@@ -129,17 +130,19 @@ async def open_socket(
         attempts=attempts,
         clock=clock,
     )
-    try:
-        await socket.open()
-    except ConfigError:
-        raise
-    except ConnectorError as error:
-        raise HandshakeError(
-            f"WebSocket handshake with {mask_url(config.ws_url)} failed: {error}",
-            status=getattr(error, "status", None),
-            retry_after_s=getattr(error, "retry_after_s", None),
-        ) from error
-    return socket
+
+
+def handshake_error(config: Config, error: ConnectorError) -> ConnectorError:
+    """Return what to raise for a socket that could not be opened: where, and why (S-16)."""
+    if isinstance(error, ConfigError):
+        return error
+    failed = HandshakeError(
+        f"WebSocket handshake with {mask_url(config.ws_url)} failed: {error}",
+        status=getattr(error, "status", None),
+        retry_after_s=getattr(error, "retry_after_s", None),
+    )
+    failed.__cause__ = error
+    return failed
 
 
 # -- what the client hands out -------------------------------------------------------------------
@@ -329,9 +332,13 @@ class WsClient:
             config = rest.config if rest is not None else Config()
         session = await _tickle(config, rest)
         inbox = _Inbox(capacity, overflow)
-        socket = await open_socket(
-            config, session, inbox, inbox.on_event, listener=inbox.listener, attempts=attempts
-        )
+        try:
+            socket = await make_socket(
+                config, session, inbox, inbox.on_event, listener=inbox.listener, attempts=attempts
+            )
+            await socket.open()
+        except ConnectorError as error:
+            raise handshake_error(config, error) from error
         inbox.on_full = lambda: socket.reconnect("the messages are not read fast enough")
         return cls(socket, inbox)
 

@@ -29,8 +29,13 @@ __all__ = [
     "MessageKind",
     "cancel_market_data",
     "classify",
+    "depth",
+    "history",
+    "ledger",
     "market_data",
     "session_login",
+    "summary",
+    "trades",
 ]
 
 ORDERS: Final = "sor+{}"
@@ -91,11 +96,7 @@ def market_data(line: int | str, fields: Iterable[str]) -> str:
     ProtocolError
         A code that is no text that can be written (S-98).
     """
-    try:
-        arguments = orjson.dumps({"fields": list(fields)}).decode()
-    except (TypeError, ValueError) as error:
-        raise ProtocolError(f"the field codes cannot be written as JSON: {error}") from error
-    return f"smd+{line}+{arguments}"
+    return f"smd+{line}+{_json({'fields': list(fields)})}"
 
 
 def cancel_market_data(line: int | str) -> str:
@@ -103,9 +104,45 @@ def cancel_market_data(line: int | str) -> str:
     return f"umd+{line}+{{}}"
 
 
+def trades(*, days: int = 1, realtime_only: bool = True) -> str:
+    """Return the frame that asks for executions, of up to seven days back (W-23)."""
+    return f"str+{_json({'realtimeUpdatesOnly': realtime_only, 'days': days})}"
+
+
+def summary(account: str, keys: Iterable[str] = (), fields: Iterable[str] = ()) -> str:
+    """Return the frame that asks for an account's figures; without keys for all (W-25)."""
+    return f"ssd+{account}+{_json(_chosen(keys, fields))}"
+
+
+def ledger(account: str, keys: Iterable[str] = (), fields: Iterable[str] = ()) -> str:
+    """Return the frame that asks for an account's cash and values by currency (W-26)."""
+    return f"sld+{account}+{_json(_chosen(keys, fields))}"
+
+
+def depth(account: str, conid: int, exchange: str | None = None) -> str:
+    """Return the frame that asks for a book (W-21)."""
+    return f"sbd+{account}+{conid}" + (f"+{exchange}" if exchange else "")
+
+
+def history(conid: int, **arguments: object) -> str:
+    """Return the frame that asks for bars (W-20); names as the venue's (`outsideRth`, F-31)."""
+    return f"smh+{conid}+{_json(arguments)}"
+
+
+def _chosen(keys: Iterable[str], fields: Iterable[str]) -> dict[str, list[str]]:
+    return {name: list(it) for name, it in (("keys", keys), ("fields", fields)) if it}
+
+
+def _json(arguments: object) -> str:
+    try:
+        return orjson.dumps(arguments).decode()
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"the arguments cannot be written as JSON: {error}") from error
+
+
 def session_login(session: str) -> str:
     """Return the frame for a server that says `waiting for session`, and only for that (T-09)."""
-    return orjson.dumps({"session": session}).decode()
+    return _json({"session": session})
 
 
 # -- frames in ---------------------------------------------------------------------------------

@@ -91,6 +91,8 @@ class PublicStream(ChannelStream):
         By default `stream_policy(config)`.
     """
 
+    session: Session
+
     def __init__(
         self,
         owner: StreamOwner,

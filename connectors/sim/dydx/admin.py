@@ -213,7 +213,7 @@ class Admin(admin.Admin):
     def _transfer(self, body: Body) -> Any:
         """Move USDC with the next block; without `from` or `to` a wallet has that end."""
         chain = self._sim.chain
-        ends = []
+        ends: list[Subaccount | None] = []
         for name in ("from", "to"):
             end = body.get(name)
             if end is None:

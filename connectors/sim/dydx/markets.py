@@ -12,6 +12,7 @@ __all__ = ["STATUSES", "Market", "make_markets"]
 
 Q = -9  # quantum conversion exponent, the same everywhere so far
 STATUSES = (*("ACTIVE", "PAUSED", "CANCEL_ONLY", "POST_ONLY", "INITIALIZING", "FINAL_SETTLEMENT"),)
+VALUE_UNIT: int = 10**-Q  # quantums times subticks in a quote quantum
 PPM = 1_000_000
 KEPT_TRADES = 1_000
 
@@ -83,7 +84,7 @@ class Market:
 
     def value(self, quantums: int, subticks: int) -> int:
         """Return what a size is worth in quote quantums, rounded down."""
-        return quantums * subticks // 10**-Q
+        return quantums * subticks // VALUE_UNIT
 
     def round_price(self, subticks: int) -> int:
         """Return the nearest price on the grid not above."""

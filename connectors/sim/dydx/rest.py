@@ -48,7 +48,7 @@ class Limiter:
 
     def count(self, peer: str, path: str, now_ns: int) -> tuple[bool, dict[str, str]]:
         """Count a request; return whether it is one too many, and the headers that tell."""
-        kind = "candles" if path.startswith("/candles/") else "other"
+        kind = "candles" if path.startswith("candles/") else "other"
         window = self._windows.setdefault((peer, kind), RollingWindow(LIMIT_SPAN_NS))
         most = LIMITS.get(kind, LIMIT)
         over = window.used(now_ns) >= most
@@ -300,7 +300,7 @@ class Rest:
                 ):
                     continue
                 rows.append({**row, "subaccountNumber": account.number})
-        newest = given.get("returnLatestOrders", "true") == "true"
+        newest = given.get("returnLatestOrders", "true").lower() == "true"
         rows.sort(key=_age, reverse=newest)
         return rows[: _whole(given, "limit", MOST, 1, MOST)]
 
@@ -317,15 +317,22 @@ class Rest:
         market = given.get("market")
         if market:
             self._market(market, "market")
+        height = self.height
+        if "createdBeforeOrAtHeight" in given:
+            height = min(height, _whole(given, "createdBeforeOrAtHeight", None, 0, 2**62))
+        last_ms = _iso_ms(given, "createdBeforeOrAt", 2**62)
         found: list[tuple[Fill, Subaccount]] = [
             (item, account)
             for account in self._accounts(given)
-            for item in account.fills
-            if item.height <= self.height and (not market or item.market.ticker == market)
+            for item in reversed(account.fills)
+            if item.height <= height
+            and item.ms <= last_ms
+            and (not market or item.market.ticker == market)
         ]
         found.sort(key=lambda pair: pair[0].event, reverse=True)
-        rows = [views.fill_rest(item, account) for item, account in found]
-        return _page("fills", _before(rows, given), given)
+        page = _page("fills", found, given)
+        page["fills"] = [views.fill_rest(item, account) for item, account in page["fills"]]
+        return page
 
     def _pnl(self, given: Parameters) -> Any:
         rows = []

@@ -71,7 +71,7 @@ class Connection(connection.Connection):
         """End every subscription without a word."""
         self.orders = self.trades = self.pnl = None
         for kind in (self.lines, self.ladders, self.summaries, self.ledgers, self.histories):
-            kind.clear()  # type: ignore[attr-defined]
+            kind.clear()
 
     def subscriptions(self) -> list[str]:
         """Return what it is subscribed to, as the topics name it."""
@@ -132,7 +132,7 @@ class Connection(connection.Connection):
     def check(self, now_ns: int) -> None:
         """Send a heartbeat when it is time (W-02)."""
         if self.ready and not self.quiet and now_ns >= self._next_beat_ns:
-            self._next_beat_ns = now_ns + self._beat_ns
+            self._next_beat_ns = max(self._next_beat_ns + self._beat_ns, now_ns)
             self.answer({"topic": "system", "hb": self.sim.clock.now_ms()})
 
     # -- output ------------------------------------------------------------------------------

@@ -30,14 +30,9 @@ class House(house.House[Market, EngineOrder]):
         return [order for order in market.book.orders() if order.tag is None]
 
     def quote(self, market: Market, *, is_buy: bool, distance: int) -> None:
-        price = self._price(market, is_buy=is_buy, distance=distance)
+        price = _away(market, market.last, distance, is_buy=is_buy)
         if price > 0 or market.contract.offset:
             self.order(market, is_buy=is_buy, price=price, size=self._size(market))
-
-    def _price(self, market: Market, *, is_buy: bool, distance: int) -> int:
-        step = market.contract.increment(market.last)
-        start = market.last // step * step
-        return start - distance * step if is_buy else start + distance * step
 
     def take(self, market: Market, *, is_buy: bool) -> None:
         best = market.ask if is_buy else market.bid
@@ -71,26 +66,31 @@ class House(house.House[Market, EngineOrder]):
             self.order(
                 market, is_buy=not order.is_buy, price=price, size=end - order.filled, take=True
             )
-        self.fill_book(market)
+        self.fill_book(market, price)
 
     def move(self, market: Market, price: int, size: int) -> None:
-        """Trade at a price, and quote around it."""
+        """Quote around a price, and trade there; what stands in the way trades first."""
         for quote in self.quotes(market):
             self.cancel(quote)
-        for is_buy in (False, True):  # what stands in the way trades first
+        self.fill_book(market, price)
+        for is_buy in (False, True):
             self.order(market, is_buy=is_buy, price=price, size=size, take=is_buy)
-        for quote in self.quotes(market):
-            self.cancel(quote)
-        self.fill_book(market)
 
-    def fill_book(self, market: Market) -> None:
-        """Quote the levels nobody quotes."""
+    def fill_book(self, market: Market, around: int) -> None:
+        """Quote the levels around a price that nobody quotes."""
         for distance in range(1, self._levels + 1):
-            for is_buy in (True, False):
-                price = self._price(market, is_buy=is_buy, distance=distance)
-                side = Side.BUY if is_buy else Side.SELL
-                if not market.book.size_at(side, price + market.contract.offset):
-                    self.quote(market, is_buy=is_buy, distance=distance)
+            for is_buy, side in ((True, Side.BUY), (False, Side.SELL)):
+                price = _away(market, around, distance, is_buy=is_buy)
+                quoted = market.book.size_at(side, price + market.contract.offset)
+                if not quoted and (price > 0 or market.contract.offset):
+                    self.order(market, is_buy=is_buy, price=price, size=self._size(market))
 
     def _size(self, market: Market) -> int:
         return market.contract.lot * self._random.randint(1, 20)
+
+
+def _away(market: Market, start: int, distance: int, *, is_buy: bool) -> int:
+    """Return the price so many increments from another, on the increments there."""
+    step = market.contract.increment(start)
+    price = start // step * step + (-distance if is_buy else distance) * step
+    return price // market.contract.increment(price) * market.contract.increment(price)

@@ -47,6 +47,6 @@ class Record(Base):
 
     def everything(self) -> list[dict[str, Any]]:
         """Return requests and frames of both directions in the order of their times."""
-        logs = {"http": self.requests, "in": self.frames, "out": self.sent}
+        logs: dict[str, deque[Any]] = {"http": self.requests, "in": self.frames, "out": self.sent}
         found = [{"kind": kind, **row} for kind, log in logs.items() for row in rows(log)]
         return sorted(found, key=lambda row: row["ms"])

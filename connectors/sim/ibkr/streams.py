@@ -83,8 +83,10 @@ class Streams(Watcher):
         """Send now whatever has changed, due or not."""
         now_ns = self._sim.clock.elapsed_ns()
         for connection in self._ready():
-            for line in (*connection.lines.values(), *connection.ladders.values()):
+            for line in connection.lines.values():
                 line.due_ns = now_ns
+            for ladder in connection.ladders.values():
+                ladder.due_ns = now_ns
             for rows in (*connection.summaries.values(), *connection.ledgers.values()):
                 rows.due_ns = now_ns
             connection.pnl_due_ns = now_ns

@@ -427,6 +427,7 @@ def test_numbers_of_the_enums_are_part_of_the_interface():
     assert {flag.name: flag.value for flag in EventFlag} == {
         "OFF_SCALE": 1, "NOT_MARKET": 2, "AGGREGATE": 4, "CLOSED": 8, "PARTIAL": 16, "RPI": 32,
         "MINI": 64, "CONTINUOUS": 128, "INDEX": 256, "MARK": 512, "HISTORY": 1024,
+        "DELAYED": 2048, "FROZEN": 4096, "HALTED": 8192, "APPROXIMATE": 16384,
     }  # fmt: skip
     assert [side.value for side in AggressorSide] == [0, 1, 2]
 

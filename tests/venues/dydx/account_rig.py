@@ -68,9 +68,6 @@ class Account(AccountClient):
     def _queries(self) -> AccountQueries:
         raise ClientError("not connected")
 
-    def is_new_fill(self, trade_id: str) -> bool:
-        return self.fills.is_new(trade_id)
-
     def venue_event(self, name: str, payload: bytes) -> None:
         self.others.append((name, payload))
 
@@ -104,6 +101,10 @@ class Account(AccountClient):
         snapshot["contents"]["subaccount"]["latestProcessedBlockHeight"] = str(height)
         self.frame(snapshot)
         self.block(height)
+
+    def answered(self, *rows: dict[str, Any], since_height: int = HEIGHT) -> None:
+        """Take trades that were asked for."""
+        self.feed.fills(self.feed.read_fills(rows), since_height=since_height)
 
     def block(self, height: int) -> None:
         """Take a block."""

@@ -587,6 +587,28 @@ def test_5_4_a_market_nobody_knew_appears(run):
     run(script())
 
 
+def test_dx_w_20_rest_does_not_take_back_what_the_stream_has_told(run):
+    class Rest:
+        async def perpetual_markets(self):
+            return {"BTC-USD": dict(RECORD), "ETH-USD": {**RECORD, "ticker": "ETH-USD"}}
+
+        async def close(self):
+            pass
+
+    async def script():
+        async with client(rest=Rest()) as (stub, data, _):
+            connection = await stub.connection()
+            await stub.heard(1)
+            await connection.say("subscribed_markets")
+            await connection.say("data_markets_status")
+            await until(lambda: data.status("BTC-USD") is MarketStatus.PAUSED)
+            await data.load_instruments()  # still says ACTIVE
+            assert data.status("BTC-USD") is MarketStatus.PAUSED
+            assert data.status("ETH-USD") is MarketStatus.TRADING
+
+    run(script())
+
+
 def test_5_4_nonsense_about_a_market_is_told_and_the_others_go_on(run):
     async def script():
         async with client() as (stub, data, _):

@@ -133,7 +133,7 @@ def test_20_3_every_interleaving_ends_as_the_venue_ended(case: Any) -> None:
     arrive(account, made, arriving)
     # The gap is read: answers of replicas, in database form.
     account.feed.orders([life.last_row for life in made])
-    account.feed.fills([row for life in made for row in life.fills], since_height=HEIGHT)
+    account.answered(*(row for life in made for row in life.fills))
     account.store.is_held = False
     account.block(END)
     for number, life in enumerate(made):

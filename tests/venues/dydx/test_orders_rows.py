@@ -149,7 +149,7 @@ def test_dx_o_05_trades_a_row_speaks_of_and_nobody_brought_are_missing(account: 
     account.feed.orders([filled_row("0.01")])
     state = account.store.get(ORDER)
     assert [state.filled, state.missing] == decimals("0.01", "0.01")
-    account.feed.fills([trade()], since_height=HEIGHT)
+    account.answered(trade())
     assert [state.filled, state.missing] == decimals("0.01", "0")
 
 
@@ -157,7 +157,7 @@ def test_dx_o_06_a_trade_counts_once_whatever_brings_it(account: Account) -> Non
     row = trade()
     account.message(orders=[placed()])
     account.message(HEIGHT + 1, fills=[row], orders=[filled_row("0.01")])
-    account.feed.fills([{**row, "market": row["ticker"]}, row], since_height=0)
+    account.answered({**row, "market": row["ticker"]}, row, since_height=0)
     account.message(HEIGHT + 1, fills=[row])
     assert len(account.trades()) == 1
     assert account.store.get(ORDER).fill_sum == decimals("0.01")[0]
@@ -265,6 +265,32 @@ def test_dx_w_20_positions_and_balances_of_an_older_block_are_not_taken(account:
     assert [balance.total for balance in account.balances()] == decimals("99")
 
 
+def test_a_snapshot_that_is_older_than_the_updates_takes_nothing_back(account: Account) -> None:
+    position = {
+        "market": "BTC-USD",
+        "side": "LONG",
+        "status": "OPEN",
+        "size": "0.01",
+        "entryPrice": "89000",
+    }
+    account.message(HEIGHT + 5, orders=[placed(good_til_block=HEIGHT + 9)])
+    account.message(
+        HEIGHT + 6,
+        fills=[trade(height=HEIGHT + 6)],
+        orders=[
+            canceled(good_til_block=HEIGHT + 9),
+            filled_row("0.01", "CANCELED", height=HEIGHT + 6, order_id="another"),
+        ],
+        perpetualPositions=[position],
+    )
+    told = len(account.told)
+    account.start(HEIGHT + 5, (placed(good_til_block=HEIGHT + 9), placed(order_id="another")))
+    assert account.told[told:] == []
+    assert account.order(ORDER).status is OrderStatus.PENDING_CANCEL
+    assert account.order("another").status is OrderStatus.CANCELED
+    assert len(account.positions()) == 1
+
+
 # --- 7.2 to 7.4 -----------------------------------------------------------------------------------
 
 
@@ -276,6 +302,26 @@ def test_7_2_a_conditional_order_that_expires_by_block_time(account: Account) ->
         orders=[row | {"status": "CANCELED", "removalReason": "ORDER_REMOVAL_REASON_EXPIRED"}],
     )
     assert statuses(account) == [OrderStatus.ACCEPTED, OrderStatus.EXPIRED]
+
+
+def test_7_2_an_order_whose_time_has_passed_is_over_if_nobody_says_so(account: Account) -> None:
+    """The venue may forget to tell (section 17): the chain's time decides, after a grace."""
+    account.message(HEIGHT, orders=[stateful("OPEN", HEIGHT)])
+    for height, time in ((1, "2026-03-08T16:11:59Z"), (2, "2026-03-08T16:12:09Z")):
+        account.feed.block_height({"blockHeight": str(HEIGHT + height), "time": time})
+        assert statuses(account) == [OrderStatus.ACCEPTED]
+    account.feed.block_height({"blockHeight": str(HEIGHT + 3), "time": "2026-03-08T16:12:11Z"})
+    assert statuses(account)[-1] is OrderStatus.EXPIRED
+
+
+def test_5_6_4_a_sparse_row_is_forgotten_whatever_its_flags(account: Account) -> None:
+    sparse = {
+        name: placed()[name] for name in ("id", "clientId", "clobPairId", "status", "ticker")
+    } | {"orderFlags": "64"}
+    account.message(orders=[sparse])
+    assert len(account.store.live) == 1
+    account.block(HEIGHT + 21)
+    assert account.store.live == []
 
 
 def test_7_2_a_triggered_order_is_not_untriggered_again(account: Account) -> None:

@@ -200,7 +200,7 @@ def test_s_36_conid_is_not_checked():
 
 
 def test_s_98_fields_that_cannot_be_written():
-    with pytest.raises(ProtocolError, match="field codes"):
+    with pytest.raises(ProtocolError, match="cannot be written"):
         market_data(1, ["\ud800"])
 
 

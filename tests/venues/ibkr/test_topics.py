@@ -105,9 +105,9 @@ def test_w_21_depth() -> None:
     found = topic("sbd").value
     assert (found.account, found.conid, found.exchange) == ("DU1234567", 265598, "")
     assert found.levels == (
-        DepthLevel(Decimal("193.20"), ask=Decimal(200)),
-        DepthLevel(Decimal("193.15"), last_size=Decimal(100), is_focus=True),
-        DepthLevel(Decimal("193.10"), bid=Decimal(300)),
+        DepthLevel(0, Decimal("193.20"), ask=Decimal(200)),
+        DepthLevel(1, Decimal("193.15"), last_size=Decimal(100), is_focus=True),
+        DepthLevel(2, Decimal("193.10"), bid=Decimal(300)),
     )
     assert topic("sbd_exchange").value.exchange == "ISLAND"
 

@@ -34,6 +34,12 @@ log = logging.getLogger("connectors.feed")
 cdef double CLOSE_DELAY_S = 0.01
 
 
+def _seen(future):
+    """Look at the error that ended a transport, lest the event loop complain that nobody did."""
+    if not future.cancelled():
+        future.exception()
+
+
 cdef class Decoder:
     """Takes whole messages; subclass in Cython (`decode`) or in Python (`on_message`)."""
 
@@ -92,6 +98,8 @@ cdef class FeedListener(WSListener):
     cpdef on_ws_disconnected(self, WSTransport transport):
         cdef object handshake = transport.close_handshake
         self._fragments = bytearray()
+        # Nobody waits for the end of the transport; what ended it is told below.
+        transport.disconnected_future.add_done_callback(_seen)
         if handshake is not None and handshake.recv is None and handshake.sent is not None:
             self._parser_failed(int(handshake.sent.code), handshake.sent.reason)
         # The handshake is complete only when both sides spoke; picows leaves it None when the

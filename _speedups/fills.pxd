@@ -16,7 +16,7 @@ cdef struct FillData:
     int64_t venue_order_id
     int64_t ts_event, ts_init
     Fixed size, price
-    Fixed commission                    # absent: not known
+    Fixed commission, realized_pnl      # absent: not known
 
 
 cdef class OrderEvent:
@@ -55,6 +55,7 @@ cdef class DirectFills:
     cdef BoundedDedup _seen
     cdef object _on_event, _on_error, _end
     cdef OrderFilled _spare             # an event that nobody kept
+    cdef bint _with_order               # a trade is known by its order as well
     cdef readonly uint64_t taken
 
     # The order of a client key (None: the venue echoes none) or, failing that, of a venue order id;

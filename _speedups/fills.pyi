@@ -139,6 +139,7 @@ class DirectFills:
         on_error: Callable[[OrderFilled, Exception], object],
         end: Callable[[Any], object],
         aside: dict[str, Any] | None = None,
+        with_order: bool = False,
     ) -> None: ...
     @property
     def taken(self) -> int: ...
@@ -153,6 +154,7 @@ class DirectFills:
         liquidity: LiquiditySide,
         commission: _Exact | None = None,
         commission_currency: str | None = None,
+        realized_pnl: _Exact | None = None,
         ts_event: int,
         ts_init: int,
     ) -> bool: ...

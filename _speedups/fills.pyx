@@ -412,6 +412,9 @@ cdef class DirectFills:
         `end(order)`, in front of the event of an order that is filled completely.
     aside : dict, optional
         Fills of the client order ids in it go the long way.
+    with_order : bool
+        A trade is known by its id and its venue order id, as both of its orders may be ours; else
+        by its id alone.
 
     Attributes
     ----------
@@ -420,7 +423,8 @@ cdef class DirectFills:
     """
 
     def __init__(self, dict by_key not None, dict by_venue not None, dict missing not None,
-                 SeenFills seen not None, *, on_event, on_error, end, dict aside=None):
+                 SeenFills seen not None, *, on_event, on_error, end, dict aside=None,
+                 bint with_order=False):
         self._by_key = by_key
         self._by_venue = by_venue
         self._missing = missing
@@ -429,9 +433,11 @@ cdef class DirectFills:
         self._on_error = on_error
         self._end = end
         self._aside = aside
+        self._with_order = with_order
 
-    def offer(self, client_key, int64_t venue_order_id, int64_t trade_id, size, price, *,
-              liquidity, commission=None, commission_currency=None, int64_t ts_event, int64_t ts_init):
+    def offer(self, client_key, int64_t venue_order_id, int64_t trade_id, size, price, *, liquidity,
+              commission=None, commission_currency=None, realized_pnl=None, int64_t ts_event,
+              int64_t ts_init):
         """Take a fill, its numbers as text, Decimal or int; False if it has to go the long way.
 
         `client_key` is None where the venue echoes none.
@@ -441,10 +447,11 @@ cdef class DirectFills:
         fill.trade_id = trade_id
         fill.ts_event = ts_event
         fill.ts_init = ts_init
-        fill.commission.mantissa = 0
-        fill.commission.exponent = -1
+        fill.commission.mantissa = fill.realized_pnl.mantissa = 0
+        fill.commission.exponent = fill.realized_pnl.exponent = -1
         if (not _read(size, &fill.size) or not _read(price, &fill.price)
-                or (commission is not None and not _read(commission, &fill.commission))):
+                or (commission is not None and not _read(commission, &fill.commission))
+                or (realized_pnl is not None and not _read(realized_pnl, &fill.realized_pnl))):
             return False
         return self.take(self.find(client_key, venue_order_id), &fill, liquidity, commission_currency)
 
@@ -461,12 +468,17 @@ cdef class DirectFills:
         cdef OrderFilled event
         cdef tw_fixed filled, leaves, size
         cdef bint is_missing, is_complete
+        cdef tuple key = None
         if TW_UNLIKELY(order is None or order.final is not None or not order.is_accepted
                        or order.requested is not None or order._venue_number != fill.venue_order_id or order._venue_number < 0):
             return False
         if self._aside is not None and order.client_order_id in self._aside:
             return False
-        if TW_UNLIKELY(self._seen.contains_i64(fill.trade_id) or fill.trade_id < 0):
+        if TW_UNLIKELY(fill.trade_id < 0):
+            return False
+        if self._with_order:
+            key = (str(fill.trade_id), order._venue_order_id)
+        if TW_UNLIKELY(self._seen.contains_i64(fill.trade_id) if key is None else key in self._seen):
             return False
         # The sizes as they will be.
         if TW_UNLIKELY(not _known(order._size, &order._size_n) or order._size_n.mantissa <= 0
@@ -503,6 +515,7 @@ cdef class DirectFills:
         event.order_type = order.order_type
         event.liquidity = liquidity
         event.commission_currency = currency
+        event.realized_pnl = None if fill.realized_pnl.exponent < 0 else _shown(fill.realized_pnl)
         event.ts_event = fill.ts_event
         event.ts_init = fill.ts_init
         event._trade_number = fill.trade_id
@@ -521,7 +534,10 @@ cdef class DirectFills:
         if TW_UNLIKELY(is_complete):
             event._leaves_size = ZERO
             self._end(order)
-        self._seen.insert_i64(fill.trade_id)
+        if key is None:
+            self._seen.insert_i64(fill.trade_id)
+        else:
+            self._seen.insert(key)
         self.taken += 1
         try:
             PyObject_CallOneArg(self._on_event, event)

@@ -7,7 +7,9 @@ from _typeshed import ReadableBuffer
 from .decoder import SymbolDecoder
 from .errors import DecodeError
 from .events import EventHandler, InstrumentBase
+from .fills import DirectFills
 from .symbols import SymbolTable
+from .words import LiquiditySide
 
 __all__ = [
     "AssetContext",
@@ -15,6 +17,7 @@ __all__ = [
     "HyperliquidDecoder",
     "OrderRow",
     "RowProblem",
+    "UserFills",
     "UserFrame",
     "UserHandler",
     "parse_fills",
@@ -101,6 +104,23 @@ class FillRow:
     def fee(self) -> Decimal: ...
     @property
     def builder_fee(self) -> Decimal | None: ...
+
+@final
+class UserFills:
+    def __init__(
+        self,
+        direct: DirectFills,
+        *,
+        on_gap: Callable[[int], object],
+        wall_ns: Callable[[], int],
+        maker: LiquiditySide,
+        taker: LiquiditySide,
+    ) -> None: ...
+    @property
+    def newest_ms(self) -> int: ...
+    def take(self, frame: UserFrame) -> list[FillRow]: ...
+    def follow(self, row: FillRow) -> None: ...
+    def forget(self) -> None: ...
 
 @final
 class UserFrame:

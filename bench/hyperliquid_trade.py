@@ -21,13 +21,14 @@ from bench import ROOT
 from bench.bots import BotProcess, tick_to_trade
 from bench.hyperliquid_trader import POOL
 from bench.measure import Case, Group, Plan, time_cases
+from bench.submitting import Submitting, submitting_cases
 from connectors import hyperliquid
 from connectors.hyperliquid.instruments import parse_instruments
 from connectors.hyperliquid.limits import IpLimits
 from connectors.hyperliquid.posting import envelope
 from connectors.hyperliquid.rest import HyperliquidRest
 from connectors.hyperliquid.sending import Sender
-from connectors.model import Instrument, Order, OrderSubmitted, Side, limit_order
+from connectors.model import Instrument, Order, Side, limit_order
 from connectors.net.clock import SYSTEM_CLOCK
 from connectors.net.tasks import OwnedTasks
 
@@ -60,22 +61,8 @@ def eth() -> Instrument:
     return instrument
 
 
-class Wire:
-    """A session whose connection takes everything."""
-
-    epoch = 1
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.last = b""
-
-    def send(self, payload: bytes) -> None:
-        self.frames += 1
-        self.last = payload
-
-
-class Submitting:
-    """An execution client that is connected to nothing, renewed before each batch."""
+class Account(Submitting):
+    """A client of Hyperliquid."""
 
     def __init__(self, pool: int) -> None:
         self.config = hyperliquid.Config(
@@ -86,20 +73,13 @@ class Submitting:
             messages_per_min=NEVER,
             inflight_posts_max=NEVER,
         )
-        self.signer = hyperliquid.Signer(KEY, pool_capacity=pool)
         self.tasks = OwnedTasks("bench")
         self.limits = IpLimits(weight_per_min=NEVER, messages_per_min=NEVER, posts_max=NEVER)
         self.rest = HyperliquidRest(self.config, limits=self.limits)
         self.instrument = eth()
-        self.orders: list[Order] = []
-        self.events = 0
-        self.wire = Wire()
-        self.venue: Any = None
-        self.renew()
+        super().__init__(CALLS, _order, hyperliquid.Signer(KEY, pool_capacity=pool))
 
-    def renew(self) -> None:
-        self.wire = Wire()
-        self.events = 0
+    def connected(self) -> tuple[Any, Any]:
         venue: Any = hyperliquid.ExecutionClient(
             self.config, on_event=self.count, instruments=[self.instrument], signer=self.signer
         )
@@ -108,29 +88,7 @@ class Submitting:
             tasks=self.tasks, clock=SYSTEM_CLOCK,
         )  # fmt: skip
         sender._learning = asyncio.current_task()  # type: ignore[assignment]  # nobody to ask
-        session: Any = self.wire
-        sender.attach(session)
-        sender.resume()
-        venue._sender, venue._connected = sender, True
-        if self.venue is not None:
-            self.venue._sender.close("renewed")
-        self.venue = venue
-        self.orders = [_order() for _ in range(CALLS)]
-        if self.signer.pool_capacity:
-            self.signer.precompute()
-
-    def count(self, event: object) -> None:
-        self.events += isinstance(event, OrderSubmitted)
-
-    def submit(self) -> None:
-        call = self.venue.submit_order
-        for order in self.orders:
-            call(order)
-
-    def make_and_submit(self) -> None:
-        call = self.venue.submit_order
-        for _ in range(CALLS):
-            call(_order())
+        return venue, sender
 
     async def close(self) -> None:
         self.venue._sender.close("done")
@@ -144,25 +102,18 @@ def _order() -> Order:
 
 
 async def _submit(plan: Plan) -> Group:
-    pooled, plain = Submitting(CALLS), Submitting(0)
-    for each in (pooled, plain):
-        each.submit()
-        sent = json.loads(each.wire.last)["request"]["payload"]
-        if (each.wire.frames, each.events) != (CALLS, CALLS) or sent["action"]["type"] != "order":
-            raise AssertionError(f"{each.wire.frames} frames, {each.events} events")
-        each.renew()
+    pooled, plain = Account(CALLS), Account(0)
+    pooled.proven()
+    sent = json.loads(plain.proven())["request"]["payload"]
     action, nonce = sent["action"], sent["nonce"]
+    if action["type"] != "order":
+        raise AssertionError(f"{action['type']} in place of an order")
     signature = plain.signer.sign_l1_action(action, nonce, None, None, False)
     try:
         return time_cases(
             "submit a Hyperliquid order",
             [
-                Case("nonce from the pool", pooled.submit, CALLS, pooled.renew),
-                Case("no pool", plain.submit, CALLS, plain.renew),
-                Case(
-                    "nonce from the pool, and `limit_order`", pooled.make_and_submit, CALLS,
-                    pooled.renew,
-                ),
+                *submitting_cases(pooled, plain),
                 Case("signature from the pool alone", *_sign(pooled, action, nonce)),
                 Case("signature alone", *_sign(plain, action, nonce)),
                 Case("envelope alone", lambda: envelope(action, nonce, signature), 1),
@@ -176,7 +127,7 @@ async def _submit(plan: Plan) -> Group:
         await plain.close()
 
 
-def _sign(account: Submitting, action: Any, nonce: int) -> tuple[Any, int, Any]:
+def _sign(account: Account, action: Any, nonce: int) -> tuple[Any, int, Any]:
     sign = account.signer.sign_l1_action
 
     def batch() -> None:

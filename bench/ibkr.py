@@ -26,7 +26,7 @@ ROOM = 32_768
 CONID = "265598"
 FULL, QUOTE, BID, LAST = "smd, all fields", "smd, both sides", "smd, the bid alone", "smd, the last"
 FLOATS = "msgspec typed, floats"
-CLAIMS = {kind: [Claim(TYPED, at_least=2.5)] for kind in (QUOTE, BID, LAST)}
+CLAIMS = {kind: [Claim(TYPED, at_least=2.7)] for kind in (QUOTE, BID, LAST)}
 # Events of a frame.
 EVENTS = {FULL: 2, QUOTE: 1, BID: 1, LAST: 1}
 

@@ -19,6 +19,7 @@ from bench.bots import BotProcess, configure, simulator, tick_to_trade
 from bench.lighter import ACCOUNT, decoder_to, eth
 from bench.lighter_trader import POOL
 from bench.measure import Case, Claim, Group, Plan, time_cases
+from bench.submitting import Submitting, submitting_cases
 from connectors import lighter
 from connectors._speedups.lighter import AccountFrame, AccountHandler
 from connectors.execution.dispatch import OrderDispatch
@@ -29,7 +30,7 @@ from connectors.lighter.account_feed import AccountFeed
 from connectors.lighter.reports import Reporter
 from connectors.lighter.sending import Sender
 from connectors.lighter.wire import sendtx_frame
-from connectors.model import Order, OrderSubmitted, OrderType, Side, limit_order
+from connectors.model import Order, OrderType, Side, limit_order
 from connectors.net.clock import SYSTEM_CLOCK
 from connectors.net.tasks import OwnedTasks
 
@@ -54,22 +55,8 @@ def run(plan: Plan) -> list[Group]:
 # ---- the call ------------------------------------------------------------------------------------
 
 
-class Wire:
-    """A session whose connection takes everything."""
-
-    epoch = 1
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.last = b""
-
-    def send(self, payload: bytes) -> None:
-        self.frames += 1
-        self.last = payload
-
-
-class Submitting:
-    """An execution client that is connected to nothing, renewed before each batch."""
+class Account(Submitting):
+    """A client of Lighter."""
 
     def __init__(self, pool: int) -> None:
         self.config = lighter.Config(
@@ -78,17 +65,10 @@ class Submitting:
             sendtx_quota_per_min=1_000_000,
             nonce_window=2 * CALLS,
         )
-        self.signer = lighter.Signer(KEY, ACCOUNT, 5, 300, pool_capacity=pool)
         self.instrument = eth()
-        self.orders: list[Order] = []
-        self.events = 0
-        self.wire = Wire()
-        self.venue: Any = None
-        self.renew()
+        super().__init__(CALLS, _order, lighter.Signer(KEY, ACCOUNT, 5, 300, pool_capacity=pool))
 
-    def renew(self) -> None:
-        self.wire = Wire()
-        self.events = 0
+    def connected(self) -> tuple[Any, Any]:
         venue: Any = lighter.ExecutionClient(
             self.config, on_event=self.count, instruments=[self.instrument], signer=self.signer
         )
@@ -100,29 +80,7 @@ class Submitting:
         token = sender.nonces.begin_refresh()
         assert token is not None
         sender.nonces.finish_refresh(token, 1)
-        session: Any = self.wire
-        sender.attach(session)
-        sender.resume()
-        venue._sender, venue._connected = sender, True
-        if self.venue is not None:
-            self.venue._sender.close("renewed")
-        self.venue = venue
-        self.orders = [_order() for _ in range(CALLS)]
-        if self.signer.pool_capacity:
-            self.signer.precompute()
-
-    def count(self, event: object) -> None:
-        self.events += isinstance(event, OrderSubmitted)
-
-    def submit(self) -> None:
-        call = self.venue.submit_order
-        for order in self.orders:
-            call(order)
-
-    def make_and_submit(self) -> None:
-        call = self.venue.submit_order
-        for _ in range(CALLS):
-            call(_order())
+        return venue, sender
 
 
 def _order() -> Order:
@@ -130,23 +88,16 @@ def _order() -> Order:
 
 
 def _submit(plan: Plan) -> Group:
-    pooled, plain = Submitting(CALLS), Submitting(0)
-    for each in (pooled, plain):
-        each.submit()
-        sent = json.loads(each.wire.last)["data"]
-        if (each.wire.frames, each.events) != (CALLS, CALLS) or sent["tx_type"] != 14:
-            raise AssertionError(f"{each.wire.frames} frames, {each.events} events")
-        each.renew()
+    pooled, plain = Account(CALLS), Account(0)
+    pooled.proven()
+    sent = json.loads(plain.proven())["data"]
+    if sent["tx_type"] != 14:
+        raise AssertionError(f"{sent['tx_type']} in place of an order")
     signed = plain.signer.sign(14, dict(_fields(sent["tx_info"])))
     return time_cases(
         "submit a Lighter order",
         [
-            Case("nonce from the pool", pooled.submit, CALLS, pooled.renew),
-            Case("no pool", plain.submit, CALLS, plain.renew),
-            Case(
-                "nonce from the pool, and `limit_order`", pooled.make_and_submit, CALLS,
-                pooled.renew,
-            ),
+            *submitting_cases(pooled, plain),
             Case("signature from the pool alone", *_sign(pooled, sent["tx_info"])),
             Case("signature alone", *_sign(plain, sent["tx_info"])),
             Case("frame alone", lambda: sendtx_frame(14, signed.tx_info, "t1"), 1),
@@ -163,7 +114,7 @@ def _fields(info: dict[str, Any]) -> Iterator[tuple[str, int]]:
             yield name, value
 
 
-def _sign(account: Submitting, info: dict[str, Any]) -> tuple[Any, int, Any]:
+def _sign(account: Account, info: dict[str, Any]) -> tuple[Any, int, Any]:
     fields, sign = dict(_fields(info)), account.signer.sign
 
     def batch() -> None:

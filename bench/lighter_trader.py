@@ -41,14 +41,9 @@ class Ours:
         from connectors.model import Side, limit_order
 
         self._side, self._limit_order = Side.BUY, limit_order
-        account = ready["accounts"][number]
-        config = lighter.Config(
-            environment="testnet",
-            rest_url=ready["http"],
-            stream_url=ready["ws"],
-            credentials=lighter.Credentials(
-                account["private_key"], account["account_index"], account["api_key_index"]
-            ),
+        config = lighter.Config.sim(
+            ready["http"],
+            ready["accounts"][number],
             tier=lighter.Tier.PLUS,
             sendtx_quota_per_min=1_000_000,
             nonce_window=1_024,  # the simulator, held up, sends its quotes in one go

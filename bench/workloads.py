@@ -19,7 +19,7 @@ if __name__ == "__main__":
     os.urandom = lambda n: bytes(range(1, n + 1))
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from bench import frames, hyperliquid_sign, lighter
+from bench import dydx, frames, hyperliquid_sign, ibkr, lighter
 from bench import hyperliquid as hyperliquid_frames
 from bench.ours import decoder_to, instrument
 from connectors import hyperliquid
@@ -54,6 +54,16 @@ def _decode(kind: str) -> Calls:
 def _lighter_book() -> Calls:
     inputs = lighter.frames(lighter.BOOK)
     return _fed(lighter.decoder_to(id, AccountHandler()).feed_bytes, inputs)
+
+
+def _dydx(kind: str) -> Calls:
+    # Ids must follow each other: behind the last frame the connection begins anew.
+    inputs = dydx.frames(kind)
+    return _fed(dydx.decoder_to(id).feed_bytes, [dydx.connected(), *inputs])
+
+
+def _ibkr(kind: str) -> Calls:
+    return _fed(ibkr.decoder_to(id).feed_bytes, ibkr.frames(kind))
 
 
 def _hyperliquid(kind: str) -> Calls:
@@ -161,6 +171,10 @@ WORKLOADS: dict[str, Callable[[], Calls]] = {
     "lighter, five fills": _lighter_fills,
     "hyperliquid, decode a book": lambda: _hyperliquid(hyperliquid_frames.BOOK),
     "hyperliquid, decode a trade": lambda: _hyperliquid(hyperliquid_frames.TRADES),
+    "dydx, decode a batch": lambda: _dydx(dydx.BATCH),
+    "dydx, decode a trade": lambda: _dydx(dydx.TRADES),
+    "ibkr, merge both sides": lambda: _ibkr(ibkr.QUOTE),
+    "ibkr, merge a last price": lambda: _ibkr(ibkr.LAST),
     "ticks, one text": _ticks_one,
     "ticks, list": _ticks_list,
     "dedup, int": lambda: _dedup(lambda i: 5_511_234_567 + i),

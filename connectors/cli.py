@@ -25,7 +25,7 @@ SIMULATORS = {
     "ibkr": "connectors.sim.ibkr.main",
     "lighter": "connectors.sim.lighter.main",
 }
-WATCHABLE = ("binance", "dydx", "hyperliquid", "lighter")
+WATCHABLE = ("binance", "dydx", "hyperliquid", "ibkr", "lighter")
 STANDS_ON = ("picows", "uvloop", "orjson", "numpy", "aiohttp", "pycryptodome", "coincurve")
 
 

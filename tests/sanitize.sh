@@ -61,6 +61,7 @@ if [ $# -eq 0 ]; then
     set -- tests/unit/speedups tests/property tests/venues/binance/test_market_frames.py \
         tests/venues/lighter tests/unit/lighter \
         tests/unit/hyperliquid tests/venues/hyperliquid/test_signing_vectors.py \
+        tests/venues/dydx/test_data_client.py tests/venues/dydx/test_data_hostile.py \
         tests/faults/test_feed_connection.py tests/packaging/test_stubs.py
 fi
 cd "$tree"

@@ -111,7 +111,7 @@ static inline int tw_dx_is_plain(const tw_span *s) {
 static inline unsigned tw_dx_join(uint8_t *out, unsigned room, const char *before,
                                   const uint8_t *text, ptrdiff_t length, const char *behind) {
     size_t a = strlen(before), n = (size_t)length, b = strlen(behind);
-    if (a + n + b > room)
+    if (n > room || a + b > room - n)
         return 0;
     memcpy(out, before, a);
     memcpy(out + a, text, n);
@@ -200,6 +200,12 @@ static inline const uint8_t *tw_dx_usual(const tw_dx_manner *m, const tw_symbols
         return NULL;
     f->contents = p + n;
     return p + n;
+}
+#else
+static inline const uint8_t *tw_dx_usual(const tw_dx_manner *m, const tw_symbols *symbols,
+                                         const uint8_t *p, const uint8_t *end, tw_dx_frame *f) {
+    (void)m, (void)symbols, (void)p, (void)end, (void)f;
+    return NULL;
 }
 #endif
 
@@ -375,6 +381,13 @@ static inline int tw_dx_quick_book(const uint8_t *p, const uint8_t *end, int bat
         return 0;
     return *p == '}' && p + 1 == end;
 }
+#else
+static inline int tw_dx_quick_book(const uint8_t *p, const uint8_t *end, int batch,
+                                   const tw_scale *price, const tw_scale *size, tw_levels *bids,
+                                   tw_levels *asks) {
+    (void)p, (void)end, (void)batch, (void)price, (void)size, (void)bids, (void)asks;
+    return 0;
+}
 #endif
 
 /* ---- trades ------------------------------------------------------------------------------------ */
@@ -401,6 +414,14 @@ static const tw_literal tw_dx_trade_types[] = {
 #define TW_DX_TX_BITS 12
 #define TW_DX_EVENT_BITS 20
 
+static inline int tw_dx_has_room(uint64_t height, uint64_t transaction, uint64_t event) {
+    return !(height >> 31 | transaction >> TW_DX_TX_BITS | event >> TW_DX_EVENT_BITS);
+}
+
+static inline int64_t tw_dx_join_id(uint64_t height, uint64_t transaction, uint64_t event) {
+    return (int64_t)((height << TW_DX_TX_BITS | transaction) << TW_DX_EVENT_BITS | event);
+}
+
 static inline int64_t tw_dx_trade_id(const uint8_t *text, ptrdiff_t n) {
     uint64_t part[3] = {0, 0, 0}, hash = 0xCBF29CE484222325ULL;
     int usual = n == 24;
@@ -411,9 +432,8 @@ static inline int64_t tw_dx_trade_id(const uint8_t *text, ptrdiff_t n) {
         if (usual)
             part[i >> 3] = part[i >> 3] << 4 | digit;
     }
-    if (TW_LIKELY(usual && !(part[0] >> 31) && !(part[1] >> TW_DX_TX_BITS) &&
-                  !(part[2] >> TW_DX_EVENT_BITS)))
-        return (int64_t)((part[0] << TW_DX_TX_BITS | part[1]) << TW_DX_EVENT_BITS | part[2]);
+    if (TW_LIKELY(usual && tw_dx_has_room(part[0], part[1], part[2])))
+        return tw_dx_join_id(part[0], part[1], part[2]);
     for (ptrdiff_t i = 0; i < n; i++)
         hash = (hash ^ text[i]) * 0x100000001B3ULL;
     return (int64_t)((hash | 1ULL << 63) & ~1ULL); /* -1 stands for "none" elsewhere */
@@ -429,9 +449,20 @@ static inline int tw_dx_number(const uint8_t *p, int n) {
     return v;
 }
 
+/* Days from 1970 to a date, -1 where there is none. */
+static inline int64_t tw_dx_day(int year, int month, int day) {
+    static const uint8_t days[12] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > days[month - 1])
+        return -1;
+    int leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (month == 2 && day == 29 && !leap)
+        return -1;
+    int y = year - (month < 3), m = (month + 9) % 12; /* the year begins in March */
+    return 365LL * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 719469;
+}
+
 /* 2025-12-08T16:11:30.590Z to ns; -1 where it is no such time. */
 static inline int64_t tw_dx_time(const uint8_t *p, ptrdiff_t n) {
-    static const uint8_t days[12] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     if (n < 20 || n > 30 || p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' ||
         p[16] != ':' || p[n - 1] != 'Z' || (n > 20 && p[19] != '.') || n == 21)
         return -1;
@@ -439,14 +470,10 @@ static inline int64_t tw_dx_time(const uint8_t *p, ptrdiff_t n) {
     int hour = tw_dx_number(p + 11, 2), minute = tw_dx_number(p + 14, 2);
     int second = tw_dx_number(p + 17, 2), digits = n > 20 ? (int)n - 21 : 0;
     int fraction = tw_dx_number(p + 20, digits);
-    if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > days[month - 1] ||
-        hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 || fraction < 0)
+    int64_t day_number = tw_dx_day(year, month, day);
+    if (day_number < 0 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
+        second > 59 || fraction < 0)
         return -1;
-    int leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if (month == 2 && day == 29 && !leap)
-        return -1;
-    int y = year - (month < 3), m = (month + 9) % 12; /* the year begins in March */
-    int64_t day_number = 365LL * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 719469;
     int64_t seconds = ((day_number * 24 + hour) * 60 + minute) * 60 + second;
     return seconds * 1000000000 + fraction * tw_pow10[9 - digits];
 }
@@ -473,12 +500,100 @@ static const tw_name tw_dx_trade_names[] = {
     TW_NAME("createdAt"), TW_NAME("type"), TW_NAME("createdAtHeight"),
 };
 
+#if TW_SWAR
+/* Eight hex digits, in lower case; 0 where they are not that. */
+static inline int tw_dx_hex(const uint8_t *p, uint64_t *out) {
+    uint64_t w = tw_load8(p);
+    uint64_t v = ((w & TW_EIGHT(0x0F)) + (w >> 6 & TW_EIGHT(1)) * 9) & TW_EIGHT(0x0F);
+    uint64_t letters = (v + TW_EIGHT(6)) >> 4 & TW_EIGHT(1);
+    if (TW_UNLIKELY(v + TW_EIGHT('0') + letters * ('a' - '9' - 1) != w)) /* not what they stand for */
+        return 0;
+    v = (v << 4 | v >> 8) & 0x00FF00FF00FF00FFULL;
+    v = (v | v >> 8) & 0x0000FFFF0000FFFFULL;
+    *out = __builtin_bswap32((uint32_t)(v | v >> 16));
+    return 1;
+}
+
+/* 2025-12-08T16:11:30.590Z, as it is always written, to ns; -1 where it is anything else. */
+static inline int64_t tw_dx_usual_time(const uint8_t *p) {
+    static const uint8_t clock[8] = "T00:00:0", rest[8] = ":00.000Z";
+    uint64_t a = tw_load8(p + 10) ^ tw_load8(clock), b = tw_load8(p + 16) ^ tw_load8(rest);
+    int year = tw_dx_number(p, 4), month = tw_dx_number(p + 5, 2), day = tw_dx_number(p + 8, 2);
+    int64_t days = tw_dx_day(year, month, day);
+    /* Nothing is left of what is no digit. */
+    if (TW_UNLIKELY(tw_not_digits(a) | tw_not_digits(b) | (a & 0x00FF0000FF0000FFULL) |
+                    (b & 0xFF000000FF0000FFULL)) ||
+        days < 0 || p[4] != '-' || p[7] != '-')
+        return -1;
+#define TW_DX_DIGIT(w, i) ((int64_t)((w) >> (8 * (i)) & 0xFF))
+    int64_t hour = TW_DX_DIGIT(a, 1) * 10 + TW_DX_DIGIT(a, 2);
+    int64_t minute = TW_DX_DIGIT(a, 4) * 10 + TW_DX_DIGIT(a, 5);
+    int64_t second = TW_DX_DIGIT(b, 1) * 10 + TW_DX_DIGIT(b, 2);
+    int64_t ms = TW_DX_DIGIT(b, 4) * 100 + TW_DX_DIGIT(b, 5) * 10 + TW_DX_DIGIT(b, 6);
+#undef TW_DX_DIGIT
+    if (TW_UNLIKELY(hour > 23 || minute > 59 || second > 59))
+        return -1;
+    return ((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + ms) * 1000000;
+}
+
+#define TW_DX_EXPECT(text)                                                                         \
+    if (TW_UNLIKELY(memcmp(q, text, sizeof text - 1) != 0))                                        \
+        return NULL;                                                                               \
+    q += sizeof text - 1;
+
+/* A trade as it is usually sent, read straight through; NULL at the least surprise. */
+static inline const uint8_t *tw_dx_usual_trade(const uint8_t *p, const uint8_t *end,
+                                               tw_dx_trade *t) {
+    const uint8_t *q = p;
+    uint64_t height, transaction, event, v;
+    unsigned n;
+    if (TW_UNLIKELY(end - p < 96)) /* up to the price, with what is read behind it */
+        return NULL;
+    TW_DX_EXPECT("{\"id\":\"")
+    if (TW_UNLIKELY(!tw_dx_hex(q, &height) || !tw_dx_hex(q + 8, &transaction) ||
+                    !tw_dx_hex(q + 16, &event) || !tw_dx_has_room(height, transaction, event)))
+        return NULL;
+    q += 24;
+    TW_DX_EXPECT("\",\"size\":\"")
+    if (TW_UNLIKELY(!(n = tw_quick_decimal(q, '"', &v, &t->size.exponent))))
+        return NULL;
+    t->size.mantissa = (int64_t)v;
+    q += n;
+    TW_DX_EXPECT("\",\"price\":\"")
+    if (TW_UNLIKELY(!(n = tw_quick_decimal(q, '"', &v, &t->price.exponent))))
+        return NULL;
+    t->price.mantissa = (int64_t)v;
+    q += n;
+    if (TW_UNLIKELY(end - q < 70)) /* the rest */
+        return NULL;
+    TW_DX_EXPECT("\",\"side\":\"")
+    t->side = *q == 'B' ? TW_DX_BUY : TW_DX_SELL;
+    if (*q == 'B') {
+        TW_DX_EXPECT("BUY")
+    } else {
+        TW_DX_EXPECT("SELL")
+    }
+    TW_DX_EXPECT("\",\"createdAt\":\"")
+    t->time = tw_dx_usual_time(q);
+    q += 24;
+    TW_DX_EXPECT("\",\"type\":\"LIMIT\"}")
+    t->id = tw_dx_join_id(height, transaction, event);
+    t->type = DX_T_LIMIT;
+    return TW_LIKELY(t->time >= 0 && t->price.mantissa && t->size.mantissa) ? q : NULL;
+}
+#endif
+
 static inline const uint8_t *tw_dx_trade_row(const uint8_t *p, const uint8_t *end, tw_dx_trade *t,
                                              tw_err *err) {
     const uint8_t *start = p;
     uint8_t id_text[TW_SHORT_TEXT], time_text[TW_SHORT_TEXT];
     tw_span id = {NULL, 0, 0}, time = {NULL, 0, 0}, side = {NULL, 0, 0};
     tw_choice type = {{NULL, 0, 0}, DX_T_OTHER};
+#if TW_SWAR
+    const uint8_t *after = tw_dx_usual_trade(p, end, t);
+    if (TW_LIKELY(after))
+        return after;
+#endif
     t->price.exponent = t->size.exponent = -1;
     TW_OBJECT(tw_dx_trade_names,
         case 0: p = tw_short_text(p, end, &id, id_text, err); break;

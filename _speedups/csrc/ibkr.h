@@ -534,6 +534,17 @@ static inline int tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uin
             return 0;
     }
 }
+#else
+static inline int32_t tw_ib_peek(const tw_symbols *symbols, const uint8_t *p, const uint8_t *end) {
+    (void)symbols, (void)p, (void)end;
+    return -1;
+}
+
+static inline int tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uint8_t *end,
+                              tw_ib_frame *f) {
+    (void)m, (void)p, (void)end, (void)f;
+    return 0;
+}
 #endif
 
 /* What a field takes of a value: a price has neither K nor %, only the last price a mark, a size is

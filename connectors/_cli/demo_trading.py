@@ -146,6 +146,11 @@ class TradingDemo:
 
     # ---- the story ----------------------------------------------------------------------------
 
+    async def run(self) -> None:
+        """Connect, and play."""
+        async with self.venue, self.data:
+            await self.play()
+
     async def play(self) -> None:
         """Quote, lose the connection, be filled meanwhile, stop and compare."""
         name = self.market.instrument

@@ -48,6 +48,8 @@ class TradedVenue(Protocol):
     ----------
     name, instrument : str
         For the reader; what is quoted.
+    options :
+        Of its simulator.
     size, hit, tick : Decimal
         Of our orders, of what the simulator's accounts take from them, of prices.
     execution, data :
@@ -55,6 +57,7 @@ class TradedVenue(Protocol):
     """
 
     name: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
     instrument: ClassVar[str]
     size: ClassVar[Decimal]
     hit: ClassVar[Decimal]
@@ -85,6 +88,7 @@ class LighterVenue:
     """Lighter: orders signed with a nonce made ahead, all over one socket."""
 
     name = "Lighter"
+    options: ClassVar[tuple[str, ...]] = ()
     instrument = "ETH-PERP"
     size = Decimal("0.2000")
     hit = Decimal("0.0500")
@@ -142,6 +146,7 @@ class HyperliquidVenue:
     """Hyperliquid: a modification is a cancel and a new order there, and one order here."""
 
     name = "Hyperliquid"
+    options: ClassVar[tuple[str, ...]] = ()
     instrument = "ETH-PERP"
     size = Decimal("0.2000")
     hit = Decimal("0.0500")
@@ -217,17 +222,7 @@ def trading_config(ready: dict[str, Any], **settings: Any) -> lighter.Config:
 
     `ready` is the line the simulator printed; its first account is taken.
     """
-    account = ready["accounts"][0]
-    credentials = lighter.Credentials(
-        account["private_key"], account["account_index"], account["api_key_index"]
-    )
-    return lighter.Config(
-        environment=lighter.Environment.TESTNET,
-        rest_url=ready["http"],
-        stream_url=ready["ws"],
-        credentials=credentials,
-        **settings,
-    )
+    return lighter.Config.sim(ready["http"], ready["accounts"][0], **settings)
 
 
 def lighter_truth(orders: Rows, trades: Rows, account: Mapping[str, Any], symbol: str) -> Truth:

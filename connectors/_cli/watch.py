@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from .. import binance, dydx, hyperliquid, lighter
+from .. import binance, dydx, hyperliquid, ibkr, lighter
 from .._loop import run
 from ..errors import ClientError, TransportError
 from ..lighter.config import Config as LighterConfig
@@ -43,6 +43,7 @@ TITLES = {
     "binance": "Binance Futures",
     "dydx": "dYdX",
     "hyperliquid": "Hyperliquid",
+    "ibkr": "IBKR",
     "lighter": "Lighter",
 }
 CASE_COUNTS = frozenset({"dydx", "hyperliquid"})  # venues with names such as kPEPE
@@ -199,11 +200,10 @@ async def _lighter(
     stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
 ) -> list[Served]:
     """Open one client; a simulator counts as a test network."""
-    config = LighterConfig(environment=Environment(env if sim_url is None else "testnet"))
-    if sim_url is not None:
-        base = sim_url.rstrip("/")
-        stream = "ws" + base.removeprefix("http") + "/stream"
-        config = config.with_changes(rest_url=base, stream_url=stream)
+    if sim_url is None:
+        config = LighterConfig(environment=Environment(env))
+    else:
+        config = LighterConfig.sim(sim_url)
     client = lighter.DataClient(config, on_status=watch.on_status)
     await stack.enter_async_context(client)
     return [(client, list(names))]
@@ -220,6 +220,19 @@ async def _hyperliquid(
         environment = hyperliquid.Environment(env)
         config = hyperliquid.Config(environment=environment, dexes=tuple(dexes))
     client = hyperliquid.DataClient(config, on_status=watch.on_status)
+    await stack.enter_async_context(client)
+    return [(client, list(names))]
+
+
+async def _ibkr(
+    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+) -> list[Served]:
+    """Open one client at the gateway of `IBKR_BASE_URL`; a test network is a paper account."""
+    if sim_url is not None:
+        config = ibkr.Config.sim(sim_url)
+    else:
+        config = ibkr.Config.from_env(expect_paper=True if env == "testnet" else None)
+    client = ibkr.DataClient(config, symbols=names, on_status=watch.on_status)
     await stack.enter_async_context(client)
     return [(client, list(names))]
 
@@ -241,6 +254,7 @@ OPENERS = {
     "binance": _binance,
     "dydx": _dydx,
     "hyperliquid": _hyperliquid,
+    "ibkr": _ibkr,
     "lighter": _lighter,
 }
 

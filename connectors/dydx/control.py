@@ -166,7 +166,7 @@ class Control(ChannelControl):
         self._renewing.discard(channel)
         self._retries.pop(channel, None)
         if channel not in self.channels:
-            if not self._is_ending(channel):
+            if not self._is_ending(channel) and self.backlog < IN_FLIGHT:
                 self._enqueue(Method.UNSUBSCRIBE, channel)  # it overtook its unsubscribe
             return []
         if channel in self._active or self._is_ending(channel):

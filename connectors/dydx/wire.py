@@ -17,6 +17,7 @@ from .config import Config
 __all__ = [
     "ErrorKind",
     "ErrorText",
+    "error_text",
     "read_error",
     "session_policy",
     "subscribe_frame",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 PONG_S = 10.0
+MESSAGE_MAX = 1_000  # characters of a text of the venue's that are kept
 
 
 def subscribe_frame(channel: Channel, *, batched: bool = False) -> bytes:
@@ -106,6 +108,15 @@ _TEXTS = tuple(
         (ErrorKind.OTHER, r"Internal error"),
     )
 )
+
+
+def error_text(data: bytes) -> str:
+    """Return the text of an error frame; of one that cannot be read, the frame itself."""
+    try:
+        frame = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return data[:MESSAGE_MAX].decode("utf-8", "replace")
+    return str(frame.get("message", ""))[:MESSAGE_MAX] if isinstance(frame, dict) else ""
 
 
 def read_error(message: str, channel: str = "", identity: str = "") -> ErrorText:

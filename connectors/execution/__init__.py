@@ -4,7 +4,9 @@
 `lifecycle`       the states of an order and the steps between them
 `identity`        orders this client submitted, found again by any of their ids
 `dispatch`        what the venue says becomes order events (ours) or reports (not ours)
+`dispatch_rules`  what it is told, how venues differ, and what it answers
 `legs`            the same where a modification replaces the venue's order (cancel-replace)
+`leg_state`       what is known of an order's legs, and what has to be sent because of it
 `fills`           each trade once, whatever brings it
 `nonces`          transaction numbers in bursts, refusals and resyncs
 `sequence`        one thing at a time goes out, in the order it was asked for

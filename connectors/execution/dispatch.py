@@ -21,14 +21,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import Enum
 from typing import Any, TypeAlias, TypedDict
 
 from .._speedups.fills import DirectFills, order_filled
 from .._speedups.records import RecordMaker
-from ..model.enums import OrderStatus, OrderType
+from ..model.enums import OrderStatus
 from ..model.order_events import (
     OrderAccepted,
     OrderCanceled,
@@ -45,99 +43,33 @@ from ..model.order_events import (
     OrderUpdated,
 )
 from ..model.reports import FillReport, OrderStatusReport
+from .dispatch_rules import (
+    DispatchRules,
+    OrderRow,
+    Outcome,
+    is_older,
+    trade_id_of,
+    trade_of_order,
+)
 from .fills import FillKey, SeenFills
 from .identity import OrderRegistry, Shape, TrackedOrder
 from .lifecycle import Doubt, OrderState
 
-__all__ = ["DispatchRules", "OrderDispatch", "OrderRow", "Outcome", "Report", "is_older"]
+__all__ = [
+    "DispatchRules",
+    "OrderDispatch",
+    "OrderRow",
+    "Outcome",
+    "Report",
+    "is_older",
+    "trade_of_order",
+]
 
 _log = logging.getLogger("connectors.execution.dispatch")
 
 Report: TypeAlias = OrderStatusReport | FillReport
 _ZERO = Decimal(0)
 _submitted = RecordMaker(OrderSubmitted)  # by position: it is made before the bytes go out
-
-
-class Outcome(Enum):
-    """What became of a row or fill."""
-
-    TRACKED = "tracked"  # ours: turned into events, possibly none
-    EXTERNAL = "external"  # not ours: handed on as it is
-    SKIP = "skip"  # stale, repeated, or of an order that is over
-
-
-@dataclass(slots=True)
-class OrderRow:
-    """A venue's row about one order, in our words.
-
-    Attributes
-    ----------
-    report : OrderStatusReport
-        The state. A terminal status is believed; `filled_size` is only compared.
-    client_key : hashable or None
-        What the venue echoes of our client order id.
-    sequence : tuple of int
-        Orders rows of one order by age, first member first; a zero is "not known". () if the
-        venue numbers nothing.
-    is_triggered : bool
-        The row shows that the trigger was reached.
-    due_post_only : bool
-        With REJECTED: because it would have taken.
-    """
-
-    report: OrderStatusReport
-    client_key: Hashable | None = None
-    sequence: tuple[int, ...] = ()
-    is_triggered: bool = False
-    due_post_only: bool = False
-
-
-def is_older(sequence: tuple[int, ...], than: tuple[int, ...]) -> bool:
-    """Tell whether a row is older; members that either does not know do not count."""
-    for mine, theirs in zip(sequence, than, strict=False):
-        if mine and theirs and mine != theirs:
-            return mine < theirs
-    return False
-
-
-def _trade_id(report: FillReport) -> FillKey:
-    return report.trade_id
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchRules:
-    """Where venues differ.
-
-    Attributes
-    ----------
-    fill_key : callable
-        What makes a trade one trade; the trade id unless the venue reuses ids.
-    announces_trigger : frozenset of OrderType
-        Types for which `OrderTriggered` is emitted.
-    rows_reshape : bool
-        A row with another size, price or trigger price makes `OrderUpdated`. False where
-        only a replacement does.
-    late_fills_are_events : bool
-        A fill after the final event is an `OrderFilled` all the same. False: it goes to
-        `on_late_fill`, once.
-    announces_pending : bool
-        `OrderPendingCancel` and `OrderPendingUpdate` are emitted.
-    reject_reason : str
-        For a refusal without one.
-    refuses_accepted : bool
-        An order that was accepted, and never filled, can still be refused. False: a row that says
-        so ends it as canceled.
-    """
-
-    fill_key: Callable[[FillReport], FillKey] = _trade_id
-    announces_trigger: frozenset[OrderType] = field(
-        default_factory=lambda: frozenset(t for t in OrderType if t.has_trigger)
-    )
-    rows_reshape: bool = True
-    late_fills_are_events: bool = True
-    announces_pending: bool = False
-    reject_reason: str = "order rejected by the venue"
-    refuses_accepted: bool = False
 
 
 class OrderDispatch:
@@ -166,7 +98,7 @@ class OrderDispatch:
     ----------
     direct : DirectFills or None
         The compiled way of fills about which there is nothing to decide; what it refuses goes to
-        `fill`. None where the rules have their own `fill_key`.
+        `fill`. None where the rules have a `fill_key` of their own.
     stale_rows, contradictions, callback_errors :
         Counters that only grow. A contradiction is a row or refusal that cannot be true
         together with what was said before, such as life in an order that was refused.
@@ -194,7 +126,7 @@ class OrderDispatch:
         self._wall_ns = wall_ns
         self._fill_key = self.rules.fill_key
         self._missing: dict[str, TrackedOrder] = {}
-        self.direct = self._make_direct() if self._fill_key is _trade_id else None
+        self.direct = self._make_direct()
         self.stale_rows = 0
         self.contradictions = 0
         self.callback_errors = 0
@@ -260,7 +192,9 @@ class OrderDispatch:
         """Return the table of client order ids whose fills need more than this class does."""
         return None
 
-    def _make_direct(self) -> DirectFills:
+    def _make_direct(self) -> DirectFills | None:
+        if self._fill_key not in (trade_id_of, trade_of_order):
+            return None
         by_key, by_venue_id = self.registry.tables
         return DirectFills(
             by_key,
@@ -271,6 +205,7 @@ class OrderDispatch:
             on_error=self._report_error,
             end=self._end_filled,
             aside=self._go_the_long_way(),
+            with_order=self._fill_key is trade_of_order,
         )
 
     # -- what the client knows about its commands ---------------------------------------

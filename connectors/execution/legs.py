@@ -18,74 +18,23 @@ order, fills of both in between, and any of it late or never. Out comes one `Ord
 from __future__ import annotations
 
 import logging
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from ..model.enums import OrderStatus, OrderType
+from ..model.enums import OrderStatus
 from ..model.order_events import OrderUpdated
 from ..model.reports import FillReport, OrderStatusReport
-from .dispatch import DispatchRules, OrderDispatch, OrderRow, Outcome
+from .dispatch import OrderDispatch, OrderRow, Outcome
 from .fills import FillKey
 from .identity import Shape, TrackedOrder
+from .leg_state import CANCEL_REPLACE_RULES, Corrective, Legs, LegWork, is_older_leg
 from .lifecycle import Doubt, OrderState
 
-__all__ = ["CANCEL_REPLACE_RULES", "Corrective", "LegDispatch"]
+__all__ = ["CANCEL_REPLACE_RULES", "Corrective", "LegDispatch", "LegWork"]
 
 _log = logging.getLogger("connectors.execution.legs")
 _ZERO = Decimal(0)
-
-CANCEL_REPLACE_RULES = DispatchRules(
-    announces_trigger=frozenset(
-        {OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}
-    ),
-    rows_reshape=False,
-    late_fills_are_events=False,
-    reject_reason="Order rejected by exchange",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Corrective:
-    """A further modification that brings a leg down to what is left.
-
-    The marker is armed for it already: send it, and tell `replace_refused` or
-    `replace_in_doubt` as for any other.
-    """
-
-    order: TrackedOrder
-    venue_order_id: str
-    size: Decimal
-    price: Decimal | None
-
-
-@dataclass(slots=True)
-class _Legs:
-    """What is known of an order's legs beyond the present one.
-
-    `base` is what was filled by other legs than the present one; `ending` the row that ends the
-    order as soon as the fills it speaks of are here; `early` what was said last about the end of
-    a leg that is not known yet; `size` that of the present leg, if known; `owed` how many
-    refusals a reply has told that rows may tell again.
-    """
-
-    marker: str | None = None
-    target: Shape | None = None
-    sent_size: Decimal | None = None
-    is_corrective: bool = False
-    held: list[FillReport] = field(default_factory=list)
-    suppressed_cancel: OrderStatusReport | None = None
-    base: Decimal = _ZERO
-    ending: OrderStatusReport | None = None
-    early: OrderStatusReport | None = None
-    size: Decimal | None = None
-    owed: int = 0
-    retired: deque[str] = field(default_factory=lambda: deque(maxlen=32))
-
-    def disarm(self) -> None:
-        self.marker = self.target = self.sent_size = None
-        self.is_corrective = False
 
 
 class LegDispatch(OrderDispatch):
@@ -100,6 +49,11 @@ class LegDispatch(OrderDispatch):
 
     Further parameters are those of `OrderDispatch`; `rules` defaults to
     `CANCEL_REPLACE_RULES`.
+
+    Attributes
+    ----------
+    work : LegWork
+        What has to be sent that nobody asked for.
     """
 
     def __init__(
@@ -107,12 +61,11 @@ class LegDispatch(OrderDispatch):
     ) -> None:
         if kwargs.get("rules") is None:
             kwargs["rules"] = CANCEL_REPLACE_RULES
-        self._legs: dict[str, _Legs] = {}
+        self._legs: dict[str, Legs] = {}
         super().__init__(*args, **kwargs)
         self._hold_fills = hold_fills
         self._max_held = max_held
-        self._correctives: list[Corrective] = []
-        self._strays: list[TrackedOrder] = []
+        self.work = LegWork()
 
     def _go_the_long_way(self) -> dict[str, Any] | None:
         return self._legs
@@ -281,28 +234,8 @@ class LegDispatch(OrderDispatch):
         if legs.marker is None or legs.target is None:
             return False
         left = legs.target.size - order.filled_size
-        self._correctives.append(Corrective(order, legs.marker, left, order.price))
+        self.work.correct(Corrective(order, legs.marker, left, order.price))
         return True
-
-    @property
-    def wants_sending(self) -> bool:
-        """Whether there are correctives or strays to take."""
-        return bool(self._correctives or self._strays)
-
-    def stray(self, order: TrackedOrder) -> None:
-        """Note that a leg of an order that is over may rest at the venue."""
-        if order not in self._strays:
-            self._strays.append(order)
-
-    def take_strays(self) -> list[TrackedOrder]:
-        """Return the orders that are over and of which a leg may still rest; cancel it."""
-        strays, self._strays = self._strays, []
-        return strays
-
-    def take_correctives(self) -> list[Corrective]:
-        """Return the modifications to send, and forget them."""
-        wanted, self._correctives = self._correctives, []
-        return [corrective for corrective in wanted if corrective.order.final is None]
 
     # -- what tests and logs want to know -----------------------------------------------
 
@@ -367,7 +300,7 @@ class LegDispatch(OrderDispatch):
         if is_new_leg:
             if legs is None or legs.marker is None:
                 return Outcome.SKIP  # of a replacement that failed, as a reply has told
-            if _is_older(report.venue_order_id, order.venue_order_id):
+            if is_older_leg(report.venue_order_id, order.venue_order_id):
                 return Outcome.SKIP  # of one before the present leg
             legs.retired.append(report.venue_order_id)  # the row may come again
             if legs.owed:
@@ -463,7 +396,7 @@ class LegDispatch(OrderDispatch):
             self._try_ending(order)
         return outcome
 
-    def _hold(self, order: TrackedOrder, legs: _Legs, report: FillReport, key: FillKey) -> bool:
+    def _hold(self, order: TrackedOrder, legs: Legs, report: FillReport, key: FillKey) -> bool:
         if any(self._fill_key(held) == key for held in legs.held):
             return True
         if len(legs.held) >= self._max_held:
@@ -506,8 +439,8 @@ class LegDispatch(OrderDispatch):
 
     # -- legs ---------------------------------------------------------------------------
 
-    def _legs_of(self, order: TrackedOrder) -> _Legs:
-        return self._legs.setdefault(order.client_order_id, _Legs())
+    def _legs_of(self, order: TrackedOrder) -> Legs:
+        return self._legs.setdefault(order.client_order_id, Legs())
 
     def _promote_by_row(self, order: TrackedOrder, report: OrderStatusReport) -> bool:
         return self._promote(
@@ -608,9 +541,9 @@ class LegDispatch(OrderDispatch):
         legs.sent_size = left
         legs.is_corrective = True
         order.requested = target
-        self._correctives.append(Corrective(order, new, left, order.price))
+        self.work.correct(Corrective(order, new, left, order.price))
 
-    def _release(self, legs: _Legs) -> list[FillReport]:
+    def _release(self, legs: Legs) -> list[FillReport]:
         held, legs.held = legs.held, []
         return held
 
@@ -624,22 +557,15 @@ class LegDispatch(OrderDispatch):
         legs = self._legs.pop(order.client_order_id, None)
         if legs is not None:
             if final is OrderState.FILLED and self._may_rest(order, legs):
-                self.stray(order)
+                self.work.stray(order)
             for report in legs.held:  # not an event any more, and not lost either
                 key = self._fill_key(report)
                 if self.fills.is_new(key):
                     self._hand_late(order, report, key)
         return True
 
-    def _may_rest(self, order: TrackedOrder, legs: _Legs) -> bool:
+    def _may_rest(self, order: TrackedOrder, legs: Legs) -> bool:
         """Tell whether a leg may be at the venue that is not filled, though the order is."""
         if legs.marker is not None:
             return True
         return legs.size is not None and order.filled_size - legs.base < legs.size
-
-
-def _is_older(venue_order_id: str, than: str | None) -> bool:
-    """Tell by their numbers, which the venue counts up, which of two legs came first."""
-    if than is None or not (venue_order_id.isdecimal() and than.isdecimal()):
-        return False
-    return int(venue_order_id) < int(than)

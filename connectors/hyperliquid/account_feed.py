@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, Protocol
 
 import orjson
 
+from .._speedups.hyperliquid import UserFills, UserFrame
 from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
@@ -62,8 +62,6 @@ class AccountFeed:
 
     Attributes
     ----------
-    newest_fill_ms : int
-        Time of the newest fill seen, venue's clock; 0 before the first.
     bad_rows, unknown_words, gaps :
         Counters: rows that could not be read, rows with a status we do not know, fills that did
         not continue where the one before them ended.
@@ -88,11 +86,18 @@ class AccountFeed:
         self._clock = clock
         self._emit_history = emit_history
         self._knows_history = False
-        self._held: dict[str, tuple[int, Decimal]] = {}  # by coin: time and position after it
-        self.newest_fill_ms = 0
+        assert dispatch.direct is not None
+        self._continuity = reporter.direct(dispatch.direct, self._gap)
+        self._direct: UserFills | None = self._continuity
+        self._newest_ms = 0
         self.bad_rows = 0
         self.unknown_words = 0
         self.gaps = 0
+
+    @property
+    def newest_fill_ms(self) -> int:
+        """Time of the newest fill seen, venue's clock; 0 before the first."""
+        return max(self._newest_ms, self._continuity.newest_ms)
 
     # -- orders ------------------------------------------------------------------------
 
@@ -120,14 +125,18 @@ class AccountFeed:
 
     # -- fills -------------------------------------------------------------------------
 
-    def fills(self, rows: Iterable[FillLike], *, is_snapshot: bool = False) -> None:
+    def fills(self, frame: UserFrame) -> None:
         """Take fills of a stream; those handed out before make nothing."""
-        if is_snapshot:
+        rows: Any = frame.rows
+        if frame.is_snapshot:
             self.past_fills(rows, is_history=not self._knows_history)
             self._knows_history = True
             return
+        if self._direct is not None:
+            rows = self._direct.take(frame)
         for row in rows:
-            self._take_fill(row, is_live=True)
+            if self._take_fill(row):
+                self._continuity.follow(row)
 
     def past_fills(self, rows: Iterable[FillLike], *, is_history: bool = False) -> None:
         """Take fills of the past, in any order.
@@ -142,41 +151,31 @@ class AccountFeed:
                     self._dispatch.remember_fill(own.report)
                     self._note_time(row)
                     continue
-            self._take_fill(row, is_live=False)
+            self._take_fill(row)
 
-    def _take_fill(self, row: FillLike, *, is_live: bool) -> None:
+    def _take_fill(self, row: FillLike) -> bool:
+        """Take one fill; False if it was handed out before."""
         own = self._reporter.fill(row)
         seen = self._dispatch.fills
         before = seen.duplicates
         self._dispatch.fill(own.report, client_key=own.client_key)
-        if is_live and seen.duplicates == before:
-            self._check_position(row)
-        if row.time_ms > self.newest_fill_ms:
-            self.newest_fill_ms = row.time_ms
+        self._note_time(row)
         if own.order is not None:
             self._owner.order_seen(own.order)
+        return seen.duplicates == before
 
     def _note_time(self, row: FillLike) -> None:
-        if row.time_ms > self.newest_fill_ms:
-            self.newest_fill_ms = row.time_ms
+        if row.time_ms > self._newest_ms:
+            self._newest_ms = row.time_ms
 
-    def _check_position(self, row: FillLike) -> None:
-        """Compare the position before a new fill with that after the last one (8.2)."""
-        start = row.start_position
-        if start is None or "/" in row.coin or row.coin.startswith("@"):
-            return  # tokens also come and go without a trade
-        after = start + row.sz if row.is_buy else start - row.sz
-        last = self._held.get(row.coin)
-        if last is not None and row.time_ms < last[0]:
-            return
-        self._held[row.coin] = row.time_ms, after
-        if last is not None and last[1] != start:
-            self.gaps += 1
-            self._owner.fills_missing(last[0])
+    def _gap(self, since_ms: int) -> None:
+        """A fill does not continue where the one before it ended (8.2)."""
+        self.gaps += 1
+        self._owner.fills_missing(since_ms)
 
     def forget_positions(self) -> None:
         """The connection was away: what comes next need not continue what came last."""
-        self._held.clear()
+        self._continuity.forget()
 
     # -- everything else ---------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from .._speedups.hyperliquid import UserFrame
 from ..execution.client import TradingClient
+from ..execution.dispatch import trade_of_order
 from ..execution.identity import TrackedOrder
 from ..execution.legs import CANCEL_REPLACE_RULES, LegDispatch
 from ..execution.lookups import LookupSchedule, Why
@@ -31,7 +32,7 @@ from .outcomes import Line, Outcomes
 from .private_stream import PrivateStream
 from .queries import Queries
 from .recovery import Recovery
-from .reports import Reporter, fill_key
+from .reports import Reporter
 from .rest import HyperliquidRest
 from .sending import ActionSigner, Sender
 from .signing import Signer
@@ -42,7 +43,7 @@ log = logging.getLogger("connectors.hyperliquid")
 
 NON_USER_CANCEL_GRACE_S = 0.25  # in which the row comes that says how an order ended
 NS_PER_MS = 1_000_000
-_RULES = replace(CANCEL_REPLACE_RULES, fill_key=fill_key)
+_RULES = replace(CANCEL_REPLACE_RULES, fill_key=trade_of_order)
 
 
 class ClientCore(TradingClient):
@@ -174,8 +175,7 @@ class ClientCore(TradingClient):
         if frame.user and frame.user.lower() != self._user:
             self.on_problem(f"fills of another account ({frame.user}) not used", None, None)
             return
-        rows: list[Any] = frame.rows
-        self._feed.fills(rows, is_snapshot=frame.is_snapshot)
+        self._feed.fills(frame)
         self.settled()
 
     def on_data(self, channel: str, data: Any) -> None:

@@ -52,7 +52,7 @@ class Modifications:
     @property
     def is_wanted(self) -> bool:
         """Whether anything waits to be sent."""
-        return bool(self._waiting) or self._dispatch.wants_sending
+        return bool(self._waiting) or bool(self._dispatch.work)
 
     def ask(self, order: TrackedOrder, target: Shape) -> None:
         """Change an order, now or after the modification that is on its way.
@@ -84,9 +84,9 @@ class Modifications:
         self._pumping = True
         try:
             if self._can_send:
-                for corrective in self._dispatch.take_correctives():
+                for corrective in self._dispatch.work.take_correctives():
                     self._correct(corrective)
-                for order in self._dispatch.take_strays():
+                for order in self._dispatch.work.take_strays():
                     self._cancel_stray(order)
             for name in list(self._waiting):
                 order, target = self._waiting[name]

@@ -238,7 +238,7 @@ class Recovery(LookupRunner):
             client_key=row.client_key, venue_order_id=row.report.venue_order_id
         )
         if order is not None and order.is_final and order.former_venue_order_ids:
-            self._dispatch.stray(order)
+            self._dispatch.work.stray(order)
 
     async def catch_up(self) -> None:
         """Read everything after a gap, tried until the venue answers; then the doubts at once."""

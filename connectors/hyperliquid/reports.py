@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from .._speedups.fills import DirectFills
+from .._speedups.hyperliquid import UserFills
 from .._speedups.records import RecordMaker
 from ..execution.dispatch import OrderRow as DispatchRow
-from ..execution.fills import FillKey
 from ..execution.identity import OrderRegistry, TrackedOrder
 from ..model.enums import (
     LiquiditySide,
@@ -24,7 +25,7 @@ from ..model.reports import FillReport, OrderStatusReport
 from .rows import ZERO, FillLike, OrderLike, OrderRow
 from .statuses import order_status, order_type, time_in_force
 
-__all__ = ["OwnFill", "Reporter", "fill_key", "shown"]
+__all__ = ["OwnFill", "Reporter", "shown"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
@@ -44,11 +45,6 @@ class OwnFill:
 
 
 _own_fill = RecordMaker(OwnFill)
-
-
-def fill_key(report: FillReport) -> FillKey:
-    """Return what makes a fill one fill: both orders of a trade may be of one account."""
-    return report.trade_id, report.venue_order_id
 
 
 def shown(report: OrderStatusReport) -> OrderStatusReport:
@@ -191,6 +187,19 @@ class Reporter:
         )
         own: OwnFill = _own_fill(report, cloid, order)
         return own
+
+    def direct(self, fills: DirectFills, on_gap: Callable[[int], object]) -> UserFills:
+        """Return the compiled way of a frame's fills, with the same meaning as `fill`.
+
+        It is told the other fills as well, and calls `on_gap` where some did not come.
+        """
+        return UserFills(
+            fills,
+            on_gap=on_gap,
+            wall_ns=self._wall_ns,
+            maker=LiquiditySide.MAKER,
+            taker=LiquiditySide.TAKER,
+        )
 
 
 def _made_id(row: FillLike) -> str:

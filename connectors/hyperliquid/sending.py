@@ -17,7 +17,7 @@ import itertools
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import (
     AuthenticationError,
@@ -30,17 +30,15 @@ from ..errors import (
 from ..execution import sending
 from ..execution.inflight import Answer as Answered
 from ..execution.inflight import InFlight, Pending
-from ..execution.nonces import NS_PER_MS
 from ..execution.sending import Command, Kind, SenderBase
 from ..net.clock import Clock
 from ..net.tasks import OwnedTasks
 from . import actions
 from .actions import Action, Grouping
+from .coalescing import Coalescing
 from .config import Config, OrderChannel
 from .limits import ACTION, MESSAGE, AddressBudget, IpLimits, action_weight
-from .nonces import key_nonces
-from .orders import CancelPlan, ModifyPlan
-from .posting import POST_LANE, envelope, post_frame, read_post, refused_post
+from .posting import POST_LANE, post_frame, read_post, refused_post
 from .replies import (
     Answer,
     Entry,
@@ -53,39 +51,21 @@ from .replies import (
     recovered_address,
 )
 from .rest import HyperliquidRest
-from .typed_data import complete_user_action
+from .sealing import ActionSigner, Sealer
+from .slots import NextPost
 
 __all__ = ["ActionSigner", "Command", "Kind", "SendOwner", "Sender"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-POSTS_PAUSE = "posts"
 LEARN_EVERY_S = 600.0
 TOO_SLOW, TOO_MANY = 408, 429  # of HTTP
 STALE_COST = 5  # a command that came after its expiry counts so many times
 ANSWERED = 0  # any code: an answer is found by its id alone
-NONCE_NAMES = ("time", "nonce")  # in actions of the account itself
 _NONCE_USED = (RefusalKind.DUPLICATE_NONCE, RefusalKind.NONCE)
 _HTTP_STATUS = re.compile(r"(\d{3}) ")
 
 SendOwner = sending.SendOwner[Command, Taken, Refusal]
-
-
-class ActionSigner(Protocol):
-    """What is needed of `connectors.hyperliquid.Signer`."""
-
-    @property
-    def address(self) -> str: ...
-    def sign_l1_action(
-        self,
-        action: Any,
-        nonce: int,
-        vault_address: str | None = None,
-        expires_after: int | None = None,
-        mainnet: bool = True,
-        /,
-    ) -> dict[str, Any]: ...
-    def sign_user_action(self, action: Any, mainnet: bool = True, /) -> dict[str, Any]: ...
 
 
 class Sender(SenderBase[Action]):
@@ -100,6 +80,8 @@ class Sender(SenderBase[Action]):
 
     Attributes
     ----------
+    sealer : Sealer
+        Signs.
     address : AddressBudget
         Requests of the account.
     """
@@ -128,25 +110,17 @@ class Sender(SenderBase[Action]):
             line_capacity=config.post_queue_max,
         )
         self._owner = owner
-        self._signer = signer
+        self.sealer = Sealer(signer, config, clock)
         self._rest = rest
         credentials = config.credentials
-        self._vault = credentials.vault_address if credentials is not None else None
         self._user = credentials.user(signer.address) if credentials else signer.address.lower()
-        self._mainnet = config.is_mainnet
         self._builder = config.builder
-        self._life_ms = config.expires_after_ms
         self._ids = itertools.count(1)
-        self._has_slot = False
-        self._awaits_slot = False
-        self._is_full = False
+        self._next_post = NextPost(self._limits.posts, self.ordered.line, lambda: self.is_running)
         self._busy: dict[int, asyncio.Task[None]] = {}  # over HTTP, by identity of the order
-        self.nonces = key_nonces(signer.address, clock)
         self.address = AddressBudget(clock=clock, on_problem=self._address_problem)
         self.unmatched = 0  # answers to nothing that is on its way
-        self._coalesce_s = config.coalesce_ms / 1_000
-        self._waiting: list[Command] = []
-        self._flush_timer: asyncio.TimerHandle | None = None
+        self._together = Coalescing(config.coalesce_ms / 1_000, self._send_alike)
         self._learning: asyncio.Task[None] | None = None
         self._patience_s = config.command_queue_ms / 1_000
         self._patience: asyncio.TimerHandle | None = None
@@ -157,7 +131,7 @@ class Sender(SenderBase[Action]):
         """The connection may be used."""
         self._stop_patience()
         if not self._is_http:
-            self._reserve()
+            self._next_post.reserve()
         super().resume()
         if self._learning is None:
             self._learning = self._tasks.spawn(self._learn_budget(), "address-limit")
@@ -173,7 +147,7 @@ class Sender(SenderBase[Action]):
         What is given from now on waits for the connection, as long as the config says.
         """
         super().connection_lost(epoch, why)
-        self._release()
+        self._next_post.release()
         self._drop_waiting()
         if self._patience_s and self._patience is None:
             loop = asyncio.get_running_loop()
@@ -183,7 +157,7 @@ class Sender(SenderBase[Action]):
         """End: like a lost connection, and nothing goes on."""
         self._stop_patience()
         super().close(why)
-        self._release()
+        self._next_post.release()
         self._drop_waiting()
 
     def _lose_patience(self) -> None:
@@ -200,23 +174,23 @@ class Sender(SenderBase[Action]):
 
     def order(self, command: Command) -> None:
         """Place one order; with `coalesce_ms` together with others that come soon."""
-        self._give(command)
+        self._together.give(command)
 
     def orders(self, commands: Sequence[Command], grouping: str = Grouping.NONE) -> None:
         """Place orders as one action; see `actions.Grouping`."""
-        self._flush()
+        self._together.flush()
         self.send(actions.orders(commands, grouping, self._builder))
 
     def modify(self, command: Command) -> None:
         """Replace one order."""
-        self._give(command)
+        self._together.give(command)
 
     def cancels(self, commands: Sequence[Command]) -> None:
         """Cancel orders: as one action, or two where some have no cloid."""
         if len(commands) == 1:
-            self._give(commands[0])
+            self._together.give(commands[0])
             return
-        self._flush()
+        self._together.flush()
         for action in actions.cancels(commands):
             self.send(action)
 
@@ -278,39 +252,14 @@ class Sender(SenderBase[Action]):
                 done.set_result(outcome)
 
         action.commands[0].on_done = take
-        self._flush()
+        self._together.flush()
         self.send(action)
         return await done
 
     # -- together ----------------------------------------------------------------------
 
-    def _give(self, command: Command) -> None:
-        """Send one command, at once or together with those of its kind that come soon."""
-        if not self._coalesce_s:
-            self._send_alike([command])
-            return
-        if self._waiting and _group(self._waiting[0]) != _group(command):
-            self._flush()
-        self._waiting.append(command)
-        if self._flush_timer is None:
-            loop = asyncio.get_running_loop()
-            self._flush_timer = loop.call_later(self._coalesce_s, self._flush)
-
-    def _flush(self) -> None:
-        """Send what waits for company."""
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._send_alike(waiting)
-
     def _drop_waiting(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        waiting, self._waiting = self._waiting, []
-        for command in waiting:
+        for command in self._together.take():
             self._tell_unsent(command, ClientError("the connection was lost before this was sent"))
 
     def _send_alike(self, commands: Sequence[Command]) -> None:
@@ -333,9 +282,9 @@ class Sender(SenderBase[Action]):
             self._write_http(action)
             return
         session = self._session
-        if session is None or not self._has_slot:
+        if session is None or not self._next_post.is_held:
             raise ClientError("not connected: nothing was sent")
-        payload = self._sign(action)
+        payload = self.sealer.seal(action)
         number = next(self._ids)
         pending = self.inflight.add(
             Pending(
@@ -352,9 +301,7 @@ class Sender(SenderBase[Action]):
         except BaseException:
             self.inflight.remove(pending)
             raise
-        action.holds_slot = True
-        self._has_slot = False
-        self._reserve()
+        self._next_post.spend(action)
         self._sent(action)
         self._watch()
         if self._pool:
@@ -366,32 +313,6 @@ class Sender(SenderBase[Action]):
         for command in action.commands:
             if command.kind is not Kind.OTHER:
                 self._owner.tx_sent(command)
-
-    def _sign(self, action: Action) -> bytes:
-        """Give the action its nonce, its expiry and its signature, and return what is posted."""
-        nonce = action.nonce
-        if nonce is None:
-            nonce = action.nonce = self.nonces.allocate()
-        body = action.body
-        vault, expires_ms = self._vault, None
-        if action.is_user_signed:
-            vault = None
-            for name in NONCE_NAMES:
-                if name in body:
-                    body = {**body, name: nonce.value}
-            body = complete_user_action(body, self._mainnet)
-            signature = self._signer.sign_user_action(body, self._mainnet)
-        else:
-            if self._life_ms is not None:
-                expires_ms = self._clock.wall_ns() // NS_PER_MS + self._life_ms
-            signature = self._signer.sign_l1_action(
-                body, nonce.value, vault, expires_ms, self._mainnet
-            )
-        action.expires_ms = expires_ms
-        for command in action.commands:
-            command.nonce = nonce
-            command.expires_ms = expires_ms or 0
-        return envelope(body, nonce.value, signature, vault, expires_ms)
 
     # -- over HTTP ---------------------------------------------------------------------
 
@@ -415,7 +336,7 @@ class Sender(SenderBase[Action]):
         if before:
             await asyncio.wait(before)
         try:
-            payload = self._sign(action)
+            payload = self.sealer.seal(action)
         except Exception as error:  # noqa: BLE001 - told to the owner
             self._unsent(action, error)
             return
@@ -438,47 +359,6 @@ class Sender(SenderBase[Action]):
             self._unsent(action, error)
         else:
             self._settle(action, answer)
-
-    # -- slots -------------------------------------------------------------------------
-
-    def _reserve(self) -> None:
-        """Hold the place of the next post; without one the line stands."""
-        if self._has_slot:
-            return
-        slots = self._limits.posts
-        if slots.try_take():
-            self._has_slot = True
-            if self._is_full:
-                self._is_full = False
-                self.ordered.line.resume(POSTS_PAUSE)
-            return
-        self._is_full = True
-        self.ordered.line.pause(POSTS_PAUSE)
-        if not self._awaits_slot:
-            self._awaits_slot = True
-            slots.on_free(self._slot_came)
-
-    def _slot_came(self) -> None:
-        """A place came free, for us unless we are gone."""
-        self._awaits_slot = False
-        if self.is_running and not self._has_slot:
-            self._reserve()
-        else:
-            self._limits.posts.pass_on()
-
-    def _release(self) -> None:
-        """Give the place of the next post back."""
-        if self._has_slot:
-            self._has_slot = False
-            self._limits.posts.give_back()
-
-    def _free(self, action: Action) -> None:
-        """Give the place of a post back that is answered, or never will be."""
-        if action.holds_slot:
-            action.holds_slot = False
-            self._limits.posts.give_back()
-            if self._is_full and self.is_running:
-                self._reserve()  # now: the owner may send in this very call
 
     # -- answers -----------------------------------------------------------------------
 
@@ -522,7 +402,7 @@ class Sender(SenderBase[Action]):
         if match.pending is None:
             self.unmatched += 1
             return None
-        self._free(match.pending.item)
+        self._next_post.free(match.pending.item)
         return match.pending.item
 
     def _settle(self, action: Action, payload: object) -> None:
@@ -551,7 +431,7 @@ class Sender(SenderBase[Action]):
             self._finish(command, refusal)
 
     def _doubt(self, action: Action, why: str) -> None:
-        self._free(action)
+        self._next_post.free(action)
         for command in action.commands:
             if command.kind is not Kind.OTHER:
                 self._owner.tx_unknown(command, why)
@@ -588,7 +468,7 @@ class Sender(SenderBase[Action]):
             )
 
     def _signer_problem(self, text: str) -> str:
-        own, read = self._signer.address.lower(), recovered_address(text)
+        own, read = self.sealer.signer.address.lower(), recovered_address(text)
         if read in (None, own):
             return f"{text}: the agent {own} is not approved, or has expired: approve a new one"
         return (
@@ -611,15 +491,6 @@ class Sender(SenderBase[Action]):
 
 def _shown(entry: Entry) -> object:
     return UnknownOutcome(entry.why) if isinstance(entry, Unclear) else entry
-
-
-def _group(command: Command) -> tuple[Kind, bool]:
-    """Return what commands must share to leave together; post-only orders go before others."""
-    plan = command.plan
-    if isinstance(plan, CancelPlan):
-        return command.kind, plan.cloid is not None
-    order = plan.order if isinstance(plan, ModifyPlan) else plan
-    return command.kind, order.is_post_only
 
 
 def _raise_inner(data: object) -> None:

@@ -5,11 +5,16 @@ Rows (`S-..`, `N-..`, `W-..`) in this package are those of the project's IBKR do
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
+    from .account_client import AccountClient
     from .config import Compete, Config, Pacing, Timers
+    from .contracts import Contracts
+    from .control import Asked
+    from .data import DataClient
     from .errors import (
         AmbiguousContract,
         InPenalty,
@@ -18,28 +23,41 @@ if TYPE_CHECKING:
         NotAuthenticated,
         is_retryable,
     )
+    from .events import KeeperEvent, KeeperState
+    from .keeper import SessionKeeper
     from .rest import IbkrRest
-    from .socket_client import Subscription, WsClient, WsReceiver, WsSender
-    from .tls import Tls, fetch_certificate
+    from .socket_client import RawFrame, Subscription, WsClient, WsReceiver, WsSender
+    from .stream import TopicStream
+    from .tls import Tls, TlsMode, fetch_certificate
     from .url import ws_url
     from .wire import FieldSet, Message, MessageKind, classify
 
 __all__ = [
+    "AccountClient",
     "AmbiguousContract",
+    "Asked",
     "Compete",
     "Config",
+    "Contracts",
+    "DataClient",
     "FieldSet",
     "IbkrRest",
     "InPenalty",
+    "KeeperEvent",
+    "KeeperState",
     "Message",
     "MessageKind",
     "NoBridge",
     "NoSession",
     "NotAuthenticated",
     "Pacing",
+    "RawFrame",
+    "SessionKeeper",
     "Subscription",
     "Timers",
     "Tls",
+    "TlsMode",
+    "TopicStream",
     "WsClient",
     "WsReceiver",
     "WsSender",
@@ -50,31 +68,23 @@ __all__ = [
 ]
 
 _HOMES = {
+    "account_client": ("AccountClient",),
     "config": ("Compete", "Config", "Pacing", "Timers"),
+    "contracts": ("Contracts",),
+    "control": ("Asked",),
+    "data": ("DataClient",),
     "errors": (
-        "AmbiguousContract",
-        "InPenalty",
-        "NoBridge",
-        "NoSession",
-        "NotAuthenticated",
+        "AmbiguousContract", "InPenalty", "NoBridge", "NoSession", "NotAuthenticated",
         "is_retryable",
     ),
+    "events": ("KeeperEvent", "KeeperState"),
+    "keeper": ("SessionKeeper",),
     "rest": ("IbkrRest",),
-    "socket_client": ("Subscription", "WsClient", "WsReceiver", "WsSender"),
-    "tls": ("Tls", "fetch_certificate"),
+    "socket_client": ("RawFrame", "Subscription", "WsClient", "WsReceiver", "WsSender"),
+    "stream": ("TopicStream",),
+    "tls": ("Tls", "TlsMode", "fetch_certificate"),
     "url": ("ws_url",),
     "wire": ("FieldSet", "Message", "MessageKind", "classify"),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+}  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -262,7 +262,7 @@ class TopicControl(ChannelControl):
         outcomes: list[ChannelOutcome] = []
         limit = self._timers.resends_max
         for command in [
-            each for each in self._asked if now - each.sent_at >= self._answer_timeout_s
+            each for each in self._asked if each.sent_at + self._answer_timeout_s <= now
         ]:
             self._asked.remove(command)
             channel = command.channel
@@ -276,9 +276,8 @@ class TopicControl(ChannelControl):
                 self._active.discard(channel)
                 outcomes.append(ChannelOutcome(channel, StreamState.PENDING, None, text))
         for channel, at in list(self._asked_at.items()):
-            if now - at >= self._timers.renewal_s:
+            if at + self._timers.renewal_s <= now:
                 del self._asked_at[channel]
-                self._resends.pop(channel, None)
                 self._enqueue(Method.SUBSCRIBE, channel)
         return outcomes
 

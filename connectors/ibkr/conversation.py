@@ -174,8 +174,8 @@ class Conversation:
         error = _error(body)
         if error is not None or status >= 300:
             return self._refusal(status, error)
-        rows = body if isinstance(body, list) else [body]
-        rows = [row for row in rows if isinstance(row, Mapping)]
+        given = body if isinstance(body, list) else [body]
+        rows: list[Mapping[str, Any]] = [row for row in given if isinstance(row, Mapping)]
         orders = [_acknowledgement(row) for row in rows if "order_id" in row]
         questions = [_question(row) for row in rows if "id" in row and "message" in row]
         if questions and self._denied is None:

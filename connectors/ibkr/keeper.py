@@ -299,6 +299,7 @@ class SessionKeeper:
             with contextlib.suppress(ConnectorError, TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await self.rest.unsubscribe_all()
+        sockets = list(self._sockets.values())  # stopping takes them away from us
         self._run(self._machine.stop(*self._now()))
         if self._timer is not None:
             self._timer.cancel()
@@ -307,7 +308,8 @@ class SessionKeeper:
             with contextlib.suppress(ConnectorError, TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await self.rest.logout()
-        sockets, self._sockets = list(self._sockets.values()), {}
+        sockets += [each for each in self._sockets.values() if each not in sockets]
+        self._sockets = {}
         await asyncio.gather(*(socket.close() for socket in sockets), return_exceptions=True)
         await self._tasks.close(timeout_s=CLOSE_TIMEOUT_S)
         if self._owns_rest:

@@ -131,8 +131,10 @@ class SessionMachine:
         self._asked: int | None = None  # number of the step's request
         self._number = 0
         self._is_fresh = False  # the session's id is newer than the last socket
+        self._has_none = False  # the last tickle named no session
         self._bridge_by: int | None = None
-        self._renewals = 0
+        self._renewals = 0  # that failed, in a row
+        self._inits = 0  # since the session was last stable
         self._took_over_at: int | None = None
         self._ready_at = 0
         self._gap_at: int | None = None
@@ -314,7 +316,12 @@ class SessionMachine:
             return out + self._go(now, self._next)
         if self._step is not Step.GREETING:
             return []
-        return self._go(now, Step.STATUS) if self.socket.is_refused else self._ready(now)
+        if not self.socket.is_refused:
+            return self._ready(now)
+        if self.socket.doubted:  # the status was fine, and this socket will not hear of it
+            return self._replace(now, "the socket says: not authenticated", at_once=True)
+        self.socket.doubted = True
+        return self._go(now, Step.STATUS)
 
     def _woke(self, now: int, reason: str) -> list[Command]:
         """Whatever was connected is not any more (F-32)."""
@@ -368,6 +375,7 @@ class SessionMachine:
     def _tickled(self, now: int, answer: Mapping[str, Any]) -> list[Command]:
         self.tickle.answered(now)
         session = session_of(answer)
+        self._has_none = session is None
         if session is None:
             return []
         was, self.session, self._is_fresh = self.session, session, True
@@ -397,7 +405,7 @@ class SessionMachine:
                 return self._rest()
             if self.socket.epoch or self._is_fresh:
                 return self._go(now, Step.ACCOUNTS)
-            if self._step is Step.TICKLE:
+            if self._has_none:
                 return self._need_login(now, "gateway has no active session")
             return self._go(now, Step.TICKLE)
         if status.get("competing"):
@@ -409,13 +417,19 @@ class SessionMachine:
         return self._renew(now, "the venue says: not authenticated")
 
     def _renew(self, now: int, reason: str) -> list[Command]:
-        """Open the brokerage session (again); log out first where that has failed often."""
+        """Open the brokerage session (again); log out first where that has failed often.
+
+        At once the first time, later after a pause: a venue may take it away again and again.
+        """
         is_start = self.state is KeeperState.AUTHENTICATING
         out = [] if is_start else self._enter(now, KeeperState.UNAUTHENTICATED, reason)
+        then = Step.INIT
         if self._renewals >= RENEWALS_BEFORE_LOGOUT:
-            self._renewals = 0
-            return out + self._go(now, Step.LOGOUT)
-        return out + self._go(now, Step.INIT)
+            self._renewals, then = 0, Step.LOGOUT
+        self._inits += 1
+        if self._inits == 1:
+            return out + self._go(now, then)
+        return out + self._pause(now, self._backoff.next_delay_s(), then)
 
     def _await_bridge(self, now: int) -> list[Command]:
         """Look every second whether the brokerage session is up, and give up after a while."""
@@ -580,6 +594,7 @@ class SessionMachine:
         if old is KeeperState.READY:
             if now - self._ready_at >= to_ns(self._timers.stable_s):
                 self._backoff.reset()
+                self._inits = 0
             self.socket.stop_tic()
             self._gap_at = now
             out.append(Tell(Gap(self._wall, reason, error)))

@@ -254,7 +254,7 @@ def read_topic(payload: object) -> Topic:
     detail = _detail(name, payload)
     read = _READERS.get(detail)
     value = None if read is None else read(payload)
-    if detail is Detail.NOTIFICATION and any(isinstance(each, Prompt) for each in value):
+    if detail is Detail.NOTIFICATION and any(isinstance(each, Prompt) for each in _notes(payload)):
         detail = Detail.PROMPT
     return Topic(detail, name, tuple(targets), value, payload)
 

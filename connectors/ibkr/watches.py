@@ -22,8 +22,9 @@ class SocketWatch:
     ----------
     epoch :
         Of the socket that is wanted, 0 without one.
-    is_open, greeted, told_session :
-        Whether it is connected; whether the venue has greeted on it; whether we named the session.
+    is_open, greeted, told_session, doubted :
+        Whether it is connected; whether the venue has greeted on it; whether we named the session;
+        whether what it says against us was looked into.
     quick_closes :
         How many sockets in a row ended right after they opened.
     tics :
@@ -42,6 +43,7 @@ class SocketWatch:
         self.is_open = False
         self.greeted = False
         self.told_session = False
+        self.doubted = False
         self.quick_closes = 0
         self.tics = 0
 
@@ -54,7 +56,7 @@ class SocketWatch:
     def opened(self, now: int) -> None:
         """It is connected; nothing was said on it yet."""
         self.is_open = True
-        self.greeted = self.told_session = False
+        self.greeted = self.told_session = self.doubted = False
         self._status = {}
         self._opened_at = now
 
@@ -91,7 +93,8 @@ class SocketWatch:
     # -- tic ---------------------------------------------------------------------------------
 
     def start_tic(self, now: int) -> None:
-        """Send the first one after a while."""
+        """It is used from now on: send the first one after a while."""
+        self.doubted = False
         self.tic_at = now + to_ns(self._timers.tic_s)
         self.tic_by = None
 

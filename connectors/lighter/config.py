@@ -284,6 +284,24 @@ class Config(Settings):
             **settings,
         )
 
+    @classmethod
+    def sim(
+        cls, http_url: str, account: Mapping[str, Any] | None = None, **settings: Any
+    ) -> Config:
+        """Return a config for a simulator (`connectors sim lighter`), which is a test network.
+
+        `http_url` and `account` as in its line of JSON.
+        """
+        base = http_url.rstrip("/")
+        if account is not None:
+            key = Credentials(
+                account["private_key"], account["account_index"], account["api_key_index"]
+            )
+            settings.setdefault("credentials", key)
+        settings.setdefault("environment", Environment.TESTNET)
+        stream_url = base.replace("http", "ws", 1) + "/stream"
+        return cls(rest_url=base, stream_url=stream_url, **settings)
+
     @property
     def endpoints(self) -> Endpoints:
         """The hosts and the chain id in use."""

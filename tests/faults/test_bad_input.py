@@ -528,9 +528,10 @@ def test_a_callback_that_blocks_for_200_ms(run_any):
     async def main():
         sim = await start(symbols=2, coinm_symbols=0, rate_per_s=300)
         try:
-            async with SimControl(sim.http_url) as control, Rig(
-                control, sim.port, connections=1
-            ) as rig:
+            async with (
+                SimControl(sim.http_url) as control,
+                Rig(control, sim.port, connections=1) as rig,
+            ):
                 await rig.settle(10)
                 calls = []
 

@@ -159,9 +159,7 @@ def test_bn_m_32_41_bent_frames_lose_nothing(run, shape):
 def test_bn_m_33_lost_and_swapped_updates_are_gaps(run, action, count):
     async def main():
         async with stage() as (sim, rig):
-            sim.faults.apply(
-                {"fault": "sequence", "action": action, "symbol": BTC, "count": count}
-            )
+            sim.faults.apply({"fault": "sequence", "action": action, "symbol": BTC, "count": count})
             await until(seen(rig, "BookGap"), 5, "the gap is told")
             await all_is_well(rig)
 
@@ -409,9 +407,7 @@ def test_bn_m_41_invalid_json_is_counted_and_told(run):
         async with stage() as (sim, rig):
             frame(sim, "invalid_json", count=20)
             links = len(rig.links())
-            await until(
-                lambda: sum(p.frame_problems for p in rig.client.pools) == 20 * links, 5
-            )
+            await until(lambda: sum(p.frame_problems for p in rig.client.pools) == 20 * links, 5)
             assert rig.ledger.counts["ErrorEvent"] >= len(rig.client.pools)
             assert rig.losses == 0
             await all_is_well(rig)

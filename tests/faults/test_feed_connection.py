@@ -132,9 +132,7 @@ class Link:
         self.decoder = decoder
 
     async def ended(self) -> tuple[int, str, bool]:
-        result: tuple[int, str, bool] = await asyncio.wait_for(
-            self.owner.disconnected, GRACE_S
-        )
+        result: tuple[int, str, bool] = await asyncio.wait_for(self.owner.disconnected, GRACE_S)
         return result
 
     async def until(self, messages: int) -> None:

@@ -625,9 +625,7 @@ async def test_text_heartbeat_is_answered_by_any_frame(bench):
     """IBKR's `tic` and Hyperliquid's JSON ping."""
     bench.market.on_message = lambda client, payload: client.send('{"channel":"pong"}')
     count = iter(range(100))
-    heartbeat = Heartbeat(
-        interval_s=0.6, reply_timeout_s=0.5, message=lambda: f"tic{next(count)}"
-    )
+    heartbeat = Heartbeat(interval_s=0.6, reply_timeout_s=0.5, message=lambda: f"tic{next(count)}")
     session = bench.session(heartbeat=heartbeat)
     await session.open()
     client = bench.market.clients[0]

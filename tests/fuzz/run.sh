@@ -17,7 +17,7 @@ out=$root/build/fuzz
 cc=${CLANG:-clang}
 python=${PYTHON:-python3}
 jobs=${FUZZ_JOBS:-$(nproc 2>/dev/null || echo 1)}
-targets=${*:-scan decimal levels binance lighter utf8 book lighter_tx lighter_hash lighter_curve lighter_schnorr hyperliquid hyperliquid_frames}
+targets=${*:-scan decimal levels binance lighter utf8 book lighter_tx lighter_hash lighter_curve lighter_schnorr hyperliquid hyperliquid_frames dydx ibkr}
 
 mkdir -p "$out/corpus" "$out/crashes"
 if ! command -v "$cc" >/dev/null 2>&1; then

@@ -13,6 +13,8 @@ SAMPLES = DATA / "binance" / "market_frames.json"
 VECTORS = DATA / "lighter" / "signing_vectors.json"
 LIGHTER = DATA / "lighter"
 HYPERLIQUID = DATA / "hyperliquid"
+DYDX = DATA / "dydx" / "wire"
+IBKR = DATA / "ibkr"
 # The number that tests/fuzz/binance.c gives the parser of each event.
 PARSERS = {
     "bookTicker": 0, "aggTrade": 1, "trade": 2, "depthUpdate": 3, "markPriceUpdate": 5,
@@ -173,6 +175,44 @@ def hyperliquid_seeds() -> list[bytes]:
     return list(found)
 
 
+def dydx_seeds() -> list[bytes]:
+    """Return frames, and what they hold, for the parsers of dydx.c by number."""
+    lines = (DYDX / "frames.jsonl").read_text(encoding="utf-8").splitlines()
+    frames = {line["name"]: json.loads(line["raw"]) for line in map(json.loads, lines)}
+    wanted = ("connected", "batch_orderbook", "data_orderbook_multi", "data_orderbook_bid",
+              "data_trades", "unsubscribed_trades", "error_duplicate",
+              "data_block_height")  # fmt: skip
+    found = [b"\0" + compact(frames[name]) for name in wanted]
+    batch = frames["batch_orderbook"]
+    fine = [{"bids": [["0.00000712345", "120000000"]], "asks": []}, {"asks": [["1", "0.0000"]]}]
+    found.append(b"\0" + compact({**batch, "id": "PEPE-USD", "contents": fine}))
+    found.append(b"\0" + compact({**batch, "id": "FARTCOIN,RAYDIUM-USD"}))
+    found.append(b"\0" + compact(dict(reversed(batch.items()))))
+    snapshot = frames["subscribed_orderbook"]["contents"]
+    trades = frames["data_trades"]["contents"]
+    values = [(1, fine), (2, fine[0]), (3, snapshot), (1, [snapshot]), (1, batch["contents"]),
+              (4, trades["trades"][0]), (5, trades), (5, {"x": 1, "trades": None})]  # fmt: skip
+    found += [bytes([number]) + compact(value) for number, value in values]
+    times = (b"2025-12-08T16:11:30.590Z", b"2024-02-29T00:00:00Z")
+    return found + [b"\6" + text for text in times]
+
+
+def ibkr_seeds() -> list[bytes]:
+    """Return frames, pairs of them, and values, for the parsers of ibkr.c by number."""
+    frames = json.loads((IBKR / "ws_server_frames.json").read_text(encoding="utf-8"))["frames"]
+    texts = [each["text"].encode() for each in frames if each["id"].startswith("smd")]
+    full = texts[0]
+    found = [b"\0" + text for text in texts]
+    seconds = (full, texts[3], full.replace(b"31", b"84"))
+    found += [b"\0" + full + b"\0" + text for text in seconds]
+    values = json.loads((IBKR / "md_values.json").read_text(encoding="utf-8"))["values"]
+    for each in values:
+        if isinstance(each["in"], str) and each["in"]:
+            found.append(b"\1" + each["in"].encode())
+        found.append(b"\2" + compact(each["in"]) + b',"topic":"smd+265598"}')
+    return found
+
+
 def seeds() -> dict[str, list[bytes]]:
     """Return the inputs of each target."""
     samples = json.loads(SAMPLES.read_text(encoding="utf-8"))
@@ -198,6 +238,8 @@ def seeds() -> dict[str, list[bytes]]:
         "binance": binance,
         "lighter": lighter_seeds(),
         "hyperliquid_frames": hyperliquid_seeds(),
+        "dydx": dydx_seeds(),
+        "ibkr": ibkr_seeds(),
         "book": [bytes((i * step + i // 4) % 256 for i in range(64)) for step in (1, 3, 37, 67, 9)],
         "hyperliquid": [
             bytes([kind, room, count]) + bytes((i * step + i // 7) % 256 for i in range(90))

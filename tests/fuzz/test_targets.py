@@ -18,7 +18,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 HEADERS = HERE.parents[1] / "_speedups" / "csrc"
 TARGETS = ["scan", "decimal", "levels", "binance", "lighter", "utf8", "book", "lighter_tx"]
-TARGETS += ["lighter_hash", "lighter_curve", "hyperliquid", "hyperliquid_frames"]
+TARGETS += ["lighter_hash", "lighter_curve", "hyperliquid", "hyperliquid_frames", "dydx", "ibkr"]
 SLOW_TARGETS = ["lighter_schnorr"]
 COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)] or [
     cc for cc in ("cc",) if shutil.which(cc)

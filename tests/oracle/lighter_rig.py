@@ -92,9 +92,7 @@ class Rig(AccountHandler):
         )  # fmt: skip
 
     def _liquidation(self, e: Any) -> None:
-        self.seen.append(
-            ("liquidation", e.instrument.id, e.price, e.size, e.side.name == "BUYER")
-        )
+        self.seen.append(("liquidation", e.instrument.id, e.price, e.size, e.side.name == "BUYER"))
 
     def _bar(self, e: Any) -> None:
         assert e.ts_event == e.ts_open + e.interval_s * 10**9 - 10**6

@@ -94,8 +94,8 @@ COMMANDS = [
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
-    # Bots that trade are run by test_<venue>_example.py among their venue's tests.
-    if not path.name.startswith(("dydx_", "hyperliquid_", "ibkr_", "lighter_"))
+    # Those that need a simulator of their own are run by tests/venues/*/test_*_example.py.
+    if path.name != "market_maker.py" and not path.name.startswith(("dydx_", "ibkr_"))
 )
 
 

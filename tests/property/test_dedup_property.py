@@ -14,8 +14,25 @@ from oracle.dedup import SlowDedup
 
 # Few different values, so that sequences repeat them; the big ones collide in Python's own hash.
 P61 = 2**61 - 1
-integers = st.sampled_from([0, 1, -1, -2, 7, P61, 2 * P61, 2**63 - 1, -(2**63), 2**63, 2**63 + P61,
-                            2**64, 2**200, 2**200 + P61, -(2**200)]) | st.integers(0, 30)
+integers = st.sampled_from(
+    [
+        0,
+        1,
+        -1,
+        -2,
+        7,
+        P61,
+        2 * P61,
+        2**63 - 1,
+        -(2**63),
+        2**63,
+        2**63 + P61,
+        2**64,
+        2**200,
+        2**200 + P61,
+        -(2**200),
+    ]
+) | st.integers(0, 30)
 texts = st.sampled_from(["", "0", "1", "7", "ä", "€", "\U0001f600", "\0", "x" * 66, "x" * 65 + "y"])
 blobs = st.sampled_from([b"", b"0", b"1", b"7", b"\0", b"x" * 66, "ä".encode()])
 atoms = integers | texts | blobs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,9 +18,14 @@ from hypothesis import strategies as st
 
 from connectors._speedups.lighter import AccountFrame, AccountHandler, LighterDecoder
 from connectors._speedups.symbols import SymbolTable
-from connectors.execution.dispatch import DispatchRules, OrderDispatch, OrderRow
+from connectors.execution.dispatch import (
+    DispatchRules,
+    OrderDispatch,
+    OrderRow,
+    trade_of_order,
+)
 from connectors.execution.identity import OrderRegistry, Shape, TrackedOrder
-from connectors.execution.legs import LegDispatch
+from connectors.execution.legs import CANCEL_REPLACE_RULES, LegDispatch
 from connectors.execution.lifecycle import Doubt
 from connectors.lighter.account_feed import AccountFeed
 from connectors.lighter.instruments import parse_instruments
@@ -49,7 +55,9 @@ SIZES = ["1", "2", "0.5", "0.0050", "1.00", "12345678901.2345678", "0.0000000000
 class Client:
     """A dispatch and a callback that now and then raises, or brings more while it runs."""
 
-    def __init__(self, kind: type[OrderDispatch], seed: int, *, direct: bool) -> None:
+    def __init__(
+        self, kind: type[OrderDispatch], rules: DispatchRules | None, seed: int, *, direct: bool
+    ) -> None:
         self.rng = random.Random(seed)
         self.is_direct = direct
         self.events: list[Any] = []
@@ -64,6 +72,7 @@ class Client:
             on_late_fill=lambda report, order: self.late.append((report, order.client_order_id)),
             on_error=lambda what, error: self.errors.append(f"{what!r} {error}"),
             wall_ns=lambda: 5,
+            rules=rules,
         )
 
     def _take(self, event: Any) -> None:
@@ -188,14 +197,22 @@ def live(clients: tuple[Client, Client], seed: int) -> None:
         assert clients[0].state() == clients[1].state()
 
 
-@pytest.mark.parametrize("kind", [OrderDispatch, LegDispatch])
-def test_the_same_life_both_ways(kind: type[OrderDispatch]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "rules"),
+    [
+        (OrderDispatch, None),
+        (LegDispatch, None),
+        (LegDispatch, replace(CANCEL_REPLACE_RULES, fill_key=trade_of_order)),
+    ],
+    ids=["orders", "legs", "both orders ours"],
+)
+def test_the_same_life_both_ways(kind: type[OrderDispatch], rules: DispatchRules | None) -> None:
     taken = []
 
     @MODES
     @given(seed=st.integers(0, 2**32))
     def check(seed: int) -> None:
-        clients = Client(kind, seed, direct=True), Client(kind, seed, direct=False)
+        clients = tuple(Client(kind, rules, seed, direct=direct) for direct in (True, False))
         live(clients, seed)
         direct = clients[0].dispatch.direct
         assert direct is not None

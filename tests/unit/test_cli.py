@@ -123,6 +123,15 @@ def test_watch_shows_the_markets_of_a_hyperliquid_simulator():
         assert " @ " in lines[-1], lines[-1]
 
 
+def test_watch_shows_the_contracts_of_an_ibkr_simulator():
+    done = call("watch", "ibkr", "aapl", "ES-261218", "--env", "sim", "--for", "1")
+    assert done.returncode == 0, done.stderr
+    for name in ("AAPL", "ES-261218"):
+        lines = [line for line in done.stdout.splitlines() if line.startswith(name)]
+        assert lines, done.stdout
+        assert " @ " in lines[-1], lines[-1]
+
+
 def test_watch_says_which_instrument_does_not_exist():
     done = call("watch", "binance", "NOPEUSDT-PERP", "--env", "sim", "--for", "1")
     assert done.returncode == 1

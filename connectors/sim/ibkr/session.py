@@ -65,6 +65,7 @@ class Session:
         self.on_change: Callable[[dict[str, Any]], None] = lambda changes: None
         self.on_reset: Callable[[], None] = lambda: None
         self._bridge_ns = 0
+        self._told: dict[str, bool] = {"authenticated": True, "competing": False}
 
     def _new_id(self) -> str:
         return f"{self._random.getrandbits(128):032x}"
@@ -113,6 +114,8 @@ class Session:
     def full_status(self) -> dict[str, Any]:
         """Return what `sts` says first on every connection (W-03)."""
         is_up = self.has_bridge
+        if not is_up:
+            self._told["authenticated"] = False  # when it changes, it is told
         return {
             "connected": self.login,
             "authenticated": is_up,
@@ -157,6 +160,15 @@ class Session:
         idle_s = self._config.session_idle_s
         if idle_s and self.login and now_ns - self.last_request_ns > idle_s * 1e9:
             self.expire()
+        if self.has_bridge:
+            self._tell(competing=False)
+            self._tell(authenticated=True)
+
+    def _tell(self, **changes: bool) -> None:
+        """Say on the sockets what is news."""
+        if self._told | changes != self._told:
+            self._told |= changes
+            self.on_change(changes)
 
     def expire(self) -> None:
         """End the login."""
@@ -168,16 +180,14 @@ class Session:
         self._lose()
 
     def _lose(self) -> None:
-        was_up, self.opened = self.opened, False
-        if was_up:
-            self.on_change({"authenticated": False})
+        self.opened = False
+        self._tell(authenticated=False)
 
     def compete(self) -> None:
         """Let another platform take the brokerage session."""
-        if not self.competing:
-            self.competing = True
-            self.on_change({"competing": True})
-            self.on_change({"authenticated": False})
+        self.competing = True
+        self._tell(competing=True)
+        self._tell(authenticated=False)
 
     def log_in(self) -> None:
         """Do what a person does in the browser; the brokerage session is still to be opened."""
@@ -194,12 +204,15 @@ class Session:
         self._bridge_ns = self._clock.elapsed_ns() + int(ms * 1e6)
 
     def open_brokerage(self, *, compete: bool) -> bool:
-        """Do what `ssodh/init` asks for; False if another platform keeps the session."""
+        """Do what `ssodh/init` asks for; False if another platform keeps the session.
+
+        That it has come into effect is told when /iserver answers again.
+        """
         if self.competing and not compete:
             return False
         if self.opened and not self.competing:
             return True
-        was_competing, self.competing = self.competing, False
+        self.competing = False
         self.opened = True
         self.brokerage_number += 1
         self.asked.clear()
@@ -208,9 +221,6 @@ class Session:
         self.poisoned = False
         self.close_bridge(self._config.init_ms)
         self.on_reset()
-        if was_competing:
-            self.on_change({"competing": False})
-        self.on_change({"authenticated": True})
         return True
 
     def log_out(self) -> None:

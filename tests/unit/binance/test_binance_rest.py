@@ -102,9 +102,7 @@ def test_bn_r_28_a_negative_code_fails_whatever_the_status():
     assert classify(200, {}, b"[]", idempotent=True) is None
 
 
-@pytest.mark.parametrize(
-    ("limit", "weight"), [(5, 2), (50, 2), (100, 5), (500, 10), (1000, 20)]
-)
+@pytest.mark.parametrize(("limit", "weight"), [(5, 2), (50, 2), (100, 5), (500, 10), (1000, 20)])
 def test_snapshot_weights(limit, weight):
     assert depth_weight(limit) == weight
 

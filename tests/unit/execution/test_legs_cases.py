@@ -79,7 +79,7 @@ class Bench:
 
     def run(self, op: dict[str, Any]) -> None:
         getattr(self, "do_" + op["op"])(op)
-        self.correctives += self.dispatch.take_correctives()
+        self.correctives += self.dispatch.work.take_correctives()
 
     def do_register(self, op: dict[str, Any]) -> None:
         order = TrackedOrder(

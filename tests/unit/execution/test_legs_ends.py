@@ -274,9 +274,9 @@ def test_what_rests_of_an_order_that_is_filled_is_a_stray() -> None:
     bench.fill("late", "4", "v1")  # the old leg had filled all that was wanted
     assert bench.take() == ["Updated", "Filled"]
     assert bench.order.state.value == "FILLED"
-    assert bench.dispatch.wants_sending
-    assert bench.dispatch.take_strays() == [bench.order]
-    assert bench.dispatch.take_strays() == []
+    assert bench.dispatch.work
+    assert bench.dispatch.work.take_strays() == [bench.order]
+    assert bench.dispatch.work.take_strays() == []
 
 
 def test_an_order_that_filled_in_its_last_leg_leaves_no_stray() -> None:
@@ -286,4 +286,4 @@ def test_an_order_that_filled_in_its_last_leg_leaves_no_stray() -> None:
     bench.replaced()
     bench.fill("b", "4", "v2")
     assert bench.order.state.value == "FILLED"
-    assert bench.dispatch.take_strays() == []
+    assert bench.dispatch.work.take_strays() == []

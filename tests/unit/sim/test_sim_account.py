@@ -113,9 +113,7 @@ def test_money_is_only_moved_never_made(desk):
         desk.limit("SELL", "42980.0", "0.012", account=0)
         desk.limit("BUY", "42980.0", "0.012", account=1)
     first, second = desk.exchange.accounts
-    fees = sum(
-        Decimal(str(trade["commission"])) for a in (first, second) for trade in a.trades
-    )
+    fees = sum(Decimal(str(trade["commission"])) for a in (first, second) for trade in a.trades)
     mark = desk.exchange.mark("BTCUSDT")
     equity = sum(
         a.wallet("USDT").balance + sum(p.unrealized(mark) for p in a.active())

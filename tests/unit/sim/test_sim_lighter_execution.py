@@ -181,9 +181,7 @@ def test_self_trade(desk: Desk, mode: int, taker_status: str, maker_status: str)
         (4, True, 240_000, 239_999, 240_000),
     ],
 )
-def test_triggers(
-    desk: Desk, kind: int, *, ask: bool, trigger: int, before: int, at: int
-) -> None:
+def test_triggers(desk: Desk, kind: int, *, ask: bool, trigger: int, before: int, at: int) -> None:
     market = desk.exchange.markets[0]
     desk.order(236_000, 500, ask=not ask, account=1002)
     order = desk.order(
@@ -500,9 +498,7 @@ def test_nothing_is_made_or_lost_in_a_random_session(seed: int) -> None:
             held = sum(order.reserved for order in one.live.values())
             assert one.reserved == held
     assert len(trades) > 50
-    fees = sum(
-        t.quote * rate // 1_000_000 for t in trades for rate in (t.taker_fee, t.maker_fee)
-    )
+    fees = sum(t.quote * rate // 1_000_000 for t in trades for rate in (t.taker_fee, t.maker_fee))
     for account in accounts:
         desk.send(16, account.index, TimeInForce=0, Time=0)
         assert not account.live

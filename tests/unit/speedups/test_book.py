@@ -81,8 +81,14 @@ def test_best_prices_and_sizes():
 
 @pytest.mark.parametrize(
     ("bid", "ask", "mid"),
-    [(1000, 1003, "100.15"), (1000, 1002, "100.1"), (-3, 0, "-0.15"), (-4, -1, "-0.25"),
-     (HIGHEST - 1, HIGHEST, "922337203685477580.65"), (LOWEST, HIGHEST, "-0.05")],
+    [
+        (1000, 1003, "100.15"),
+        (1000, 1002, "100.1"),
+        (-3, 0, "-0.15"),
+        (-4, -1, "-0.25"),
+        (HIGHEST - 1, HIGHEST, "922337203685477580.65"),
+        (LOWEST, HIGHEST, "-0.05"),
+    ],
 )
 def test_mid_is_exact(bid, ask, mid):
     assert book_of([(bid, 1)], [(ask, 1)]).mid == Decimal(mid)
@@ -176,9 +182,20 @@ def test_levels_and_depth():
 def test_size_at():
     book = book_of([(10, 5), (-70_000, 7)], [(11, 1), (2**62, 2)])
     assert [book.size_at(BID, price) for price in (10, -70_000, 9, 11, 70_000, LOWEST)] == [
-        5, 7, 0, 0, 0, 0]
+        5,
+        7,
+        0,
+        0,
+        0,
+        0,
+    ]
     assert [book.size_at(ASK, price) for price in (11, 2**62, 10, HIGHEST, LOWEST)] == [
-        1, 2, 0, 0, 0]
+        1,
+        2,
+        0,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("side", [2, -1, "bid", None, 0.5])
@@ -195,7 +212,12 @@ def test_vwap_and_price_for_size():
     assert book.vwap(BID, 10) == Decimal("99.5")
     assert book.vwap(ASK, 3) == Decimal("100.2333333333333333333333333")
     assert [book.price_for_size(ASK, n) for n in (1, 2, 3, 4, 10)] == [
-        1001, 1003, 1003, 80_000, 80_000]
+        1001,
+        1003,
+        1003,
+        80_000,
+        80_000,
+    ]
     assert book.vwap(ASK, 11) is book.price_for_size(ASK, 11) is None
     for size in (0, -1):
         with pytest.raises(ValueError, match="greater than 0"):
@@ -384,8 +406,16 @@ def test_a_callback_may_change_the_book_it_is_given():
 EDGES = sorted(
     {
         near + offset
-        for near in (LOWEST + 2 * WINDOW, -(2**62), -WINDOW, 0, WINDOW, 10**6, 2**62,
-                     HIGHEST - 2 * WINDOW)
+        for near in (
+            LOWEST + 2 * WINDOW,
+            -(2**62),
+            -WINDOW,
+            0,
+            WINDOW,
+            10**6,
+            2**62,
+            HIGHEST - 2 * WINDOW,
+        )
         for offset in (-WINDOW, -WINDOW // 2, -64, -1, 0, 1, 63, WINDOW // 4, WINDOW)
     }
     | {LOWEST, LOWEST + 1, HIGHEST, HIGHEST - 1}
@@ -427,8 +457,10 @@ def test_a_long_walk_with_thousands_of_levels(seed, spread):
         sides = []
         for side, sign in ((BID, -1), (ASK, 1)):
             known = list(slow.sides[side]) if step % 10 == 0 else []
-            levels = [(mid + sign * int(rng.expovariate(2 / spread)), rng.randrange(1, 10**6))
-                      for _ in range(20)]
+            levels = [
+                (mid + sign * int(rng.expovariate(2 / spread)), rng.randrange(1, 10**6))
+                for _ in range(20)
+            ]
             levels += [(price, 0) for price in known if rng.random() < removals / 2]
             sides.append(levels)
         book.apply(update(*sides))
@@ -447,8 +479,12 @@ def test_the_next_level_is_found_right_across_the_window(anchor):
     for low in (0, 1, 63, 64, 200, 4000):
         for top in (WINDOW - 1, WINDOW - 64, WINDOW - 65, WINDOW - 130):
             book = book_of([(first, 1)], [(-first, 1)])
-            book.apply(update([(base + top, 2), (base + low, 3), (first, 0)],
-                              [(-base - top, 2), (-base - low, 3), (-first, 0)]))
+            book.apply(
+                update(
+                    [(base + top, 2), (base + low, 3), (first, 0)],
+                    [(-base - top, 2), (-base - low, 3), (-first, 0)],
+                )
+            )
             assert book.levels(BID) == [(base + top, 2), (base + low, 3)]
             book.apply(update([(base + top, 0)], [(-base - top, 0)]))
             assert (book.best_bid_ticks, book.best_ask_ticks) == (base + low, -base - low)

@@ -82,8 +82,26 @@ def test_capacity_must_be_an_int(capacity):
 
 def test_bd10_kinds_never_collide():
     """In CPython hash("1") == hash(b"1"): text and bytes meet in the same slot."""
-    keys = [1, "1", b"1", (1,), ("1",), (b"1",), (1, "1"), ("1", 1), (), "", b"", 0, (0,), (0, 0),
-            hash("1"), hash((1,)), "0x" + "f" * 64, "0x" + "f" * 63 + "e"]
+    keys = [
+        1,
+        "1",
+        b"1",
+        (1,),
+        ("1",),
+        (b"1",),
+        (1, "1"),
+        ("1", 1),
+        (),
+        "",
+        b"",
+        0,
+        (0,),
+        (0, 0),
+        hash("1"),
+        hash((1,)),
+        "0x" + "f" * 64,
+        "0x" + "f" * 63 + "e",
+    ]
     dedup = BoundedDedup(len(keys))
     assert not any(inserted(dedup, keys))
     assert all(inserted(dedup, keys))
@@ -93,8 +111,20 @@ def test_bd10_kinds_never_collide():
 
 def test_bd10_equality_decides_not_the_hash():
     """These all have the same Python hash; CPython makes hash(-1) == hash(-2) besides."""
-    keys = [5, 5 + P61, 5 + 2 * P61, 5 + 8 * P61, 5 + 2**70 * P61, -1, -2, (-1,), (-2,), (5,),
-            (5 + P61,), (5 + 2**70 * P61,)]
+    keys = [
+        5,
+        5 + P61,
+        5 + 2 * P61,
+        5 + 8 * P61,
+        5 + 2**70 * P61,
+        -1,
+        -2,
+        (-1,),
+        (-2,),
+        (5,),
+        (5 + P61,),
+        (5 + 2**70 * P61,),
+    ]
     dedup = BoundedDedup(100)
     assert not any(inserted(dedup, keys))
     assert all(inserted(dedup, keys))
@@ -152,9 +182,27 @@ class Hostile(str):
 
 @pytest.mark.parametrize(
     "key",
-    [True, False, 1.0, None, [1], {1}, object(), bytearray(b"x"), memoryview(b"x"), Text("a"),
-     Number(1), Pair((1,)), (1, (2,)), (1.0,), (True,), (None,), ("a", Text("b")),
-     Hostile("x"), (Hostile("x"),)],
+    [
+        True,
+        False,
+        1.0,
+        None,
+        [1],
+        {1},
+        object(),
+        bytearray(b"x"),
+        memoryview(b"x"),
+        Text("a"),
+        Number(1),
+        Pair((1,)),
+        (1, (2,)),
+        (1.0,),
+        (True,),
+        (None,),
+        ("a", Text("b")),
+        Hostile("x"),
+        (Hostile("x"),),
+    ],
     ids=lambda key: type(key).__name__,
 )
 def test_other_types_are_refused(key):

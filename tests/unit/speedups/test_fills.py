@@ -210,9 +210,7 @@ def test_a_float_is_no_number_of_a_fill() -> None:
     direct = DirectFills({}, {}, {}, SeenFills(), on_event=print, on_error=print, end=print)
     for size, price in ((1.5, "1"), ("1", 1.5), (True, "1")):
         with pytest.raises(TypeError, match="text, Decimal or int"):
-            direct.offer(
-                1, 7, 9, size, price, liquidity=LiquiditySide.TAKER, ts_event=1, ts_init=2
-            )  # type: ignore[arg-type]
+            direct.offer(1, 7, 9, size, price, liquidity=LiquiditySide.TAKER, ts_event=1, ts_init=2)  # type: ignore[arg-type]
 
 
 def test_l_33_a_number_is_the_same_trade_as_its_text() -> None:

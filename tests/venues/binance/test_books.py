@@ -284,9 +284,7 @@ def test_bn_b_20_a_limit_stops_all_snapshots(run):
             sim.faults.apply({"fault": "limits", "action": "429", "seconds": 2})
             for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
                 data.subscribe_book(symbol, lambda book: None)
-            await until(
-                lambda: all(data.book(s) for s in ("BTCUSDT", "ETHUSDT", "SOLUSDT")), 15
-            )
+            await until(lambda: all(data.book(s) for s in ("BTCUSDT", "ETHUSDT", "SOLUSDT")), 15)
             answers = [request.status for request in depth_requests(sim)]
             refused = answers.count(429)
             assert 1 <= refused <= 3  # those under way together, and no other before the end
@@ -364,8 +362,7 @@ def test_deltas_and_book_side_by_side(run):
             await until(lambda: len(books) > 10)
             seqs = [delta.last_seq for delta in deltas]
             assert all(
-                after.prev_seq == before.last_seq
-                for before, after in itertools.pairwise(deltas)
+                after.prev_seq == before.last_seq for before, after in itertools.pairwise(deltas)
             )
             assert set(books[1:]) <= set(seqs)
             await assert_same_book(sim, data, BTC)

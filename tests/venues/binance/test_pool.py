@@ -472,9 +472,7 @@ def test_bn_tc_09_a_drop_brings_everything_back(run_any):
             ]
             # BN-S-85: in the order they were assigned.
             first = min(sim.connections.values(), key=lambda c: c.number)
-            subscribed = {
-                tuple(c.describe()["subscriptions"]) for c in sim.connections.values()
-            }
+            subscribed = {tuple(c.describe()["subscriptions"]) for c in sim.connections.values()}
             kept = (*names(0, 5), *names(10, 200))
             assert kept in subscribed, first
 
@@ -670,8 +668,7 @@ def test_bn_t_12_rotation_switches_without_a_lost_connection(run):
             assert overlaps[0] is True
             assert not any(isinstance(event, Reconnected) for event in statuses)
             assert not any(
-                isinstance(event, ConnectionStatus)
-                and event.state is ConnectionState.RECONNECTING
+                isinstance(event, ConnectionStatus) and event.state is ConnectionState.RECONNECTING
                 for event in statuses
             )
             await (await pool.subscribe(["btcusdt@aggTrade"])).wait()

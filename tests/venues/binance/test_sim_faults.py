@@ -26,9 +26,7 @@ ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.00
 START_MS = 1_795_219_200_000
 
 
-@pytest.mark.parametrize(
-    ("mode", "code"), [("reset", 1006), ("close", 4321)]
-)
+@pytest.mark.parametrize(("mode", "code"), [("reset", 1006), ("close", 4321)])
 def test_bn_m_30_drops(run_any: Run, mode: str, code: int) -> None:
     async def body() -> None:
         async with (
@@ -527,9 +525,7 @@ def test_bn_m_36_listen_key_faults(run: Run) -> None:
                        "ACCOUNT_UPDATE"]),
     ],
 )  # fmt: skip
-def test_bn_m_37_user_stream_faults(
-    run: Run, settings: dict[str, Any], names: list[str]
-) -> None:
+def test_bn_m_37_user_stream_faults(run: Run, settings: dict[str, Any], names: list[str]) -> None:
     """A market order that fills at once: new, trade lite, trade, account, bent in four ways."""
 
     async def body() -> None:
@@ -594,9 +590,7 @@ def test_every_scenario_fault_can_be_applied(run: Run) -> None:
             for kind in sorted(kinds):
                 sim.faults.clear()
                 impatient = {"timeout": aiohttp.ClientWSTimeout(ws_close=0.1)}
-                async with connected(
-                    sim, session, "/public/ws/btcusdt@depth@100ms", **impatient
-                ):
+                async with connected(sim, session, "/public/ws/btcusdt@depth@100ms", **impatient):
                     count = len(sim.faults.applied)
                     sim.faults.make(kind)
                     assert len(sim.faults.applied) == count + 1, kind

@@ -345,8 +345,7 @@ def test_bn_m_17_connections_tell_what_they_got(run: Run) -> None:
 def test_rest_replies_have_the_keys_of_the_samples(run: Run) -> None:
     """Section 14.1 against rest_samples.json, in the order of the venue."""
     samples = {
-        item["id"]: item
-        for item in json.loads((DATA / "rest_samples.json").read_text())["samples"]
+        item["id"]: item for item in json.loads((DATA / "rest_samples.json").read_text())["samples"]
     }
 
     async def body() -> None:

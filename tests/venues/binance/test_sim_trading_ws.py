@@ -226,9 +226,7 @@ def test_bn_w_06_session_logon_takes_ed25519_only(desk, session):
 
 def test_limits_stop_an_order_before_it_is_done(desk):
     def full(api_key, cost):
-        raise ApiError(
-            -1003, "Way too many requests", status=418, headers={"Retry-After": "60"}
-        )
+        raise ApiError(-1003, "Way too many requests", status=418, headers={"Retry-After": "60"})
 
     session = TradingWs(desk.exchange, full)
     reply = desk.ws(session, "order.place", ORDER)

@@ -71,9 +71,11 @@ class Replica:
             self._ask("fills")
             yield self.trades[start : start + 2]
 
-    async def transfers(self, address: str, number: int, **more: Any) -> Any:
+    async def transfer_pages(
+        self, address: str, number: int, *, is_parent: bool
+    ) -> AsyncIterator[list[Any]]:
         self._ask("transfers")
-        return self.moved
+        yield self.moved
 
     async def order(self, order_id: str) -> Any:
         self._ask(f"order:{order_id}")

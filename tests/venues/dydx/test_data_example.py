@@ -5,38 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
-
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "dydx_tape.py"
+from venues.example_run import run_example
 
 
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not part of this install")
 def test_the_tape_of_the_simulator() -> None:
-    simulator = subprocess.Popen(
-        [sys.executable, "-P", "-m", "connectors", "sim", "dydx", "--rate", "100"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert simulator.stdout is not None
-        done = subprocess.run(
-            [sys.executable, "-P", str(EXAMPLE), "sim", "3"],
-            stdin=simulator.stdout,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        for words in (r"\bLIVE\b", r" \| ", r"took [\d.]+ at", r"oracle [\d.]+, funding",
-                      r"block 66624\d+", r"\d+ bids, \d+ asks, \d+ uncrossed$"):  # fmt: skip
-            assert re.search(words, done.stdout.strip()), (words, done.stdout[-2_000:])
-    finally:
-        simulator.terminate()
-        assert simulator.wait(60) == 0
-        simulator.stdout.close()  # type: ignore[union-attr]
+    shown = run_example("dydx", "dydx_tape.py", 3, "--rate", "100")
+    for words in (r"\bLIVE\b", r" \| ", r"took [\d.]+ at", r"oracle [\d.]+, funding",
+                  r"block 66624\d+", r"\d+ bids, \d+ asks, \d+ uncrossed$"):  # fmt: skip
+        assert re.search(words, shown), (words, shown[-2_000:])
 
 
 def test_watch_shows_the_markets_of_a_simulator() -> None:

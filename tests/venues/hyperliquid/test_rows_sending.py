@@ -626,9 +626,9 @@ def test_n3_a_nonce_that_somebody_else_used(run, channel):
     async def main():
         async with sending(order_channel=channel, post_timeout_ms=SHORT) as rig:
             first = await rig.place()
-            rig.sender.nonces._last = first.nonce.value + 5_000  # ahead of the clock
+            rig.sender.sealer.nonces._last = first.nonce.value + 5_000  # ahead of the clock
             second = await rig.place()
-            rig.sender.nonces._last = second.nonce.value - 1
+            rig.sender.sealer.nonces._last = second.nonce.value - 1
             third = await rig.place()
             assert third.nonce.value == second.nonce.value
             assert rig.owner.of(third) == ["sent", "refused"]
@@ -663,7 +663,7 @@ def test_n6_two_keys_may_use_one_nonce(run):
                 from connectors.hyperliquid.signing import Signer
 
                 with Signer(key) as signer:
-                    one.sender._signer = signer
+                    one.sender.sealer.signer = signer
                     outcome = await one.sender._outcome_of(action)
                 assert outcome.refusal is None
 

@@ -103,7 +103,7 @@ class Bench:
     def run(self, op: dict[str, Any]) -> None:
         before = len(self.reports)
         getattr(self, "do_" + op["op"])(op)
-        self.correctives += self.dispatch.take_correctives()
+        self.correctives += self.dispatch.work.take_correctives()
         is_external = op.get("outcome") == "external"
         assert len(self.reports) - before == int(is_external)
 

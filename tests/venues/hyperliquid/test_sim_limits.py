@@ -121,9 +121,7 @@ def test_subscriptions(run):
             for number in range(1_000):
                 channel = {"type": "userFundings", "user": f"0x{number:040x}"}
                 await ear.ws.send_str(json.dumps({"method": "subscribe", "subscription": channel}))
-            await ear.send(
-                {"method": "subscribe", "subscription": {"type": "bbo", "coin": "ETH"}}
-            )
+            await ear.send({"method": "subscribe", "subscription": {"type": "bbo", "coin": "ETH"}})
             text = await ear.channel("error")
             assert text == "Cannot subscribe to more than 1000 channels."
 

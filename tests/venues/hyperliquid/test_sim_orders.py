@@ -325,9 +325,7 @@ def test_triggers_fire_when_the_mark_is_reached(run, is_buy, tpsl, trigger_px, n
 def test_a_take_profit_to_buy_fires_below_and_may_rest(run):
     async def main():
         async with venue() as at:
-            entry = trigger(
-                ETH, True, "2950", "1", "2900", "tp", market=False, reduce_only=False
-            )
+            entry = trigger(ETH, True, "2950", "1", "2900", "tp", market=False, reduce_only=False)
             (status,) = await at.me.order(entry)
             at.sim.set_mark("ETH", "2899")
             oid = status["resting"]["oid"]

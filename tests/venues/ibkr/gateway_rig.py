@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -72,6 +73,8 @@ class ToyGateway:
         )
         if callable(answer):
             answer = answer(request)
+        if inspect.isawaitable(answer):
+            answer = await answer
         if isinstance(answer, web.StreamResponse):
             return answer
         status, content = answer

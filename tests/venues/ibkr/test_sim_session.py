@@ -173,6 +173,7 @@ def test_x_12_dies_without_requests_and_competes_until_taken_back(run):
             taking = {"publish": True, "compete": True}
             answer = await table.ok("POST", "/iserver/auth/ssodh/init", taking)
             assert answer["competing"] is False
+            await table.advance(1.1)
             changes = [one["args"] for one in of_topic(await socket.frames(), "sts")]
             assert changes == [{"competing": False}, {"authenticated": True}]
             await table.advance(361)

@@ -29,7 +29,12 @@ IOC, GTT, POST_ONLY = range(3)
 
 
 def limit(
-    price: int, size: int, *, ask: bool = False, market: int = 0, now_ms: int | None = None,
+    price: int,
+    size: int,
+    *,
+    ask: bool = False,
+    market: int = 0,
+    now_ms: int | None = None,
     **more: int,
 ) -> dict[str, int]:
     """Return the members of a resting limit order; others are given by their wire names."""

@@ -417,6 +417,7 @@ def test_a_callback_that_raises_is_reported_and_ends_nothing(run):
 def test_wrong_arguments_are_refused_at_once(run):
     async def scenario():
         async with venue() as stand_in, client(stand_in) as data:
+
             async def coroutine(quote):
                 pass
 

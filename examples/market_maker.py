@@ -1,11 +1,12 @@
-"""Quote both sides of a Hyperliquid market, follow the price, and cancel everything at the end.
+"""Quote both sides of a market, follow the price, and cancel everything at the end.
 
-    connectors sim hyperliquid | python examples/hyperliquid_market_maker.py sim [seconds]
-    python examples/hyperliquid_market_maker.py testnet                     # HYPERLIQUID_TESTNET_*
+    connectors sim lighter | python examples/market_maker.py lighter sim [seconds]
+    connectors sim hyperliquid | python examples/market_maker.py hyperliquid sim [seconds]
+    python examples/market_maker.py lighter testnet       # LIGHTER_TESTNET_* of the environment
 
-One order a side, post-only, moved when the market has moved by five hundredths of a percent: the
-venue replaces it then, and for us it stays one order. The position is kept within a limit.
-Everything that happens to the orders is printed.
+One order a side, post-only, moved when the market has moved by five hundredths of a percent; the
+position is kept within a limit. Everything that happens to the orders is printed. The bot is the
+same on both venues: what differs is where the settings come from.
 """
 
 import asyncio
@@ -14,21 +15,23 @@ import sys
 from decimal import Decimal
 
 import connectors
-from connectors import hyperliquid
+from connectors import hyperliquid, lighter
 from connectors.model import OrderEvent, OrderFilled, Quote, Side, limit_order
 
+VENUES = {"lighter": lighter, "hyperliquid": hyperliquid}
+VENUE, NETWORK = VENUES[sys.argv[1]], sys.argv[2]
+RUN_S = float(sys.argv[3]) if len(sys.argv) > 3 else 20.0
 MARKET = "ETH-PERP"
 SIZE = Decimal("0.0200")
 MAX_POSITION = Decimal("0.1000")
 MOVE = Decimal("0.0005")
-RUN_S = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
 
 
 class Maker:
     """One resting order a side; forgets an order when it is over."""
 
     def __init__(self) -> None:
-        self.venue: hyperliquid.ExecutionClient | None = None
+        self.venue = None  # the execution client, while there are quotes to answer
         self.orders: dict[Side, tuple[str, Decimal]] = {}  # client order id, price
         self.position = Decimal(0)
         self.fills = 0
@@ -62,18 +65,21 @@ class Maker:
                 self.venue.modify_order(name, price=price)
 
 
-def settings() -> hyperliquid.Config:
-    if sys.argv[1:2] == ["testnet"]:
-        return hyperliquid.Config.from_env("testnet")
-    ready = json.loads(sys.stdin.readline())  # the line `connectors sim hyperliquid` prints
-    return hyperliquid.Config.sim(ready["http"], ready["accounts"][0]["private_key"])
+def settings() -> lighter.Config | hyperliquid.Config:
+    if NETWORK == "testnet":
+        return VENUE.Config.from_env("testnet")
+    ready = json.loads(sys.stdin.readline())  # the line `connectors sim` prints
+    account = ready["accounts"][0]
+    if VENUE is lighter:
+        return lighter.Config.sim(ready["http"], account, sendtx_quota_per_min=4_000)
+    return hyperliquid.Config.sim(ready["http"], account["private_key"])
 
 
 async def main() -> None:
     config, maker = settings(), Maker()
     async with (
-        hyperliquid.ExecutionClient(config, on_event=maker.on_event) as venue,
-        hyperliquid.DataClient(config=config) as data,
+        VENUE.ExecutionClient(config, on_event=maker.on_event) as venue,
+        VENUE.DataClient(config=config) as data,
     ):
         maker.venue = venue
         data.subscribe_quotes(MARKET, maker.on_quote)

@@ -1,0 +1,254 @@
+"""The third part of `connectors demo`: follow markets and an account of a simulated venue.
+
+For venues without order entry yet. Somebody else trades for the account; its connections are reset
+while he does, and he goes on before they are back. At the end everything is held against the
+simulator's own books and accounts. What differs between venues stands in `demo_watched`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..errors import ConnectorError
+from ..model import (
+    ConnectionState,
+    ConnectionStatus,
+    ErrorEvent,
+    FillReport,
+    Quote,
+    Reconnected,
+    Side,
+    StatusEvent,
+    StreamState,
+    Subscription,
+    Trade,
+)
+from .demo_checks import Check, Story
+from .demo_watched import Seen, WatchedTruth, WatchedVenue, compare_account, compare_markets
+from .screen import Picture
+from .simulator import SimulatorAdmin
+
+__all__ = ["WatchingDemo", "picture_of"]
+
+STEADY_S = 1.0
+TRADE_EVERY_S = 0.2
+WAIT_S = 10.0
+HEADINGS = ("venue", "instrument", "bid size", "bid", "ask", "ask size", "last trade", "position")
+
+
+class WatchingDemo:
+    """One run on one venue: what its clients told, and the story so far.
+
+    Parameters
+    ----------
+    kind : type
+        One of `demo_watched`.
+    ready : dict
+        The line the simulator printed.
+    story : Story
+        Where it is told; one for all that is shown together.
+    draw : callable
+        Called whenever there may be something new to show.
+    """
+
+    def __init__(
+        self,
+        kind: Callable[..., WatchedVenue],
+        admin: SimulatorAdmin,
+        ready: dict[str, Any],
+        *,
+        story: Story,
+        draw: Callable[[], object],
+    ) -> None:
+        self.story = story
+        self.draw = draw
+        self.seen = Seen()
+        self.checks: list[Check] = []
+        self.trouble: list[StatusEvent] = []
+        self.lost: set[str] = set()
+        self.back: set[str] = set()
+        self.subscriptions: list[Subscription] = []
+        self.before: WatchedTruth
+        self.venue = kind(admin, ready, on_event=self.on_event, on_status=self.on_status)
+        self.data = self.venue.data
+        self.account = self.venue.account
+
+    # ---- what the clients report --------------------------------------------------------------
+
+    def on_status(self, event: StatusEvent) -> None:
+        if isinstance(event, ConnectionStatus) and event.state is ConnectionState.RECONNECTING:
+            self.lost.add(event.connection)
+            self.note(f"{event.connection} lost: {event.reason or 'reset'}")
+        elif isinstance(event, Reconnected):
+            self.back.add(event.connection)
+            self.note(f"{event.connection} is back")
+        elif isinstance(event, ErrorEvent):
+            self.trouble.append(event)
+
+    def on_event(self, event: object) -> None:
+        if isinstance(event, FillReport):
+            self.seen.fill(event)
+
+    def on_quote(self, quote: Quote) -> None:
+        self.seen.quotes[quote.instrument.id] = quote
+
+    def on_trade(self, trade: Trade) -> None:
+        self.seen.trades[trade.instrument.id] = trade
+
+    def note(self, text: str) -> None:
+        self.story.tell(f"{self.venue.name}: {text}")
+
+    # ---- the story ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, and play."""
+        self.before = await self.venue.prepare()
+        async with self.data, self.account:
+            await self.play()
+
+    async def play(self) -> None:
+        """Follow, lose the connections, stop and compare."""
+        for name in self.venue.instruments:
+            self.subscriptions += (
+                self.data.subscribe_quotes(name, self.on_quote),
+                self.data.subscribe_trades(name, self.on_trade),
+            )
+        for name in self.venue.with_books:
+            self.subscriptions.append(self.data.subscribe_book(name, self.seen.on_book))
+        await self.until(self.is_whole, WAIT_S, "all subscriptions, quotes and books")
+        self.note(f"{len(self.subscriptions)} streams and the account are live")
+        await self.be_traded_for(STEADY_S)
+        await self.lose_the_connections()
+        await self.be_traded_for(STEADY_S)
+        await self.stop_and_compare()
+
+    def is_whole(self) -> bool:
+        """Whether every stream is live, and the account has been read."""
+        return (
+            all(each.state is StreamState.ACTIVE for each in self.subscriptions)
+            and all(self.data.book(name) is not None for name in self.venue.with_books)
+            and len(self.seen.quotes) == len(self.venue.instruments)
+            and self.venue.has_caught_up
+        )
+
+    async def be_traded_for(self, seconds: float) -> None:
+        """Have orders of the account trade for a while, on both sides by turns."""
+        began = time.monotonic()
+        side = Side.BUY
+        while time.monotonic() < began + seconds:
+            await self.trade(side)
+            side = Side.SELL if side is Side.BUY else Side.BUY
+            next_s = time.monotonic() + TRADE_EVERY_S
+            await self.until(lambda next_s=next_s: time.monotonic() >= next_s, WAIT_S)
+
+    async def trade(self, side: Side) -> None:
+        quote = self.seen.quotes[self.venue.instruments[0]]
+        await self.venue.trade(side, quote.ask if side is Side.BUY else quote.bid)
+
+    async def lose_the_connections(self) -> None:
+        """Reset every connection, and have the account trade before they are back."""
+        before = await self.venue.subscribed()
+        names = await self.venue.cut()
+        self.note(f"the simulator resets {names} connections, and the account trades meanwhile")
+        began = time.monotonic()
+        for side in (Side.BUY, Side.SELL):
+            await self.trade(side)
+        await self.until(lambda: bool(self.lost), WAIT_S, "the loss is noticed")
+        came_back = await self.until(lambda: self.lost <= self.back and self.is_whole(), WAIT_S)
+        took_s = time.monotonic() - began
+        now = await self.venue.subscribed()
+        self.check(
+            "every subscription was restored, once",
+            came_back and now == before,
+            f"{len(before)} subscriptions on {names} connections, whole again after {took_s:.2f} s",
+        )
+
+    async def stop_and_compare(self) -> None:
+        """Still the market, and hold everything against the simulator."""
+        self.note("the simulator pauses: comparing markets and account")
+        await self.venue.quiet()
+        end = time.monotonic() + WAIT_S
+        checks = await self.compare()
+        while not all(check.held for check in checks) and time.monotonic() < end:
+            self.draw()
+            await asyncio.sleep(0.1)
+            checks = await self.compare()
+        self.checks += checks
+        errors = [str(event) for event in self.trouble]
+        failed = self.data.callback_errors + self.account.callback_errors
+        self.check(
+            "nothing else happened",
+            not errors and not failed,
+            f"{len(errors)} errors, {failed} failed callbacks"
+            + "".join(f"; {text}" for text in errors[:2]),
+        )
+
+    async def compare(self) -> list[Check]:
+        truth = await self.venue.truth()
+        return [
+            compare_markets(self.venue, self.seen, truth),
+            *compare_account(self.venue, self.seen, self.before, truth),
+        ]
+
+    # ---- helpers ------------------------------------------------------------------------------
+
+    def check(self, claim: str, held: bool, evidence: str) -> None:
+        self.checks.append(Check(claim, held, evidence))
+
+    async def until(
+        self, condition: Callable[[], bool], timeout_s: float, needed: str = ""
+    ) -> bool:
+        """Draw until the condition holds; False after the time, or an error if it is `needed`."""
+        end = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() >= end:
+                if needed:
+                    raise ConnectorError(f"not within {timeout_s:.0f} s: {needed}")
+                return False
+            self.draw()
+            await asyncio.sleep(0.01)
+        return True
+
+    @property
+    def state(self) -> str:
+        """How it stands, in a few words."""
+        return (
+            f"{self.venue.name}: {self.seen.book_updates} book updates, "
+            f"{len(self.seen.fills)} fills of the account"
+        )
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the instruments, as `HEADINGS` calls their columns."""
+        return [self._row(name) for name in self.venue.instruments]
+
+    def _row(self, name: str) -> tuple[str, ...]:
+        quote, trade = self.seen.quotes.get(name), self.seen.trades.get(name)
+        prices = ("", "", "", "")
+        if quote is not None:
+            prices = (f"{quote.bid_size}", f"{quote.bid}", f"{quote.ask}", f"{quote.ask_size}")
+        position = self.seen.positions().get(name)
+        held = f"{position:f}" if position else ""
+        return (self.venue.name, name, *prices, f"{trade.price}" if trade else "", held)
+
+    def summary(self) -> list[str]:
+        """Return what is printed of this venue besides its checks."""
+        fees = sum((fill.commission or Decimal(0) for fill in self.seen.fills.values()), Decimal(0))
+        return [
+            f"  {self.seen.book_updates} book updates, {len(self.seen.fills)} fills, "
+            f"fees {fees:f} {self.venue.currency}"
+        ]
+
+
+def picture_of(demos: Sequence[WatchingDemo]) -> Picture:
+    """Return what there is to see of several venues, side by side."""
+    states = [demo.state for demo in demos]
+    return Picture(
+        title="; ".join(states),
+        headings=HEADINGS,
+        rows=[row for demo in demos for row in demo.rows()],
+        lines=[f"         {state}" for state in states],
+    )

@@ -26,7 +26,7 @@ def test_books_orders_fills_and_positions_agree_after_disconnects() -> None:
 
 
 def _said(seed: int) -> str:
-    plan = Plan(drops=20, seed=seed, settle_s=3, limit_s=30)
+    plan = Plan(drops=20, seed=seed, settle_s=3, limit_s=6)
     return "\n".join(asyncio.run(run_ledger(plan)).violations)
 
 

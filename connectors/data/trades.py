@@ -71,7 +71,11 @@ class NewTrades:
             return False
         return not trade.flags & self._refused
 
+    def on_history(self) -> None:
+        """A history has come, empty or not: what a later one has that this had not is new."""
+        self._newest = max(self._newest, 0)
+
     def on_lost(self) -> None:
         """The connection is gone: what comes in the next history from here on is new."""
         self._floor = self._newest
-        self._whole = self._newest < 0
+        self._whole = self._newest <= 0

@@ -226,6 +226,8 @@ class DataClient(MarketFeeds):
     def _served(self, name: str, stream: PublicStream) -> None:
         super()._served(name, stream)
         if name in self._trades:  # the history comes with the same frame
+            for new in self._trades[name]:
+                new.on_history()
             asyncio.get_running_loop().call_soon(self._check_trades, name)
 
     def _check_trades(self, name: str) -> None:

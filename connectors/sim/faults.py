@@ -42,6 +42,7 @@ COMMON_FAULTS = (
 STRAY = ("unknown_event", "invalid_json", "invalid_utf8", "binary", "huge", "ping_flood")
 HUGE_BYTES = 5 * 1024 * 1024
 KEPT_APPLIED = 1_000
+HALF_FRAME_MS = 5.0  # for the half to leave before the reset
 
 
 class Faults:
@@ -186,13 +187,13 @@ class Faults:
         for chosen in self.chosen(connection):
             chosen.abort()
 
-    def reset_mid_frame(self, connection: int | None = None, after_ms: float = 5.0) -> None:
+    def reset_mid_frame(self, connection: int | None = None) -> None:
         """Write half a frame, then reset the TCP connection."""
         frame = encode(self.stray_event)
         for chosen in self.chosen(connection):
             chosen.write_raw(frame[: len(frame) // 2])
             chosen.freeze()  # nothing may come behind it
-            self._sim.later(after_ms, chosen.abort)
+            self._sim.later(HALF_FRAME_MS, chosen.abort)
 
     def freeze(self, connection: int | None = None) -> None:
         """Leave the socket open and dead."""

@@ -26,7 +26,7 @@ def test_books_orders_fills_and_positions_agree_after_disconnects() -> None:
 
 
 def _said(seed: int) -> str:
-    plan = Plan(drops=20, seed=seed, settle_s=4, limit_s=30)
+    plan = Plan(drops=20, seed=seed, settle_s=3, limit_s=6)
     return "\n".join(asyncio.run(run_ledger(plan)).violations)
 
 
@@ -49,7 +49,7 @@ def test_the_ledger_notices_what_is_not_subscribed_again() -> None:
             if self.connected < 3:
                 super().on_connected()
 
-    with patch("connectors.dydx.data.Control", Lazy):
+    with patch("connectors.dydx.public_stream.Control", Lazy):
         assert any(" missing" in _said(seed) for seed in range(7, 12))
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from .._speedups.feed import Decoder
 from ..errors import (
@@ -31,11 +31,10 @@ from .events import (
     Call,
     CloseSocket,
     Command,
-    Competed,
     Failed,
-    Gap,
     KeeperEvent,
     KeeperState,
+    KeeperStream,
     LoginNeeded,
     OpenSocket,
     PenaltyBegan,
@@ -43,13 +42,14 @@ from .events import (
     Send,
     StateChanged,
     Tell,
-    TickleOverdue,
-    VenueNotice,
+    log_keeper_event,
+    notice_of,
 )
 from .machine import SessionMachine
 from .rest import IbkrRest
+from .session_calls import make_call
 from .socket_client import handshake_error, make_socket
-from .wire import Message, MessageKind, classify
+from .wire import MessageKind, classify
 
 __all__ = ["FrameDecoder", "KeeperStream", "SessionKeeper"]
 
@@ -58,16 +58,6 @@ log = logging.getLogger("connectors.ibkr")
 OPEN_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 2.0  # D-41
 _OWN_TOPICS = frozenset({"system", "sts", "tic", "act"})
-
-
-class KeeperStream(Protocol):
-    """Who takes part in a session: its topics are on the keeper's socket."""
-
-    def on_keeper_event(self, event: KeeperEvent) -> None:
-        """Something happened to the session."""
-
-    def on_message(self, message: Message, ts_init: int) -> None:
-        """A frame arrived."""
 
 
 class FrameDecoder(Decoder):
@@ -257,6 +247,8 @@ class SessionKeeper:
 
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._owns_rest:
+            self.rest.open()
         self._machine = SessionMachine(self.config, self._rng)
         self._tasks = OwnedTasks("ibkr/session")
         self._obstacle = None
@@ -314,8 +306,6 @@ class SessionKeeper:
         await self._tasks.close(timeout_s=CLOSE_TIMEOUT_S)
         if self._owns_rest:
             await self.rest.close()
-            self.rest = IbkrRest(self.config, pacer=self.rest.pacer, clock=self._clock)
-            self.rest.on_penalty, self.rest.on_refused = self._penalty, self._refused
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -381,29 +371,16 @@ class SessionKeeper:
             self._run(self._machine.frame(*self._now(), message))
         if kind is MessageKind.SYSTEM:
             return
-        self._notice(message, ts_init)
+        notice = notice_of(message, ts_init)
+        if notice is not None:
+            self.notices += 1
+            self._tell(notice)
         for _, stream in tuple(self._streams):
             try:
                 stream.on_message(message, ts_init)
             except Exception:
                 self.callback_errors += 1
                 log.exception("venue=%s a stream raised for %r", VENUE, message)
-
-    def _notice(self, message: Message, ts_init: int) -> None:
-        """Tell of an error frame (W-08); the socket stays."""
-        body = message.payload
-        if not isinstance(body, dict):
-            return
-        error = body.get("error")
-        if message.topic == "error" and error is None:
-            error = body.get("message") or body.get("args")
-        if error in (None, ""):
-            return
-        self.notices += 1
-        text = error if isinstance(error, str) else str(error)
-        log.warning("venue=%s error frame: %s", VENUE, text[:200])
-        code = body.get("code")
-        self._tell(VenueNotice(ts_init, text, code if isinstance(code, int | str) else None))
 
     # -- the machine -------------------------------------------------------------------------
 
@@ -469,7 +446,7 @@ class SessionKeeper:
 
     async def _ask(self, number: int, call: Call) -> None:
         try:
-            body = await self._call(call)
+            body = await make_call(self.rest, call, account=self._machine.account)
         except ConnectorError as error:
             self._run(self._machine.failed(*self._now(), number, error))
         except Exception as error:
@@ -478,26 +455,6 @@ class SessionKeeper:
             self._run(self._machine.failed(*self._now(), number, failed))
         else:
             self._run(self._machine.answered(*self._now(), number, body))
-
-    async def _call(self, call: Call) -> Any:
-        rest, config = self.rest, self.config
-        match call:
-            case Call.TICKLE:
-                return await rest.tickle()
-            case Call.STATUS:
-                return await rest.auth_status()
-            case Call.INIT:
-                return await rest.open_session(compete=False)
-            case Call.TAKE_OVER:
-                return await rest.open_session(compete=True)
-            case Call.ACCOUNTS:
-                return await rest.accounts()
-            case Call.SWITCH:
-                return await rest.switch_account(self.account)
-            case Call.SUPPRESS:
-                return await rest.suppress(config.suppress)
-            case Call.LOGOUT:
-                return await rest.logout()
 
     def _refused(self, error: ConnectorError) -> None:
         """Somebody's request says that the session may be gone: look, once for all (F-20)."""
@@ -548,7 +505,16 @@ class SessionKeeper:
     # -- telling -----------------------------------------------------------------------------
 
     def _tell(self, event: KeeperEvent) -> None:
-        self._take_note(event)
+        log_keeper_event(event)
+        match event:
+            case StateChanged():
+                self._why = event.reason
+            case Ready():
+                self._obstacle = None
+            case LoginNeeded():
+                self._obstacle = NotAuthenticated(f"log in at {event.url}: {event.reason}")
+            case Failed():
+                self._obstacle = event.error
         if self._on_event is not None:
             self._call_out(self._on_event, event)
         for _, stream in tuple(self._streams):
@@ -561,25 +527,3 @@ class SessionKeeper:
         except Exception:
             self.callback_errors += 1
             log.exception("venue=%s a callback raised for %r", VENUE, event)
-
-    def _take_note(self, event: KeeperEvent) -> None:
-        match event:
-            case StateChanged(_, old, new, reason):
-                self._why = reason
-                log.info("venue=%s session %s -> %s %s", VENUE, old.value, new.value, reason)
-            case Ready():
-                self._obstacle = None
-            case Gap(_, reason):
-                log.warning("venue=%s gap: %s", VENUE, reason)
-            case LoginNeeded(_, url, reason):
-                log.warning("venue=%s log in at %s: %s", VENUE, url, reason)
-                self._obstacle = NotAuthenticated(f"log in at {url}: {reason}")
-            case Competed(_, takes_over, reason):
-                log.warning("venue=%s %s; take over: %s", VENUE, reason, takes_over)
-            case TickleOverdue(_, late_s):
-                log.error("venue=%s no tickle was answered for %.0f s", VENUE, late_s)
-            case Failed(_, error):
-                log.error("venue=%s session failed: %s", VENUE, error)
-                self._obstacle = error
-            case _:
-                pass

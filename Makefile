@@ -16,6 +16,7 @@ SOAK_DROPS ?= 1000
 LEDGER_DROPS ?= 3000
 LEDGER_FILLS ?= 30000
 LEDGER_SEED ?= 1
+WATCH_DROPS ?= 1000
 # What opens sockets or waits for timers.
 SHAKEN := tests/faults tests/venues tests/leaks tests/unit/net tests/unit/binance tests/unit/test_loop.py tests/unit/test_cli.py
 
@@ -33,7 +34,8 @@ help:
 	@echo "make sanitize      the compiled modules' tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make soak          SOAK_DROPS=$(SOAK_DROPS) disconnects, and nothing may be lost"
-	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills on each venue: every account book must agree"
+	@echo "make ledger        LEDGER_DROPS=$(LEDGER_DROPS) disconnects and LEDGER_FILLS=$(LEDGER_FILLS) fills on each venue: every account book must agree;"
+	@echo "                   WATCH_DROPS=$(WATCH_DROPS) disconnects where clients only look: all they hold must agree"
 	@echo "make autobahn      the WebSocket conformance suite, for \`make test\` to use (needs CPython 2.7)"
 	@echo "make hyperliquid-sdk  the official Hyperliquid SDK, for \`make test\` and \`make bench\` to use"
 	@echo "make dydx-sdk      the official dydx-v4-client, for \`make test\` to use"
@@ -102,6 +104,10 @@ ledger:
 	@for venue in lighter hyperliquid; do \
 		echo "$$venue:"; $(BIN)/python tests/faults/$${venue}_ledger.py --drops $(LEDGER_DROPS) \
 			--fills $(LEDGER_FILLS) --seed $(LEDGER_SEED) $(ARGS) || exit 1; \
+	done
+	@for venue in dydx ibkr; do \
+		echo "$$venue:"; $(BIN)/python tests/faults/$${venue}_ledger.py --drops $(WATCH_DROPS) \
+			--seed $(LEDGER_SEED) $(ARGS) || exit 1; \
 	done
 
 autobahn:

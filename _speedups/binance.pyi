@@ -1,17 +1,15 @@
 from collections.abc import Callable
 from typing import final
 
-from _typeshed import ReadableBuffer
-
+from .decoder import SymbolDecoder
 from .errors import DecodeError
 from .events import EventHandler, InstrumentBase
-from .feed import Decoder
 from .symbols import SymbolTable
 
 __all__ = ["BinanceDecoder"]
 
 @final
-class BinanceDecoder(Decoder):
+class BinanceDecoder(SymbolDecoder):
     def __init__(
         self,
         symbols: SymbolTable,
@@ -24,13 +22,7 @@ class BinanceDecoder(Decoder):
         auto_register: bool = False,
     ) -> None: ...
     @property
-    def symbols(self) -> SymbolTable: ...
-    @property
-    def handler(self) -> EventHandler: ...
-    @property
     def auto_register(self) -> bool: ...
-    @property
-    def events(self) -> int: ...
     @property
     def control_messages(self) -> int: ...
     @property
@@ -39,9 +31,3 @@ class BinanceDecoder(Decoder):
     def unknown_symbols(self) -> int: ...
     @property
     def unknown_events(self) -> int: ...
-    @property
-    def decode_errors(self) -> int: ...
-    @property
-    def off_scale(self) -> int: ...
-    def feed(self, data: ReadableBuffer, ts_init: int = 0) -> None: ...
-    def feed_bytes(self, data: bytes, /) -> None: ...

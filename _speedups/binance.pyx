@@ -17,7 +17,7 @@ Raw frames, combined frames (`{"stream":..,"data":..}`) and arrays of objects ar
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
@@ -35,23 +35,21 @@ from connectors._speedups._csrc cimport (
     tw_err,
     tw_fixed,
     tw_levels,
-    tw_levels_free,
     tw_next,
     tw_scale,
     tw_skip,
     tw_symbol,
     tw_symbols,
-    tw_to_scale,
     tw_unescape,
     tw_ws,
 )
+from connectors._speedups.decoder cimport SymbolDecoder, fixed_of, scale_to
 from connectors._speedups.events cimport (
     AggressorSide,
     BarData,
     BookData,
     EventFlag,
     EventHandler,
-    Fixed,
     IndexPriceData,
     InstrumentBase,
     LiquidationData,
@@ -60,7 +58,6 @@ from connectors._speedups.events cimport (
     TickerData,
     TradeData,
 )
-from connectors._speedups.feed cimport Decoder
 from connectors._speedups.symbols cimport SymbolTable
 from connectors._speedups.ticks cimport TickScale
 
@@ -252,21 +249,6 @@ cdef int64_t MS = 1_000_000
 cdef int64_t MAX_MS = INT64_MAX // 1_000_000
 
 
-cdef inline Fixed _fixed(tw_fixed x) noexcept nogil:
-    cdef Fixed out
-    out.mantissa = x.mantissa
-    out.exponent = x.exponent
-    return out
-
-
-cdef inline int _scale(tw_fixed x, const tw_scale *scale, int off, int64_t *out, tw_err *err) noexcept nogil:
-    cdef int code = tw_to_scale(x, scale, off, out)
-    if TW_UNLIKELY(code != 0):
-        err.code = code
-        err.decimals = x.exponent
-    return code
-
-
 cdef inline int _time(int64_t ms, int64_t *out, tw_err *err) noexcept nogil:
     """BN-MD-11: ms to ns by integer arithmetic; negative or beyond int64 is an error."""
     if TW_UNLIKELY(ms < 0 or ms > MAX_MS):
@@ -277,7 +259,7 @@ cdef inline int _time(int64_t ms, int64_t *out, tw_err *err) noexcept nogil:
 
 
 @cython.final
-cdef class BinanceDecoder(Decoder):
+cdef class BinanceDecoder(SymbolDecoder):
     """Decodes the messages of one Binance Futures stream connection.
 
     Parameters
@@ -309,40 +291,18 @@ cdef class BinanceDecoder(Decoder):
     refused (never seen on this venue, so never guessed at).
     """
 
-    cdef readonly SymbolTable symbols
-    cdef readonly EventHandler handler
-    cdef object _on_control, _on_venue_event, _on_problem, _on_off_scale
+    cdef object _on_control, _on_venue_event
     cdef readonly bint auto_register
-    cdef readonly uint64_t events, control_messages, venue_events, unknown_symbols
-    cdef readonly uint64_t unknown_events, decode_errors, off_scale
-    cdef tw_levels bids, asks
+    cdef readonly uint64_t control_messages, venue_events, unknown_symbols, unknown_events
     cdef const uint8_t *start           # of the message being decoded
-    cdef int64_t ts_init
     cdef object _reason                 # words for the error being returned, where there are better ones
 
     def __init__(self, SymbolTable symbols not None, EventHandler handler not None, *, on_control=None,
                  on_venue_event=None, on_problem=None, on_off_scale=None, bint auto_register=False):
-        self.symbols = symbols
-        self.handler = handler
+        SymbolDecoder.__init__(self, symbols, handler, on_problem=on_problem, on_off_scale=on_off_scale)
         self._on_control = on_control
         self._on_venue_event = on_venue_event
-        self._on_problem = on_problem
-        self._on_off_scale = on_off_scale
         self.auto_register = auto_register
-
-    def __dealloc__(self):
-        tw_levels_free(&self.bids)
-        tw_levels_free(&self.asks)
-
-    def feed(self, const uint8_t[::1] data not None, int64_t ts_init=0):
-        """Decode one message, as the feed does: for tests, recordings and benchmarks."""
-        self.decode(&data[0] if data.shape[0] else NULL, data.shape[0], ts_init)
-
-    @cython.binding(False)
-    @cython.always_allow_keywords(False)
-    def feed_bytes(self, bytes data not None):
-        """`feed` for bytes only, with `ts_init` 0: without the cost of a buffer request."""
-        self.decode(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0)
 
     cdef int decode(self, const uint8_t *p, Py_ssize_t n, int64_t ts_init) except -1:
         cdef const uint8_t *q
@@ -460,10 +420,10 @@ cdef class BinanceDecoder(Decoder):
         out.ts_init = self.ts_init
         if TW_UNLIKELY(_time(q.f.time, &out.ts_event, &c.err) != 0):
             return 0
-        if TW_LIKELY(_scale(q.bid, &s.price, TW_OFF_PRICE, &out.bid, &c.err) == 0
-                     and _scale(q.bid_size, &s.size, TW_OFF_SIZE, &out.bid_size, &c.err) == 0
-                     and _scale(q.ask, &s.price, TW_OFF_PRICE, &out.ask, &c.err) == 0
-                     and _scale(q.ask_size, &s.size, TW_OFF_SIZE, &out.ask_size, &c.err) == 0):
+        if TW_LIKELY(scale_to(q.bid, &s.price, TW_OFF_PRICE, &out.bid, &c.err) == 0
+                     and scale_to(q.bid_size, &s.size, TW_OFF_SIZE, &out.bid_size, &c.err) == 0
+                     and scale_to(q.ask, &s.price, TW_OFF_PRICE, &out.ask, &c.err) == 0
+                     and scale_to(q.ask_size, &s.size, TW_OFF_SIZE, &out.ask_size, &c.err) == 0):
             self.events += 1
             # Held: the handler may replace the instrument of its own symbol.
             instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
@@ -473,10 +433,10 @@ cdef class BinanceDecoder(Decoder):
         cdef InstrumentBase finer = self.finer(out.symbol, max(q.bid.exponent, q.ask.exponent),
                                                max(q.bid_size.exponent, q.ask_size.exponent), &price, &size, &c.err)
         if (finer is not None
-                and _scale(q.bid, &price, TW_RANGE, &out.bid, &c.err) == 0
-                and _scale(q.bid_size, &size, TW_RANGE, &out.bid_size, &c.err) == 0
-                and _scale(q.ask, &price, TW_RANGE, &out.ask, &c.err) == 0
-                and _scale(q.ask_size, &size, TW_RANGE, &out.ask_size, &c.err) == 0):
+                and scale_to(q.bid, &price, TW_RANGE, &out.bid, &c.err) == 0
+                and scale_to(q.bid_size, &size, TW_RANGE, &out.bid_size, &c.err) == 0
+                and scale_to(q.ask, &price, TW_RANGE, &out.ask, &c.err) == 0
+                and scale_to(q.ask_size, &size, TW_RANGE, &out.ask_size, &c.err) == 0):
             out.flags |= EventFlag.OFF_SCALE
             self.events += 1
             self.handler.on_quote(finer, &out)
@@ -533,15 +493,15 @@ cdef class BinanceDecoder(Decoder):
         out.ts_init = self.ts_init
         if TW_UNLIKELY(_time(t.f.time, &out.ts_event, &c.err) != 0):
             return 0
-        if TW_LIKELY(_scale(t.price, &s.price, TW_OFF_PRICE, &out.price, &c.err) == 0
-                     and _scale(t.size, &s.size, TW_OFF_SIZE, &out.size, &c.err) == 0):
+        if TW_LIKELY(scale_to(t.price, &s.price, TW_OFF_PRICE, &out.price, &c.err) == 0
+                     and scale_to(t.size, &s.size, TW_OFF_SIZE, &out.size, &c.err) == 0):
             self.events += 1
             instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
             self.handler.on_trade(instrument, &out)
             return 0
         finer = self.finer(out.symbol, t.price.exponent, t.size.exponent, &price, &size, &c.err)
-        if (finer is not None and _scale(t.price, &price, TW_RANGE, &out.price, &c.err) == 0
-                and _scale(t.size, &size, TW_RANGE, &out.size, &c.err) == 0):
+        if (finer is not None and scale_to(t.price, &price, TW_RANGE, &out.price, &c.err) == 0
+                and scale_to(t.size, &size, TW_RANGE, &out.size, &c.err) == 0):
             out.flags |= EventFlag.OFF_SCALE
             self.events += 1
             self.handler.on_trade(finer, &out)
@@ -641,7 +601,7 @@ cdef class BinanceDecoder(Decoder):
             index.symbol = number
             index.flags = 0
             index.ts_init = self.ts_init
-            index.index = _fixed(m.index)
+            index.index = fixed_of(m.index)
             if _time(m.f.event_time, &index.ts_event, &c.err) == 0:
                 self.events += 1
                 self.handler.on_index_price(<InstrumentBase>self.symbols._instruments[number], &index)
@@ -649,10 +609,10 @@ cdef class BinanceDecoder(Decoder):
         out.symbol = number
         out.flags = 0
         out.ts_init = self.ts_init
-        out.mark = _fixed(m.mark)
-        out.index = _fixed(m.index)
-        out.settle = _fixed(m.settle)
-        out.funding_rate = _fixed(m.rate)
+        out.mark = fixed_of(m.mark)
+        out.index = fixed_of(m.index)
+        out.settle = fixed_of(m.settle)
+        out.funding_rate = fixed_of(m.rate)
         if _time(m.f.event_time, &out.ts_event, &c.err) == 0 and _time(m.f.time, &out.ts_next_funding, &c.err) == 0:
             self.events += 1
             self.handler.on_mark_price(<InstrumentBase>self.symbols._instruments[number], &out)
@@ -696,8 +656,8 @@ cdef class BinanceDecoder(Decoder):
         out.interval_s = interval
         out.ts_init = self.ts_init
         out.trade_count = k.trades
-        out.quote_volume = _fixed(k.quote_volume)
-        out.taker_buy_quote_volume = _fixed(k.taker_quote_volume)
+        out.quote_volume = fixed_of(k.quote_volume)
+        out.taker_buy_quote_volume = fixed_of(k.taker_quote_volume)
         # BN-MD-08: the time of a bar is its close time.
         if _time(k.open_time, &out.ts_open, &c.err) != 0 or _time(k.close_time, &out.ts_event, &c.err) != 0:
             return 0
@@ -749,16 +709,16 @@ cdef class BinanceDecoder(Decoder):
             return 0
         out.flags = EventFlag.MINI if mini else 0
         out.ts_init = self.ts_init
-        out.last = _fixed(t.last)
-        out.open = _fixed(t.open)
-        out.high = _fixed(t.high)
-        out.low = _fixed(t.low)
-        out.volume = _fixed(t.volume)
-        out.quote_volume = _fixed(t.quote_volume)
-        out.change = _fixed(t.change)
-        out.change_percent = _fixed(t.change_percent)
-        out.weighted_average = _fixed(t.average)
-        out.last_size = _fixed(t.last_size)
+        out.last = fixed_of(t.last)
+        out.open = fixed_of(t.open)
+        out.high = fixed_of(t.high)
+        out.low = fixed_of(t.low)
+        out.volume = fixed_of(t.volume)
+        out.quote_volume = fixed_of(t.quote_volume)
+        out.change = fixed_of(t.change)
+        out.change_percent = fixed_of(t.change_percent)
+        out.weighted_average = fixed_of(t.average)
+        out.last_size = fixed_of(t.last_size)
         out.first_id = t.first_id
         out.last_id = t.last_id
         out.trade_count = t.trades
@@ -791,7 +751,7 @@ cdef class BinanceDecoder(Decoder):
             return 0
         out.flags = 0
         out.side = AggressorSide.SELLER if l.sell else AggressorSide.BUYER
-        out.average_price = _fixed(l.average_price)
+        out.average_price = fixed_of(l.average_price)
         out.ts_init = self.ts_init
         if _time(l.f.time, &out.ts_event, &c.err) != 0:
             return 0
@@ -1001,17 +961,17 @@ cdef bytes _span_bytes(const tw_span *s):
 
 cdef bint _scale_bar(const tw_bn_kline *k, const tw_scale *price, const tw_scale *size, BarData *out,
                      tw_err *err) noexcept nogil:
-    return (_scale(k.open, price, TW_OFF_PRICE, &out.open, err) == 0
-            and _scale(k.high, price, TW_OFF_PRICE, &out.high, err) == 0
-            and _scale(k.low, price, TW_OFF_PRICE, &out.low, err) == 0
-            and _scale(k.close, price, TW_OFF_PRICE, &out.close, err) == 0
-            and _scale(k.volume, size, TW_OFF_SIZE, &out.volume, err) == 0
-            and _scale(k.taker_volume, size, TW_OFF_SIZE, &out.taker_buy_volume, err) == 0)
+    return (scale_to(k.open, price, TW_OFF_PRICE, &out.open, err) == 0
+            and scale_to(k.high, price, TW_OFF_PRICE, &out.high, err) == 0
+            and scale_to(k.low, price, TW_OFF_PRICE, &out.low, err) == 0
+            and scale_to(k.close, price, TW_OFF_PRICE, &out.close, err) == 0
+            and scale_to(k.volume, size, TW_OFF_SIZE, &out.volume, err) == 0
+            and scale_to(k.taker_volume, size, TW_OFF_SIZE, &out.taker_buy_volume, err) == 0)
 
 
 cdef bint _scale_liquidation(const tw_bn_liquidation *l, const tw_scale *price, const tw_scale *size,
                              LiquidationData *out, tw_err *err) noexcept nogil:
-    return (_scale(l.price, price, TW_OFF_PRICE, &out.price, err) == 0
-            and _scale(l.size, size, TW_OFF_SIZE, &out.size, err) == 0
-            and _scale(l.last_size, size, TW_OFF_SIZE, &out.last_size, err) == 0
-            and _scale(l.filled_size, size, TW_OFF_SIZE, &out.filled_size, err) == 0)
+    return (scale_to(l.price, price, TW_OFF_PRICE, &out.price, err) == 0
+            and scale_to(l.size, size, TW_OFF_SIZE, &out.size, err) == 0
+            and scale_to(l.last_size, size, TW_OFF_SIZE, &out.last_size, err) == 0
+            and scale_to(l.filled_size, size, TW_OFF_SIZE, &out.filled_size, err) == 0)

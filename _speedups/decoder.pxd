@@ -1,8 +1,11 @@
-"""What the decoders of several venues have in common: instruments, scales, problems, values."""
+"""What the decoders of several venues have in common: instruments, scales, rows, problems, values."""
 
+from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free
 
 from connectors._speedups._csrc cimport (
+    TW_LIKELY,
     TW_OFF_PRICE,
     TW_OFF_SIZE,
     TW_UNLIKELY,
@@ -14,9 +17,18 @@ from connectors._speedups._csrc cimport (
     tw_span,
     tw_to_scale,
 )
-from connectors._speedups.events cimport EventHandler, Fixed, InstrumentBase
+from connectors._speedups.events cimport EventFlag, EventHandler, Fixed, InstrumentBase, QuoteData, TradeData
 from connectors._speedups.feed cimport Decoder
 from connectors._speedups.symbols cimport SymbolTable
+
+cdef extern from "Python.h":
+    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
+
+
+# Rows of a frame, of one size, in a block that grows.
+cdef struct Rows:
+    void *block
+    Py_ssize_t count, room
 
 
 cdef class SymbolDecoder(Decoder):
@@ -26,6 +38,8 @@ cdef class SymbolDecoder(Decoder):
     cdef object _on_problem, _on_off_scale
     cdef readonly uint64_t events, decode_errors, row_errors, off_scale
     cdef tw_levels bids, asks           # of the book being read
+    cdef Rows trades                    # of the frame being read
+    cdef list failed                    # rows of it that do not decode: (error, data)
     cdef int64_t ts_init                # of the message being decoded
 
     # The instrument, and its scales, for values of so many decimals; -1: as its own.
@@ -33,10 +47,30 @@ cdef class SymbolDecoder(Decoder):
                                  tw_scale *size)
     # Count a value off its grid and tell about it.
     cdef int tell_off_scale(self, InstrumentBase instrument) except -1
+    # Override: read the levels that `at` stands for again, on a grid.
+    cdef bint read_levels(self, const void *at, const tw_scale *price, const tw_scale *size, tw_err *err) noexcept
+    # Read levels that do not fit the instrument's scale on one that holds them, which is returned with
+    # them; None with err set where there is none.
+    cdef InstrumentBase finer_book(self, int32_t number, const void *at, tw_err *err)
     # Tell about a message that does not decode; without a callback it is raised. Clears err.
     cdef int refuse(self, const uint8_t *start, const uint8_t *end, tw_err *err) except -1
     # Tell about rows, (error, data), that were passed over; without a callback the first is raised.
     cdef int refuse_rows(self, list failed) except -1
+    # Note a row that does not decode, with the error in err, and pass over it; NULL where it is no JSON.
+    cdef const uint8_t *pass_over(self, const uint8_t *p, const uint8_t *start, const uint8_t *end,
+                                  tw_err *err) except? NULL
+    # Tell about a liquidation that is this trade: the liquidated account takes.
+    cdef int tell_liquidation(self, InstrumentBase instrument, const TradeData *trade, tw_fixed price) except -1
+
+
+cdef int more_room(Rows *rows, size_t size) except -1
+
+
+cdef inline void *slot_for(Rows *rows, size_t size) except NULL:
+    """The place behind the last row."""
+    if TW_UNLIKELY(rows.count == rows.room):
+        more_room(rows, size)
+    return <char *>rows.block + rows.count * size
 
 
 cdef inline Fixed fixed_of(tw_fixed x) noexcept nogil:
@@ -62,6 +96,81 @@ cdef inline int scale_to(tw_fixed x, const tw_scale *scale, int off, int64_t *ou
         err.decimals = x.exponent
     return code
 
+
+cdef inline Rows lend(Rows *rows) noexcept nogil:
+    """Take the rows away while handlers run, of which one may feed another frame."""
+    cdef Rows taken = rows[0]
+    rows.block = NULL
+    rows.count = rows.room = 0
+    return taken
+
+
+cdef inline void bring_back(Rows *rows, Rows *taken) noexcept nogil:
+    if TW_LIKELY(rows.block == NULL):
+        rows.block = taken.block
+        rows.room = taken.room
+    else:
+        free(taken.block)
+
+
+cdef inline bint quote_to_scale(tw_fixed bid, tw_fixed bid_size, tw_fixed ask, tw_fixed ask_size,
+                                const tw_scale *price, const tw_scale *size, QuoteData *out,
+                                tw_err *err) noexcept nogil:
+    return (scale_to(bid, price, TW_OFF_PRICE, &out.bid, err) == 0
+            and scale_to(bid_size, size, TW_OFF_SIZE, &out.bid_size, err) == 0
+            and scale_to(ask, price, TW_OFF_PRICE, &out.ask, err) == 0
+            and scale_to(ask_size, size, TW_OFF_SIZE, &out.ask_size, err) == 0)
+
+
+cdef inline int tell_quote(SymbolDecoder self, QuoteData *out, tw_fixed bid, tw_fixed bid_size, tw_fixed ask,
+                           tw_fixed ask_size, const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
+    """Hand out a quote on the grid of its symbol, or a finer one; 0 where it was refused."""
+    cdef InstrumentBase instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
+    cdef tw_scale price = self.symbols.table.symbols[out.symbol].price
+    cdef tw_scale size = self.symbols.table.symbols[out.symbol].size
+    if TW_UNLIKELY(not quote_to_scale(bid, bid_size, ask, ask_size, &price, &size, out, err)):
+        if is_off_scale(err):
+            self.tell_off_scale(instrument)
+            instrument = self.at_scale(out.symbol, max(places(bid), places(ask)),
+                                       max(places(bid_size), places(ask_size)), &price, &size)
+            quote_to_scale(bid, bid_size, ask, ask_size, &price, &size, out, err)
+            out.flags |= EventFlag.OFF_SCALE
+        if err.code:
+            return self.refuse(start, end, err)
+    self.events += 1
+    self.handler.on_quote(instrument, out)
+    return 1
+
+
+cdef inline bint trade_to_scale(tw_fixed price, tw_fixed size, const tw_scale *price_scale,
+                                const tw_scale *size_scale, TradeData *out, tw_err *err) noexcept nogil:
+    return (scale_to(price, price_scale, TW_OFF_PRICE, &out.price, err) == 0
+            and scale_to(size, size_scale, TW_OFF_SIZE, &out.size, err) == 0)
+
+
+cdef inline int tell_trade(SymbolDecoder self, TradeData *out, tw_fixed price, tw_fixed size, bint is_liquidation,
+                           const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
+    """Hand out a trade on the grid of its symbol, or a finer one; 0 where it was refused."""
+    cdef InstrumentBase instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
+    cdef tw_scale price_scale = self.symbols.table.symbols[out.symbol].price
+    cdef tw_scale size_scale = self.symbols.table.symbols[out.symbol].size
+    if TW_UNLIKELY(not trade_to_scale(price, size, &price_scale, &size_scale, out, err)):
+        if is_off_scale(err):
+            self.tell_off_scale(instrument)
+            instrument = self.at_scale(out.symbol, places(price), places(size), &price_scale, &size_scale)
+            trade_to_scale(price, size, &price_scale, &size_scale, out, err)
+            out.flags |= EventFlag.OFF_SCALE
+        if err.code:
+            return self.refuse(start, end, err)
+    self.events += 1
+    self.handler.on_trade(instrument, out)
+    if TW_UNLIKELY(is_liquidation):
+        self.tell_liquidation(instrument, out, price)
+    return 1
+
+
+# Decimals that a value needs: zeros at its end would only take room from larger values.
+cdef int32_t places(tw_fixed x) noexcept nogil
 
 # A Decimal; zero for a value that was not there, as for the venues.
 cdef object number_of(Fixed x)

@@ -4,16 +4,22 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from decimal import Decimal
 from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdlib cimport free, realloc
 
 from connectors._speedups._csrc cimport (
+    TW_OFF_PRICE,
+    TW_OFF_SIZE,
+    TW_VALUE,
     tw_err,
+    tw_fixed,
     tw_levels_free,
     tw_literal,
     tw_scale,
+    tw_skip,
     tw_span,
     tw_unescape,
 )
-from connectors._speedups.events cimport EventHandler, Fixed, InstrumentBase
+from connectors._speedups.events cimport EventHandler, Fixed, InstrumentBase, LiquidationData, TradeData
 from connectors._speedups.feed cimport Decoder
 from connectors._speedups.symbols cimport SymbolTable
 from connectors._speedups.ticks cimport fixed_decimal
@@ -58,6 +64,7 @@ cdef class SymbolDecoder(Decoder):
     def __dealloc__(self):
         tw_levels_free(&self.bids)
         tw_levels_free(&self.asks)
+        free(self.trades.block)
 
     def feed(self, const uint8_t[::1] data not None, int64_t ts_init=0):
         """Decode one message, as the feed does: for tests, recordings and benchmarks."""
@@ -85,6 +92,33 @@ cdef class SymbolDecoder(Decoder):
             self._on_off_scale(instrument)
         return 0
 
+    cdef bint read_levels(self, const void *at, const tw_scale *price, const tw_scale *size, tw_err *err) noexcept:
+        err.code = TW_VALUE
+        return False
+
+    cdef InstrumentBase finer_book(self, int32_t number, const void *at, tw_err *err):
+        cdef tw_scale price, size
+        cdef InstrumentBase instrument = self.symbols._instruments[number]
+        cdef int tries, price_decimals = -1, size_decimals = -1
+        # Told first: the callback may feed another frame, which takes the same buffers.
+        self.tell_off_scale(instrument)
+        price = self.symbols.table.symbols[number].price
+        size = self.symbols.table.symbols[number].size
+        # Each round adds decimals, of which there are at most 18 a side.
+        for tries in range(40):
+            if self.read_levels(at, &price, &size, err):
+                return instrument
+            if err.code == TW_OFF_PRICE:
+                price_decimals = max(price_decimals, err.decimals)
+            elif err.code == TW_OFF_SIZE:
+                size_decimals = max(size_decimals, err.decimals)
+            else:
+                return None
+            err.code = 0
+            instrument = self.at_scale(number, price_decimals, size_decimals, &price, &size)
+        err.code = TW_VALUE
+        return None
+
     cdef int refuse(self, const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
         error = error_of(err.code, err.at, start)
         err.code = 0  # other rows of the frame may be sound
@@ -101,6 +135,55 @@ cdef class SymbolDecoder(Decoder):
         for error, data in failed:
             self._on_problem(error, data)
         return 0
+
+    cdef const uint8_t *pass_over(self, const uint8_t *p, const uint8_t *start, const uint8_t *end,
+                                  tw_err *err) except? NULL:
+        cdef int code = err.code
+        cdef const uint8_t *at = err.at
+        cdef const uint8_t *after = NULL
+        err.code = 0
+        if p < end:
+            after = tw_skip(p, end, err)
+        if after == NULL:
+            if err.code == 0:
+                err.code = code
+                err.at = at
+            return NULL
+        if self.failed is None:
+            self.failed = []
+        self.failed.append((error_of(code, at, start), p[:after - p]))
+        return after
+
+    cdef int tell_liquidation(self, InstrumentBase instrument, const TradeData *trade, tw_fixed price) except -1:
+        cdef LiquidationData out
+        out.symbol = trade.symbol
+        out.flags = trade.flags
+        out.ts_event = trade.ts_event
+        out.ts_init = trade.ts_init
+        out.side = trade.aggressor
+        out.price = trade.price
+        out.size = out.last_size = out.filled_size = trade.size
+        out.average_price = fixed_of(price)
+        self.events += 1
+        self.handler.on_liquidation(instrument, &out)
+        return 0
+
+
+cdef int more_room(Rows *rows, size_t size) except -1:
+    cdef Py_ssize_t room = rows.room * 2 if rows.room else 16
+    cdef void *block = realloc(rows.block, room * size)
+    if block == NULL:
+        raise MemoryError()
+    rows.block = block
+    rows.room = room
+    return 0
+
+
+cdef int32_t places(tw_fixed x) noexcept nogil:
+    while x.exponent > 0 and x.mantissa % 10 == 0:
+        x.mantissa //= 10
+        x.exponent -= 1
+    return x.exponent
 
 
 cdef object number_of(Fixed x):

@@ -10,16 +10,12 @@
 """
 
 cimport cython
-from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp
 
 from connectors._speedups._csrc cimport (
     TW_LIKELY,
     TW_MISSING,
-    TW_OFF_PRICE,
-    TW_OFF_SIZE,
     TW_UNLIKELY,
     tw_at_end,
     tw_err,
@@ -27,27 +23,32 @@ from connectors._speedups._csrc cimport (
     tw_levels,
     tw_next,
     tw_scale,
-    tw_skip,
     tw_span,
     tw_symbols,
     tw_ws,
 )
-from connectors._speedups.decoder cimport SymbolDecoder, error_of, fixed_of, is_off_scale, scale_to, text_of
+from connectors._speedups.decoder cimport (
+    PyList_GET_ITEM,
+    Rows,
+    SymbolDecoder,
+    bring_back,
+    is_off_scale,
+    lend,
+    slot_for,
+    tell_trade,
+    text_of,
+)
 from connectors._speedups.events cimport (
     AggressorSide,
     BookData,
     EventFlag,
     EventHandler,
     InstrumentBase,
-    LiquidationData,
     TradeData,
 )
 from connectors._speedups.symbols cimport SymbolTable
 
 __all__ = ["DydxDecoder", "trade_id_of", "trade_id_text"]
-
-cdef extern from "Python.h":
-    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
 
 cdef extern from "dydx.h" nogil:
     ctypedef enum tw_dx_type:
@@ -139,10 +140,11 @@ cdef struct Pass:
     bint off_scale
 
 
-cdef struct Trades:
-    tw_dx_trade *rows
-    Py_ssize_t count
-    Py_ssize_t room
+# A book's contents, to be read on another grid.
+cdef struct Levels:
+    const uint8_t *p
+    const uint8_t *end
+    bint is_snapshot
 
 
 @cython.final
@@ -169,7 +171,7 @@ cdef class DydxDecoder(SymbolDecoder):
         repetition. `expected` is -1 when the frame belongs to another connection than those before.
     on_lost : callable, optional
         `on_lost(channel, id, message_id)` when a frame, or a row of one, about a market in `symbols`
-        could not be used; `on_problem` follows.
+        could not be used, beside `on_problem`.
     on_version : callable, optional
         `on_version(channel, version)` when the version of books or trades changes, and the first.
     on_problem : callable, optional
@@ -202,8 +204,6 @@ cdef class DydxDecoder(SymbolDecoder):
     cdef readonly uint64_t control_messages, data_messages, unknown_markets, id_surprises
     cdef bytes _connection              # as connection_id
     cdef tw_dx_manner manner
-    cdef Trades trades
-    cdef list failed                    # rows that do not decode: (error, data)
 
     def __init__(self, SymbolTable symbols not None, EventHandler handler=None, *, on_control=None,
                  on_data=None, on_id=None, on_lost=None, on_version=None, on_problem=None,
@@ -217,9 +217,6 @@ cdef class DydxDecoder(SymbolDecoder):
         self._on_unknown_market = on_unknown_market
         self.connection_id = ""
         self._connection = b""
-
-    def __dealloc__(self):
-        free(self.trades.rows)
 
     def count_id(self, int64_t message_id):
         """Count the id of an error frame that has one of its own."""
@@ -376,10 +373,14 @@ cdef class DydxDecoder(SymbolDecoder):
 
     cdef int deliver_book(self, tw_dx_frame *f, Pass *c) except -1:
         cdef BookData out
+        cdef Levels levels
         cdef InstrumentBase instrument
         out.flags = 0
         if TW_UNLIKELY(c.off_scale):
-            instrument = self.finer_book(f, c)
+            levels.p = f.contents
+            levels.end = c.end
+            levels.is_snapshot = f.type == DX_SUBSCRIBED
+            instrument = self.finer_book(f.number, &levels, &c.err)
             if instrument is None:
                 return self.lose(f, c)
             out.flags = EventFlag.OFF_SCALE
@@ -399,29 +400,9 @@ cdef class DydxDecoder(SymbolDecoder):
         self.handler.on_book(instrument, &out, f.type == DX_SUBSCRIBED)
         return 0
 
-    cdef InstrumentBase finer_book(self, tw_dx_frame *f, Pass *c):
-        """Read a book whose levels do not fit the instrument's scale on one that holds them."""
-        cdef tw_scale price, size
-        cdef InstrumentBase instrument = self.symbols._instruments[f.number]
-        cdef int tries, price_decimals = -1, size_decimals = -1
-        # Told first: the callback may feed another frame, which takes the same buffers.
-        self.tell_off_scale(instrument)
-        price = self.symbols.table.symbols[f.number].price
-        size = self.symbols.table.symbols[f.number].size
-        # Each round adds decimals, of which there are at most 18 a side.
-        for tries in range(40):
-            if tw_dx_book(f.contents, c.end, f.type == DX_SUBSCRIBED, &price, &size, &self.bids, &self.asks,
-                          &c.err) != NULL:
-                return instrument
-            if c.err.code == TW_OFF_PRICE:
-                price_decimals = max(price_decimals, c.err.decimals)
-            elif c.err.code == TW_OFF_SIZE:
-                size_decimals = max(size_decimals, c.err.decimals)
-            else:
-                return None
-            c.err.code = 0
-            instrument = self.at_scale(f.number, price_decimals, size_decimals, &price, &size)
-        return None
+    cdef bint read_levels(self, const void *at, const tw_scale *price, const tw_scale *size, tw_err *err) noexcept:
+        cdef const Levels *levels = <const Levels *>at
+        return tw_dx_book(levels.p, levels.end, levels.is_snapshot, price, size, &self.bids, &self.asks, err) != NULL
 
     # ---- trades ----------------------------------------------------------------------------------
 
@@ -468,28 +449,18 @@ cdef class DydxDecoder(SymbolDecoder):
         """Read a list of trades; those that do not decode go to `failed`."""
         cdef const uint8_t *next
         cdef const uint8_t *after
-        cdef const uint8_t *at
-        cdef int more, code
+        cdef int more
         p = tw_ws(p + 1, c.end)
         if p < c.end and p[0] == c']':
             return p + 1
         while True:
-            after = tw_dx_trade_row(p, c.end, self.trade_slot(), &c.err)
+            after = tw_dx_trade_row(p, c.end, <tw_dx_trade *>slot_for(&self.trades, sizeof(tw_dx_trade)), &c.err)
             if TW_LIKELY(after != NULL):
                 self.trades.count += 1
             else:
-                code = c.err.code
-                at = c.err.at
-                c.err.code = 0
-                after = tw_skip(p, c.end, &c.err) if p < c.end else NULL
+                after = self.pass_over(p, c.start, c.end, &c.err)
                 if after == NULL:
-                    if c.err.code == 0:
-                        c.err.code = code
-                        c.err.at = at
                     return NULL
-                if self.failed is None:
-                    self.failed = []
-                self.failed.append((error_of(code, at, c.start), p[:after - p]))
             more = tw_next(after, c.end, c']', &next, &c.err)
             if more < 0:
                 return NULL
@@ -497,39 +468,21 @@ cdef class DydxDecoder(SymbolDecoder):
             if more == 0:
                 return p
 
-    cdef tw_dx_trade *trade_slot(self) except NULL:
-        cdef Py_ssize_t room
-        cdef void *block
-        if TW_UNLIKELY(self.trades.count == self.trades.room):
-            room = self.trades.room * 2 if self.trades.room else 16
-            block = realloc(self.trades.rows, room * sizeof(tw_dx_trade))
-            if block == NULL:
-                raise MemoryError()
-            self.trades.rows = <tw_dx_trade *>block
-            self.trades.room = room
-        return &self.trades.rows[self.trades.count]
-
     cdef int deliver_trades(self, tw_dx_frame *f, Pass *c) except -1:
-        cdef Trades trades = self.trades
+        cdef Rows trades = lend(&self.trades)
+        cdef const tw_dx_trade *rows = <const tw_dx_trade *>trades.block
         cdef Py_ssize_t i, n = trades.count
         cdef list failed = self.failed
-        # The buffer is ours while handlers run: one of them may feed another frame.
-        self.trades.rows = NULL
-        self.trades.count = self.trades.room = 0
         self.failed = None
         try:
             if f.type == DX_SUBSCRIBED:
                 for i in range(n):  # newest first
-                    self.trade(&trades.rows[n - 1 - i], f, c)
+                    self.trade(&rows[n - 1 - i], f, c)
             else:
                 for i in range(n):
-                    self.trade(&trades.rows[i], f, c)
+                    self.trade(&rows[i], f, c)
         finally:
-            if self.trades.rows == NULL:
-                self.trades.rows = trades.rows
-                self.trades.room = trades.room
-            else:
-                free(trades.rows)
+            bring_back(&self.trades, &trades)
         if TW_UNLIKELY(failed is not None):
             self.tell_lost(f)
             self.refuse_rows(failed)
@@ -537,10 +490,6 @@ cdef class DydxDecoder(SymbolDecoder):
 
     cdef inline int trade(self, const tw_dx_trade *t, tw_dx_frame *f, Pass *c) except -1:
         cdef TradeData out
-        cdef LiquidationData liquidation
-        cdef tw_scale price = self.symbols.table.symbols[f.number].price
-        cdef tw_scale size = self.symbols.table.symbols[f.number].size
-        cdef InstrumentBase instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, f.number)
         out.symbol = f.number
         out.flags = EventFlag.HISTORY if f.type == DX_SUBSCRIBED else 0
         if t.type == DX_T_DELEVERAGED:
@@ -550,32 +499,6 @@ cdef class DydxDecoder(SymbolDecoder):
         out.aggressor = AggressorSide.BUYER if t.side == TW_DX_BUY else AggressorSide.SELLER
         out.ts_init = self.ts_init
         out.ts_event = t.time
-        if TW_UNLIKELY(not _scale_trade(t, &price, &size, &out, &c.err)):
-            if not is_off_scale(&c.err):
-                return self.lose(f, c)
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(f.number, t.price.exponent, t.size.exponent, &price, &size)
-            if not _scale_trade(t, &price, &size, &out, &c.err):
-                return self.lose(f, c)
-            out.flags |= EventFlag.OFF_SCALE
-        self.events += 1
-        self.handler.on_trade(instrument, &out)
-        if TW_UNLIKELY(t.type == DX_T_LIQUIDATED):
-            # The liquidated account takes; what it took is this trade.
-            liquidation.symbol = f.number
-            liquidation.flags = out.flags
-            liquidation.ts_event = out.ts_event
-            liquidation.ts_init = self.ts_init
-            liquidation.side = out.aggressor
-            liquidation.price = out.price
-            liquidation.size = liquidation.last_size = liquidation.filled_size = out.size
-            liquidation.average_price = fixed_of(t.price)
-            self.events += 1
-            self.handler.on_liquidation(instrument, &liquidation)
+        if not tell_trade(self, &out, t.price, t.size, t.type == DX_T_LIQUIDATED, c.start, c.end, &c.err):
+            self.tell_lost(f)
         return 0
-
-
-cdef inline bint _scale_trade(const tw_dx_trade *t, const tw_scale *price, const tw_scale *size,
-                              TradeData *out, tw_err *err) noexcept nogil:
-    return (scale_to(t.price, price, TW_OFF_PRICE, &out.price, err) == 0
-            and scale_to(t.size, size, TW_OFF_SIZE, &out.size, err) == 0)

@@ -18,10 +18,8 @@
 """
 
 cimport cython
-from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from connectors._speedups._csrc cimport (
@@ -48,13 +46,20 @@ from connectors._speedups._csrc cimport (
     tw_ws,
 )
 from connectors._speedups.decoder cimport (
+    PyList_GET_ITEM,
+    Rows,
     SymbolDecoder,
+    bring_back,
     error_of,
     fixed_of,
     is_off_scale,
+    lend,
     number_of,
     number_or_none,
     scale_to,
+    slot_for,
+    tell_quote,
+    tell_trade,
     text_of,
     words_of,
 )
@@ -85,9 +90,6 @@ __all__ = [
     "UserHandler",
     "parse_fills",
 ]
-
-cdef extern from "Python.h":
-    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
 
 cdef extern from "hyperliquid.h" nogil:
     ctypedef enum tw_hl_kind:
@@ -769,10 +771,10 @@ cdef struct Pass:
     const uint8_t *ctxs
 
 
-cdef struct Trades:
-    tw_hl_trade *rows
-    Py_ssize_t count
-    Py_ssize_t room
+# A book's sides, to be read on another grid.
+cdef struct Levels:
+    const uint8_t *p
+    const uint8_t *end
 
 
 @cython.final
@@ -832,9 +834,7 @@ cdef class HyperliquidDecoder(SymbolDecoder):
     cdef object _on_control, _on_venue_event, _on_unknown_coin, _on_empty_side, _on_context, _on_mids
     cdef readonly uint64_t control_messages, venue_events, user_frames, unknown_coins
     cdef dict _awaited                  # by number of a coin: trades before this, ms, are history
-    cdef Trades trades
     cdef UserFrame frame                # being read
-    cdef list failed                    # rows of a public frame that do not decode: (error, data)
 
     def __init__(self, SymbolTable symbols not None, EventHandler handler=None, *, UserHandler user=None,
                  dict assets=None, on_control=None, on_venue_event=None, on_problem=None, on_off_scale=None,
@@ -849,9 +849,6 @@ cdef class HyperliquidDecoder(SymbolDecoder):
         self._on_context = on_context
         self._on_mids = on_mids
         self._awaited = {}
-
-    def __dealloc__(self):
-        free(self.trades.rows)
 
     def await_trades(self, str coin not None, int64_t before_ms):
         """Flag trades before `before_ms` in the next frame of a coin's trades as HISTORY."""
@@ -996,6 +993,7 @@ cdef class HyperliquidDecoder(SymbolDecoder):
 
     cdef int deliver_book(self, Pass *c) except -1:
         cdef BookData out
+        cdef Levels levels
         cdef InstrumentBase instrument
         if TW_UNLIKELY(c.err.code != 0):
             return self.refuse(c.start, c.end, &c.err)
@@ -1003,7 +1001,9 @@ cdef class HyperliquidDecoder(SymbolDecoder):
             return self.unknown(&c.book.coin)
         out.flags = EventFlag.PARTIAL
         if TW_UNLIKELY(c.off_scale):
-            instrument = self.finer_book(c)
+            levels.p = c.book.levels
+            levels.end = c.end
+            instrument = self.finer_book(c.book.number, &levels, &c.err)
             if instrument is None:
                 return self.refuse(c.start, c.end, &c.err)
             out.flags |= EventFlag.OFF_SCALE
@@ -1024,63 +1024,29 @@ cdef class HyperliquidDecoder(SymbolDecoder):
         self.handler.on_book(instrument, &out, True)
         return 0
 
-    cdef InstrumentBase finer_book(self, Pass *c):
-        """Read a book whose levels do not fit the instrument's scale on one that holds them."""
-        cdef tw_scale price, size
-        cdef InstrumentBase instrument = self.symbols._instruments[c.book.number]
-        cdef int tries, price_decimals = -1, size_decimals = -1
-        # Told first: the callback may feed another frame, which takes the same buffers.
-        self.tell_off_scale(instrument)
-        price = self.symbols.table.symbols[c.book.number].price
-        size = self.symbols.table.symbols[c.book.number].size
-        # Each round adds decimals, of which there are at most 18 a side.
-        for tries in range(40):
-            if tw_hl_sides(c.book.levels, c.end, &price, &size, &self.bids, &self.asks, &c.err) != NULL:
-                return instrument
-            if c.err.code == TW_OFF_PRICE:
-                price_decimals = max(price_decimals, c.err.decimals)
-            elif c.err.code == TW_OFF_SIZE:
-                size_decimals = max(size_decimals, c.err.decimals)
-            else:
-                return None
-            c.err.code = 0
-            instrument = self.at_scale(c.book.number, price_decimals, size_decimals, &price, &size)
-        return None
+    cdef bint read_levels(self, const void *at, const tw_scale *price, const tw_scale *size, tw_err *err) noexcept:
+        cdef const Levels *levels = <const Levels *>at
+        return tw_hl_sides(levels.p, levels.end, price, size, &self.bids, &self.asks, err) != NULL
 
     # ---- quotes ----------------------------------------------------------------------------------
 
     cdef int deliver_bbo(self, Pass *c) except -1:
         cdef QuoteData out
-        cdef tw_scale price, size
         cdef const tw_hl_bbo *b = &c.bbo
-        cdef InstrumentBase instrument
         cdef bint has_bid = b.bid.exponent >= 0
         cdef bint has_ask = b.ask.exponent >= 0
         out.symbol = tw_hl_find(&self.symbols.table, &b.coin)
         if TW_UNLIKELY(out.symbol < 0):
             return self.unknown(&b.coin)
-        instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
         if TW_UNLIKELY(not has_bid or not has_ask):
             if self._on_empty_side is not None:
-                self._on_empty_side(instrument, has_bid, has_ask)
+                self._on_empty_side(self.symbols._instruments[out.symbol], has_bid, has_ask)
             return 0
-        price = self.symbols.table.symbols[out.symbol].price
-        size = self.symbols.table.symbols[out.symbol].size
         out.flags = 0
         out.seq = b.time
         out.ts_init = self.ts_init
         out.ts_event = tw_hl_ns(b.time)
-        if TW_UNLIKELY(not _scale_quote(b, &price, &size, &out, &c.err)):
-            if not is_off_scale(&c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(out.symbol, max(b.bid.exponent, b.ask.exponent),
-                                       max(b.bid_size.exponent, b.ask_size.exponent), &price, &size)
-            if not _scale_quote(b, &price, &size, &out, &c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            out.flags = EventFlag.OFF_SCALE
-        self.events += 1
-        self.handler.on_quote(instrument, &out)
+        tell_quote(self, &out, b.bid, b.bid_size, b.ask, b.ask_size, c.start, c.end, &c.err)
         return 0
 
     # ---- trades ----------------------------------------------------------------------------------
@@ -1088,8 +1054,7 @@ cdef class HyperliquidDecoder(SymbolDecoder):
     cdef const uint8_t *read_trades(self, const uint8_t *p, Pass *c) except? NULL:
         cdef const uint8_t *next
         cdef const uint8_t *after
-        cdef const uint8_t *at
-        cdef int more, code
+        cdef int more
         self.trades.count = 0
         self.failed = None
         if p >= c.end or p[0] != c'[':
@@ -1102,22 +1067,13 @@ cdef class HyperliquidDecoder(SymbolDecoder):
         if p < c.end and p[0] == c']':
             return p + 1
         while True:
-            after = tw_hl_trade_row(p, c.end, self.trade_slot(), &c.err)
+            after = tw_hl_trade_row(p, c.end, <tw_hl_trade *>slot_for(&self.trades, sizeof(tw_hl_trade)), &c.err)
             if TW_LIKELY(after != NULL):
                 self.trades.count += 1
             else:
-                code = c.err.code
-                at = c.err.at
-                c.err.code = 0
-                after = tw_skip(p, c.end, &c.err) if p < c.end else NULL
+                after = self.pass_over(p, c.start, c.end, &c.err)
                 if after == NULL:
-                    if c.err.code == 0:
-                        c.err.code = code
-                        c.err.at = at
                     return NULL
-                if self.failed is None:
-                    self.failed = []
-                self.failed.append((error_of(code, at, c.start), p[:after - p]))
             more = tw_next(after, c.end, c']', &next, &c.err)
             if more < 0:
                 return NULL
@@ -1125,44 +1081,26 @@ cdef class HyperliquidDecoder(SymbolDecoder):
             if more == 0:
                 return p
 
-    cdef tw_hl_trade *trade_slot(self) except NULL:
-        cdef Py_ssize_t room
-        cdef void *block
-        if TW_UNLIKELY(self.trades.count == self.trades.room):
-            room = self.trades.room * 2 if self.trades.room else 16
-            block = realloc(self.trades.rows, room * sizeof(tw_hl_trade))
-            if block == NULL:
-                raise MemoryError()
-            self.trades.rows = <tw_hl_trade *>block
-            self.trades.room = room
-        return &self.trades.rows[self.trades.count]
-
     cdef int deliver_trades(self, Pass *c) except -1:
-        cdef Trades trades = self.trades
+        cdef Rows trades = lend(&self.trades)
+        cdef tw_hl_trade *rows = <tw_hl_trade *>trades.block
         cdef Py_ssize_t i, j, n = trades.count
         cdef tw_hl_trade held
         cdef list failed = self.failed
-        # The buffer is ours while handlers run: one of them may feed another frame.
-        self.trades.rows = NULL
-        self.trades.count = self.trades.room = 0
         self.failed = None
         try:
             for i in range(1, n):
-                if TW_UNLIKELY(trades.rows[i - 1].time > trades.rows[i].time):
-                    held = trades.rows[i]
+                if TW_UNLIKELY(rows[i - 1].time > rows[i].time):
+                    held = rows[i]
                     j = i
-                    while j > 0 and trades.rows[j - 1].time > held.time:
-                        trades.rows[j] = trades.rows[j - 1]
+                    while j > 0 and rows[j - 1].time > held.time:
+                        rows[j] = rows[j - 1]
                         j -= 1
-                    trades.rows[j] = held
+                    rows[j] = held
             if n:
-                self.tell_trades(trades.rows, n, c)
+                self.tell_trades(rows, n, c)
         finally:
-            if self.trades.rows == NULL:
-                self.trades.rows = trades.rows
-                self.trades.room = trades.room
-            else:
-                free(trades.rows)
+            bring_back(&self.trades, &trades)
         if TW_UNLIKELY(failed is not None):
             self.refuse_rows(failed)
         return 0
@@ -1188,9 +1126,6 @@ cdef class HyperliquidDecoder(SymbolDecoder):
 
     cdef inline int trade(self, int32_t number, const tw_hl_trade *t, bint is_history, Pass *c) except -1:
         cdef TradeData out
-        cdef tw_scale price = self.symbols.table.symbols[number].price
-        cdef tw_scale size = self.symbols.table.symbols[number].size
-        cdef InstrumentBase instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, number)
         out.symbol = number
         out.flags = EventFlag.HISTORY if is_history else 0
         out.trade_id = t.tid
@@ -1198,16 +1133,7 @@ cdef class HyperliquidDecoder(SymbolDecoder):
         out.aggressor = AggressorSide.BUYER if t.side == TW_HL_BUY else AggressorSide.SELLER
         out.ts_init = self.ts_init
         out.ts_event = tw_hl_ns(t.time)
-        if TW_UNLIKELY(not _scale_trade(t, &price, &size, &out, &c.err)):
-            if not is_off_scale(&c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, t.price.exponent, t.size.exponent, &price, &size)
-            if not _scale_trade(t, &price, &size, &out, &c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            out.flags |= EventFlag.OFF_SCALE
-        self.events += 1
-        self.handler.on_trade(instrument, &out)
+        tell_trade(self, &out, t.price, t.size, False, c.start, c.end, &c.err)
         return 0
 
     # ---- bars ------------------------------------------------------------------------------------
@@ -1419,20 +1345,6 @@ cdef class HyperliquidDecoder(SymbolDecoder):
 
 cdef inline bint _same_coin(const tw_span *a, const tw_span *b) noexcept nogil:
     return a.length == b.length and memcmp(a.text, b.text, a.length) == 0
-
-
-cdef inline bint _scale_quote(const tw_hl_bbo *b, const tw_scale *price, const tw_scale *size,
-                              QuoteData *out, tw_err *err) noexcept nogil:
-    return (scale_to(b.bid, price, TW_OFF_PRICE, &out.bid, err) == 0
-            and scale_to(b.bid_size, size, TW_OFF_SIZE, &out.bid_size, err) == 0
-            and scale_to(b.ask, price, TW_OFF_PRICE, &out.ask, err) == 0
-            and scale_to(b.ask_size, size, TW_OFF_SIZE, &out.ask_size, err) == 0)
-
-
-cdef inline bint _scale_trade(const tw_hl_trade *t, const tw_scale *price, const tw_scale *size,
-                              TradeData *out, tw_err *err) noexcept nogil:
-    return (scale_to(t.price, price, TW_OFF_PRICE, &out.price, err) == 0
-            and scale_to(t.size, size, TW_OFF_SIZE, &out.size, err) == 0)
 
 
 cdef bint _scale_bar(const tw_hl_candle *k, const tw_scale *price, const tw_scale *size, BarData *out,

@@ -10,7 +10,6 @@
 """
 
 cimport cython
-from cpython.object cimport PyObject
 from libc.math cimport isinf
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -18,19 +17,16 @@ from libc.string cimport memcmp, memcpy, memset
 
 from connectors._speedups._csrc cimport (
     TW_LIKELY,
-    TW_OFF_PRICE,
-    TW_OFF_SIZE,
     TW_RANGE,
     TW_UNLIKELY,
     tw_at_end,
     tw_err,
     tw_fixed,
-    tw_scale,
     tw_span,
     tw_symbol_find,
     tw_symbols,
 )
-from connectors._speedups.decoder cimport SymbolDecoder, is_off_scale, scale_to
+from connectors._speedups.decoder cimport PyList_GET_ITEM, SymbolDecoder, tell_quote, tell_trade
 from connectors._speedups.events cimport (
     AggressorSide,
     EventFlag,
@@ -42,9 +38,6 @@ from connectors._speedups.events cimport (
 from connectors._speedups.symbols cimport SymbolTable
 
 __all__ = ["IbkrDecoder"]
-
-cdef extern from "Python.h":
-    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
 
 cdef extern from *:
     int __builtin_ctz(unsigned)
@@ -98,7 +91,7 @@ cdef extern from "ibkr.h" nogil:
     int tw_ib_availability(const uint8_t *p, Py_ssize_t n)
 
 
-# What is known of a line. A bit of `known` and one of `approximate` for each value.
+# What is known of a line. A bit of `known`, `approximate` and `wide` for each value.
 cdef struct Line:
     bint is_open
     bint want_fields
@@ -107,6 +100,7 @@ cdef struct Line:
     tw_fixed values[6]
     uint32_t known
     uint32_t approximate
+    uint32_t wide                       # do not fit 64 bits
     uint32_t flags                      # of every event: what 6509 says
     uint8_t mark                        # in front of the last price
     uint8_t letters[32]                 # of 6509
@@ -121,6 +115,7 @@ cdef struct Last:
     tw_fixed price
     tw_fixed size
     uint32_t flags
+    uint32_t is_wide
 
 
 cdef struct Pass:
@@ -347,14 +342,15 @@ cdef class IbkrDecoder(SymbolDecoder):
                 last.flags |= EventFlag.APPROXIMATE
             last.price = line.values[IB_LAST]
             last.size = _value(line, IB_LAST_SIZE)
+            last.is_wide = line.wide & TW_IB_TRADE
         if TW_UNLIKELY(line.is_awaited):
             line.is_awaited = False
             if self._on_line is not None:
                 self._on_line(number)
         if seen & TW_IB_QUOTE:
-            self.tell_quote(number, instrument, line, c)
+            self.quote(number, instrument, line, c)
         if is_trade:
-            self.tell_trade(number, instrument, &last, c)
+            self.trade(number, &last, c)
         if TW_UNLIKELY(is_halted != was_halted) and self._on_halted is not None:
             self._on_halted(instrument, is_halted)
         if TW_UNLIKELY(want_fields) and self._on_fields is not None:
@@ -370,6 +366,7 @@ cdef class IbkrDecoder(SymbolDecoder):
         cdef tw_ib_kind kind
         line.known &= ~values
         line.approximate &= ~values
+        line.wide &= ~values
         while values:
             field = __builtin_ctz(values)
             values &= values - 1
@@ -377,6 +374,8 @@ cdef class IbkrDecoder(SymbolDecoder):
             if TW_LIKELY(kind == IB_NUMBER):
                 line.values[field] = f.values[field].number
                 line.known |= 1u << field
+                if TW_UNLIKELY(f.values[field].number.exponent < 0):
+                    line.wide |= 1u << field
                 if TW_UNLIKELY(f.values[field].approximate):
                     line.approximate |= 1u << field
                     self.approximate_values += 1
@@ -399,21 +398,14 @@ cdef class IbkrDecoder(SymbolDecoder):
 
     # ---- events ----------------------------------------------------------------------------------
 
-    cdef inline int tell_quote(self, int32_t number, InstrumentBase instrument, const Line *line, Pass *c) except -1:
+    cdef inline int quote(self, int32_t number, InstrumentBase instrument, const Line *line, Pass *c) except -1:
         cdef QuoteData out
-        cdef tw_scale price = self.symbols.table.symbols[number].price
-        cdef tw_scale size = self.symbols.table.symbols[number].size
-        cdef tw_fixed values[4]
         cdef bint has_bid = line.known >> IB_BID & 1
         cdef bint has_ask = line.known >> IB_ASK & 1
         if TW_UNLIKELY(not has_bid or not has_ask):
             if self._on_empty_side is not None:
                 self._on_empty_side(instrument, has_bid, has_ask)
             return 0
-        values[0] = line.values[IB_BID]
-        values[1] = line.values[IB_ASK]
-        values[2] = _value(line, IB_BID_SIZE)
-        values[3] = _value(line, IB_ASK_SIZE)
         out.symbol = number
         out.flags = line.flags
         if TW_UNLIKELY(line.is_halted):
@@ -423,45 +415,34 @@ cdef class IbkrDecoder(SymbolDecoder):
         out.seq = c.frame.updated or -1
         out.ts_init = self.ts_init
         out.ts_event = c.frame.updated * 1_000_000 or self.ts_init
-        if TW_UNLIKELY(not _scale_quote(values, &price, &size, &out, &c.err)):
-            if not is_off_scale(&c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, max(values[0].exponent, values[1].exponent),
-                                       max(values[2].exponent, values[3].exponent), &price, &size)
-            if not _scale_quote(values, &price, &size, &out, &c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            out.flags |= EventFlag.OFF_SCALE
-        self.events += 1
-        self.handler.on_quote(instrument, &out)
+        if TW_UNLIKELY(line.wide & TW_IB_QUOTE):
+            return self.refuse_wide(c)
+        tell_quote(self, &out, line.values[IB_BID], _value(line, IB_BID_SIZE), line.values[IB_ASK],
+                   _value(line, IB_ASK_SIZE), c.start, c.end, &c.err)
         return 0
 
-    cdef inline int tell_trade(self, int32_t number, InstrumentBase instrument, const Last *last, Pass *c) except -1:
+    cdef inline int trade(self, int32_t number, const Last *last, Pass *c) except -1:
         cdef TradeData out
-        cdef tw_scale price = self.symbols.table.symbols[number].price
-        cdef tw_scale size = self.symbols.table.symbols[number].size
+        if TW_UNLIKELY(last.is_wide):
+            return self.refuse_wide(c)
         out.symbol = number
         out.flags = last.flags
         out.trade_id = out.first_id = out.last_id = -1
         out.aggressor = AggressorSide.NO_AGGRESSOR
         out.ts_init = self.ts_init
         out.ts_event = c.frame.updated * 1_000_000 or self.ts_init
-        if TW_UNLIKELY(not _scale_trade(last, &price, &size, &out, &c.err)):
-            if not is_off_scale(&c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, last.price.exponent, last.size.exponent, &price, &size)
-            if not _scale_trade(last, &price, &size, &out, &c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            out.flags |= EventFlag.OFF_SCALE
-        self.events += 1
-        self.handler.on_trade(instrument, &out)
+        tell_trade(self, &out, last.price, last.size, False, c.start, c.end, &c.err)
         return 0
+
+    cdef int refuse_wide(self, Pass *c) except -1:
+        """Refuse a frame of a line with a value that 64 bits do not hold."""
+        c.err.code = TW_RANGE
+        return self.refuse(c.start, c.end, &c.err)
 
 
 cdef void _forget(Line *line) noexcept:
     """Not whether it is halted: that is told where it changes."""
-    line.known = line.approximate = line.flags = 0
+    line.known = line.approximate = line.wide = line.flags = 0
     line.mark = 0
     line.n_letters = 0
     line.updated = 0
@@ -490,24 +471,3 @@ cdef inline tw_fixed _value(const Line *line, int field) noexcept nogil:
         return line.values[field]
     none.mantissa = none.exponent = 0
     return none
-
-
-cdef inline bint _to(tw_fixed x, const tw_scale *scale, int off, int64_t *out, tw_err *err) noexcept nogil:
-    if TW_UNLIKELY(x.exponent < 0):  # 64 bits do not hold it
-        err.code = TW_RANGE
-        return False
-    return scale_to(x, scale, off, out, err) == 0
-
-
-cdef inline bint _scale_quote(const tw_fixed *values, const tw_scale *price, const tw_scale *size, QuoteData *out,
-                              tw_err *err) noexcept nogil:
-    return (_to(values[0], price, TW_OFF_PRICE, &out.bid, err)
-            and _to(values[1], price, TW_OFF_PRICE, &out.ask, err)
-            and _to(values[2], size, TW_OFF_SIZE, &out.bid_size, err)
-            and _to(values[3], size, TW_OFF_SIZE, &out.ask_size, err))
-
-
-cdef inline bint _scale_trade(const Last *last, const tw_scale *price, const tw_scale *size, TradeData *out,
-                              tw_err *err) noexcept nogil:
-    return (_to(last.price, price, TW_OFF_PRICE, &out.price, err)
-            and _to(last.size, size, TW_OFF_SIZE, &out.size, err))

@@ -20,9 +20,7 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from connectors._speedups._csrc cimport (
@@ -52,13 +50,21 @@ from connectors._speedups._csrc cimport (
     tw_ws,
 )
 from connectors._speedups.decoder cimport (
+    PyList_GET_ITEM,
+    Rows,
     SymbolDecoder,
+    bring_back,
     error_of,
     fixed_of,
     is_off_scale,
+    lend,
     number_of,
     number_or_none,
+    places,
     scale_to,
+    slot_for,
+    tell_quote,
+    tell_trade,
     text_of,
     words_of,
 )
@@ -71,7 +77,6 @@ from connectors._speedups.events cimport (
     Fixed,
     IndexPriceData,
     InstrumentBase,
-    LiquidationData,
     MarkPriceData,
     QuoteData,
     TickerData,
@@ -96,7 +101,6 @@ __all__ = [
 ]
 
 cdef extern from "Python.h":
-    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
     Py_ssize_t Py_REFCNT(object)
 
 cdef extern from "lighter.h" nogil:
@@ -944,10 +948,11 @@ cdef struct Pass:
     tw_lg_ticker ticker
 
 
-cdef struct Trades:
-    tw_lg_trade *rows
-    Py_ssize_t count
-    Py_ssize_t room
+# A book, to be read on another grid.
+cdef struct Levels:
+    const uint8_t *p
+    const uint8_t *end
+    tw_lg_book *book
 
 
 @cython.final
@@ -1000,11 +1005,9 @@ cdef class LighterDecoder(SymbolDecoder):
     cdef set _awaited
     cdef bint _awaiting
     cdef readonly uint64_t control_messages, venue_events, account_frames, acks, unknown_markets
-    cdef Trades trades
     cdef AccountFrame frame             # being read
     cdef str _channel                   # of the last account frame, and its bytes
     cdef bytes _channel_bytes
-    cdef list failed                    # rows of a public frame that do not decode: (error, data)
 
     def __init__(self, SymbolTable symbols not None, EventHandler handler=None, *,
                  AccountHandler account=None, on_control=None, on_venue_event=None, on_problem=None,
@@ -1022,9 +1025,6 @@ cdef class LighterDecoder(SymbolDecoder):
         self._awaited = set()
         self._channel = ""
         self._channel_bytes = b""
-
-    def __dealloc__(self):
-        free(self.trades.rows)
 
     def await_first(self, str channel not None):
         """Report the next typed frame of a channel (`order_book:0`) to `on_first`, once."""
@@ -1149,12 +1149,16 @@ cdef class LighterDecoder(SymbolDecoder):
 
     cdef int deliver_book(self, tw_lg_frame *f, Pass *c) except -1:
         cdef BookData out
+        cdef Levels levels
         cdef InstrumentBase instrument
         if TW_UNLIKELY(c.number < 0):
             return self.unknown(&f.suffix)
         out.flags = 0
         if TW_UNLIKELY(c.book.nonce < 0):
-            instrument = self.finer_book(f, c)
+            levels.p = tw_lg_data(f)
+            levels.end = c.end
+            levels.book = &c.book
+            instrument = self.finer_book(c.number, &levels, &c.err)
             if instrument is None:
                 return self.refuse(c.start, c.end, &c.err)
             out.flags = EventFlag.OFF_SCALE
@@ -1186,29 +1190,9 @@ cdef class LighterDecoder(SymbolDecoder):
         self.handler.on_book(instrument, &out, f.stage == TW_LG_SUBSCRIBED)
         return 0
 
-    cdef InstrumentBase finer_book(self, tw_lg_frame *f, Pass *c):
-        """Read a book whose levels do not fit the instrument's scale on one that holds them."""
-        cdef tw_scale price, size
-        cdef InstrumentBase instrument = self.symbols._instruments[c.number]
-        cdef const uint8_t *at = tw_lg_data(f)
-        cdef int tries, price_decimals = -1, size_decimals = -1
-        # Told first: the callback may feed another frame, which takes the same buffers.
-        self.tell_off_scale(instrument)
-        price = self.symbols.table.symbols[c.number].price
-        size = self.symbols.table.symbols[c.number].size
-        # Each round adds decimals, of which there are at most 18 a side.
-        for tries in range(40):
-            if tw_lg_book_data(at, c.end, &price, &size, &c.book, &c.err) != NULL:
-                return instrument
-            if c.err.code == TW_OFF_PRICE:
-                price_decimals = max(price_decimals, c.err.decimals)
-            elif c.err.code == TW_OFF_SIZE:
-                size_decimals = max(size_decimals, c.err.decimals)
-            else:
-                return None
-            c.err.code = 0
-            instrument = self.at_scale(c.number, price_decimals, size_decimals, &price, &size)
-        return None
+    cdef bint read_levels(self, const void *at, const tw_scale *price, const tw_scale *size, tw_err *err) noexcept:
+        cdef const Levels *levels = <const Levels *>at
+        return tw_lg_book_data(levels.p, levels.end, price, size, levels.book, err) != NULL
 
     cdef int32_t unknown(self, const tw_span *market) except -2:
         self.unknown_markets += 1
@@ -1220,38 +1204,23 @@ cdef class LighterDecoder(SymbolDecoder):
 
     cdef int deliver_ticker(self, tw_lg_frame *f, Pass *c) except -1:
         cdef QuoteData out
-        cdef tw_scale price, size
         cdef const tw_lg_ticker *t = &c.ticker
-        cdef InstrumentBase instrument
         cdef bint has_bid = t.bid.exponent >= 0 and t.bid_size.exponent >= 0
         cdef bint has_ask = t.ask.exponent >= 0 and t.ask_size.exponent >= 0
         out.symbol = self.lookup(&f.suffix)
         if TW_UNLIKELY(out.symbol < 0):
             return self.unknown(&f.suffix)
-        instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
         if TW_UNLIKELY(not has_bid or not has_ask):
             if self._on_empty_side is not None:
-                self._on_empty_side(instrument, has_bid, has_ask)
+                self._on_empty_side(self.symbols._instruments[out.symbol], has_bid, has_ask)
             return 0
-        price = self.symbols.table.symbols[out.symbol].price
-        size = self.symbols.table.symbols[out.symbol].size
         out.flags = 0
         out.seq = f.nonce
         out.ts_init = self.ts_init
         out.ts_event = tw_lg_ns(t.last_updated)
         if TW_UNLIKELY(out.ts_event == 0):
             out.ts_event = tw_lg_ns(f.last_updated) or tw_lg_ns(f.timestamp)
-        if TW_UNLIKELY(not _scale_quote(t, &price, &size, &out, &c.err)):
-            if not is_off_scale(&c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(out.symbol, max(_places(t.bid), _places(t.ask)),
-                                       max(_places(t.bid_size), _places(t.ask_size)), &price, &size)
-            if not _scale_quote(t, &price, &size, &out, &c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            out.flags = EventFlag.OFF_SCALE
-        self.events += 1
-        self.handler.on_quote(instrument, &out)
+        tell_quote(self, &out, t.bid, t.bid_size, t.ask, t.ask_size, c.start, c.end, &c.err)
         return 0
 
     # ---- rows ------------------------------------------------------------------------------------
@@ -1297,7 +1266,9 @@ cdef class LighterDecoder(SymbolDecoder):
             elif p < c.end and p[0] == c'n':
                 p = tw_word(p, c.end, "null", &c.err)
             else:
-                p = self.bad_row(p, TW_TYPE, p, c, market, kind)
+                c.err.code = TW_TYPE
+                c.err.at = p
+                p = self.bad_row(p, c, market, kind)
             if p == NULL:
                 return NULL
             more = tw_next(p, c.end, c']' if listed else c'}', &next, &c.err)
@@ -1313,7 +1284,7 @@ cdef class LighterDecoder(SymbolDecoder):
         cdef tw_lg_order order
         cdef tw_lg_position position
         if kind == LG_TRADE or kind == LG_FILLS:
-            slot = self.trade_slot()
+            slot = <tw_lg_trade *>slot_for(&self.trades, sizeof(tw_lg_trade))
             after = tw_lg_trade_row(p, c.end, slot, &c.err)
             if TW_LIKELY(after != NULL):
                 if TW_UNLIKELY(slot.market < 0):
@@ -1332,48 +1303,24 @@ cdef class LighterDecoder(SymbolDecoder):
             if TW_LIKELY(after != NULL):
                 self.frame._rows.append(_order_row(&order, market))
                 return after
-        return self.bad_row(p, c.err.code, c.err.at, c, market, kind)
+        return self.bad_row(p, c, market, kind)
 
-    cdef const uint8_t *bad_row(self, const uint8_t *p, int code, const uint8_t *at, Pass *c, int32_t market,
-                                tw_lg_kind kind) except? NULL:
+    cdef const uint8_t *bad_row(self, const uint8_t *p, Pass *c, int32_t market, tw_lg_kind kind) except? NULL:
         """Note a row that does not decode and pass over it; NULL where it is no JSON."""
-        cdef const uint8_t *after
         cdef RowProblem found
-        c.err.code = 0
-        after = tw_skip(p, c.end, &c.err) if p < c.end else NULL
-        if after == NULL:
-            if c.err.code == 0:
-                c.err.code = TW_TYPE
-                c.err.at = p
-            return NULL
-        error = error_of(code, at, c.start)
-        if kind >= LG_ORDERS:
+        cdef const uint8_t *after = self.pass_over(p, c.start, c.end, &c.err)
+        if after != NULL and kind >= LG_ORDERS:
             found = RowProblem.__new__(RowProblem)
             found.market_index = market
-            found.error = error
-            found.data = p[:after - p]
+            found.error, found.data = self.failed[len(self.failed) - 1]
             self.frame.problems.append(found)
-        if self.failed is None:
-            self.failed = []
-        self.failed.append((error, p[:after - p]))
         return after
-
-    cdef tw_lg_trade *trade_slot(self) except NULL:
-        cdef Py_ssize_t room
-        cdef void *block
-        if self.trades.count == self.trades.room:
-            room = self.trades.room * 2 if self.trades.room else 16
-            block = realloc(self.trades.rows, room * sizeof(tw_lg_trade))
-            if block == NULL:
-                raise MemoryError()
-            self.trades.rows = <tw_lg_trade *>block
-            self.trades.room = room
-        return &self.trades.rows[self.trades.count]
 
     # ---- trades ----------------------------------------------------------------------------------
 
     cdef int deliver_trades(self, tw_lg_frame *f, Pass *c) except -1:
-        cdef Trades trades
+        cdef Rows trades
+        cdef tw_lg_trade *rows
         cdef Py_ssize_t i, j, n
         cdef tw_lg_trade held
         cdef int32_t number = self.lookup(&f.suffix)
@@ -1383,44 +1330,27 @@ cdef class LighterDecoder(SymbolDecoder):
         if TW_UNLIKELY(number < 0):
             self.trades.count = 0
             return self.unknown(&f.suffix)
-        trades = self.lend_trades()
+        trades = lend(&self.trades)
+        rows = <tw_lg_trade *>trades.block
         try:
             # Sent newest first; told oldest first, each once.
             n = trades.count
             for i in range(1, n):
-                held = trades.rows[i]
+                held = rows[i]
                 j = i
-                while j > 0 and trades.rows[j - 1].trade_id > held.trade_id:
-                    trades.rows[j] = trades.rows[j - 1]
+                while j > 0 and rows[j - 1].trade_id > held.trade_id:
+                    rows[j] = rows[j - 1]
                     j -= 1
-                trades.rows[j] = held
+                rows[j] = held
             for i in range(n):
-                if i == 0 or trades.rows[i].trade_id != trades.rows[i - 1].trade_id:
-                    self.trade(number, &trades.rows[i], f, c)
+                if i == 0 or rows[i].trade_id != rows[i - 1].trade_id:
+                    self.trade(number, &rows[i], f, c)
         finally:
-            self.return_trades(&trades)
+            bring_back(&self.trades, &trades)
         return 0
-
-    cdef Trades lend_trades(self) noexcept:
-        """Take the buffer away while handlers run: one of them may feed another frame."""
-        cdef Trades trades = self.trades
-        self.trades.rows = NULL
-        self.trades.count = self.trades.room = 0
-        return trades
-
-    cdef void return_trades(self, Trades *trades) noexcept:
-        if self.trades.rows == NULL:
-            self.trades.rows = trades.rows
-            self.trades.room = trades.room
-        else:
-            free(trades.rows)
 
     cdef int trade(self, int32_t number, const tw_lg_trade *t, tw_lg_frame *f, Pass *c) except -1:
         cdef TradeData out
-        cdef LiquidationData liquidation
-        cdef tw_scale price = self.symbols.table.symbols[number].price
-        cdef tw_scale size = self.symbols.table.symbols[number].size
-        cdef InstrumentBase instrument = self.symbols._instruments[number]
         out.symbol = number
         out.flags = 0
         if f.stage == TW_LG_SUBSCRIBED:
@@ -1432,28 +1362,7 @@ cdef class LighterDecoder(SymbolDecoder):
         out.aggressor = AggressorSide.BUYER if t.is_maker_ask else AggressorSide.SELLER
         out.ts_init = self.ts_init
         out.ts_event = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
-        if TW_UNLIKELY(not _scale_trade(t, &price, &size, &out, &c.err)):
-            if not is_off_scale(&c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, _places(t.price), _places(t.size), &price, &size)
-            if not _scale_trade(t, &price, &size, &out, &c.err):
-                return self.refuse(c.start, c.end, &c.err)
-            out.flags |= EventFlag.OFF_SCALE
-        self.events += 1
-        self.handler.on_trade(instrument, &out)
-        if TW_UNLIKELY(t.kind == LG_T_LIQUIDATION):
-            # The liquidation order takes; what it took is this trade.
-            liquidation.symbol = number
-            liquidation.flags = out.flags
-            liquidation.ts_event = out.ts_event
-            liquidation.ts_init = self.ts_init
-            liquidation.side = out.aggressor
-            liquidation.price = out.price
-            liquidation.size = liquidation.last_size = liquidation.filled_size = out.size
-            liquidation.average_price = fixed_of(t.price)
-            self.events += 1
-            self.handler.on_liquidation(instrument, &liquidation)
+        tell_trade(self, &out, t.price, t.size, t.kind == LG_T_LIQUIDATION, c.start, c.end, &c.err)
         return 0
 
     # ---- bars ------------------------------------------------------------------------------------
@@ -1489,7 +1398,7 @@ cdef class LighterDecoder(SymbolDecoder):
             if after != NULL and tw_lg_ns(candle.time) > MAX_TIME_NS - <int64_t>interval * 1_000_000_000:
                 after = tw_fail(&c.err, TW_RANGE, p)
             if after == NULL:
-                after = self.bad_row(p, c.err.code, c.err.at, c, -1, f.kind)
+                after = self.bad_row(p, c, -1, f.kind)
                 if after == NULL:
                     return self.refuse(c.start, c.end, &c.err)
             else:
@@ -1520,8 +1429,8 @@ cdef class LighterDecoder(SymbolDecoder):
                 return self.refuse(c.start, c.end, &c.err)
             if not mark:  # mark prices are finer than any tick
                 self.tell_off_scale(instrument)
-            instrument = self.at_scale(number, max(_places(k.open), _places(k.high), _places(k.low),
-                                                   _places(k.close)), -1, &price, &size)
+            instrument = self.at_scale(number, max(places(k.open), places(k.high), places(k.low),
+                                                   places(k.close)), -1, &price, &size)
             if not _scale_bar(k, &price, &size, &out, &c.err):
                 return self.refuse(c.start, c.end, &c.err)
             out.flags |= EventFlag.OFF_SCALE
@@ -1577,7 +1486,7 @@ cdef class LighterDecoder(SymbolDecoder):
         cdef int32_t number = self.lookup(market)
         cdef int64_t ts_event
         if tw_lg_stats_data(p, c.end, &s, &c.err) == NULL:
-            self.bad_row(p, c.err.code, c.err.at, c, -1, f.kind)
+            self.bad_row(p, c, -1, f.kind)
             c.err.code = 0
             return 0
         if number < 0:
@@ -1706,8 +1615,8 @@ cdef class LighterDecoder(SymbolDecoder):
 
     cdef int fills_of_account(self, AccountFrame frame) except -1:
         """Hand out trades that are made rows only if somebody looks at them."""
-        cdef Trades trades = self.lend_trades()
-        frame._trades = trades.rows
+        cdef Rows trades = lend(&self.trades)
+        frame._trades = <tw_lg_trade *>trades.block
         frame._count = trades.count
         try:
             self.account.on_trades(frame)
@@ -1716,7 +1625,7 @@ cdef class LighterDecoder(SymbolDecoder):
                 frame.rows  # somebody keeps it, and the bytes it was read from go
             frame._trades = NULL
             frame._count = 0
-            self.return_trades(&trades)
+            bring_back(&self.trades, &trades)
         return 0
 
     cdef str channel_of(self, tw_lg_frame *f):
@@ -1748,28 +1657,6 @@ cdef class LighterDecoder(SymbolDecoder):
         if self._on_venue_event is not None:
             self._on_venue_event(text_of(&f.type), text_of(&f.channel), c.start[:c.end - c.start])
         return 0
-
-
-cdef int32_t _places(tw_fixed x) noexcept nogil:
-    """Decimals that a value needs: zeros at its end would only take room from larger values."""
-    while x.exponent > 0 and x.mantissa % 10 == 0:
-        x.mantissa //= 10
-        x.exponent -= 1
-    return x.exponent
-
-
-cdef inline bint _scale_quote(const tw_lg_ticker *t, const tw_scale *price, const tw_scale *size,
-                              QuoteData *out, tw_err *err) noexcept nogil:
-    return (scale_to(t.bid, price, TW_OFF_PRICE, &out.bid, err) == 0
-            and scale_to(t.bid_size, size, TW_OFF_SIZE, &out.bid_size, err) == 0
-            and scale_to(t.ask, price, TW_OFF_PRICE, &out.ask, err) == 0
-            and scale_to(t.ask_size, size, TW_OFF_SIZE, &out.ask_size, err) == 0)
-
-
-cdef inline bint _scale_trade(const tw_lg_trade *t, const tw_scale *price, const tw_scale *size,
-                              TradeData *out, tw_err *err) noexcept nogil:
-    return (scale_to(t.price, price, TW_OFF_PRICE, &out.price, err) == 0
-            and scale_to(t.size, size, TW_OFF_SIZE, &out.size, err) == 0)
 
 
 cdef bint _scale_bar(const tw_lg_candle *k, const tw_scale *price, const tw_scale *size, BarData *out,

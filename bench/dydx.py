@@ -11,13 +11,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from bench.frame_cases import TYPED, loop, others, router_to
+from bench.frame_cases import TYPED, decoding, loop, others, router_to
 from bench.measure import Case, Claim, Group, Plan, time_cases
 from bench.ours import ignore
 from connectors._speedups.dydx import DydxDecoder
-from connectors._speedups.events import InstrumentBase
+from connectors._speedups.events import BookUpdate, EventKind, InstrumentBase, Router
 from connectors._speedups.symbols import SymbolTable
 from connectors._speedups.ticks import TickScale
+from connectors._speedups.uncrossed import UncrossedBook
 
 __all__ = ["MAKERS", "run"]
 
@@ -147,18 +148,81 @@ def decoder_to(callback: Callable[[Any], object]) -> DydxDecoder:
     return DydxDecoder(symbols, router_to(symbols.add(btc()), callback))
 
 
+class KeptBook:
+    """A decoder behind which a local book is kept and shown to `callback`."""
+
+    def __init__(self, callback: Callable[[Any], object]) -> None:
+        symbols, router = SymbolTable(), Router()
+        self.book = UncrossedBook(btc(), on_change=callback)
+        router.route(EventKind.BOOK_DELTA, symbols.add(btc()), self.book)
+        self.feed = DydxDecoder(symbols, router).feed_bytes
+
+    def start(self) -> None:
+        """Begin a connection with a book of some levels."""
+        levels = [[(89_947 + sign * n, 5_000) for n in range(1, 61)] for sign in (-1, 1)]
+        self.book.clear()
+        self.book.replace(BookUpdate(btc(), *levels, is_snapshot=True, last_seq=0))
+        self.book.go_live(0)
+        self.feed(connected())
+
+
+def to_book(inputs: list[bytes]) -> Case:
+    kept = KeptBook(ignore)
+    note = "applied to a local book, uncrossed, shown"
+    return Case("tickwire, to a book", loop(kept.feed, inputs), len(inputs), kept.start, note)
+
+
+def to_sorted_dicts(kind: str, inputs: list[bytes]) -> Case:
+    """The same with what there is elsewhere: not uncrossed, and in floats."""
+    import msgspec
+    from sortedcontainers import SortedDict
+
+    shape = shape_of(kind)
+    assert shape is not None
+    decode = msgspec.json.Decoder(shape(float), strict=False).decode
+    sides: tuple[Any, Any] = (SortedDict(), SortedDict())
+
+    def start() -> None:
+        for side, sign in zip(sides, (-1, 1), strict=True):
+            side.clear()
+            side.update((89_947.0 + sign * n, 0.5) for n in range(1, 61))
+
+    def batch() -> None:
+        for data in inputs:
+            contents = decode(data).contents
+            for change in contents if kind == BATCH else (contents,):
+                for side, levels in zip(sides, (change.bids, change.asks), strict=True):
+                    for price, size in levels:
+                        if size:
+                            side[price] = size
+                        else:
+                            side.pop(price, None)
+            ignore(sides)
+
+    note = "applied to two SortedDict, in floats"
+    return Case("msgspec typed, floats, to a book", batch, len(inputs), start, note)
+
+
 def run(plan: Plan) -> list[Group]:
-    """Time every frame kind."""
-    return [
-        time_cases(
-            f"decode dYdX {kind}",
-            cases(kind),
-            plan,
-            claims=CLAIMS.get(kind, ()),
-            note=f"frame of {len(frames(kind)[0])} bytes; per frame",
-        )
-        for kind in MAKERS
-    ]
+    """Time every frame kind, and books."""
+    groups = decoding("dYdX", MAKERS, cases, frames, CLAIMS, plan)
+    return [*groups, *(books(kind, plan) for kind in (BATCH, CHANGE))]
+
+
+def books(kind: str, plan: Plan) -> Group:
+    """Time a frame until a local book has it."""
+    inputs = frames(kind)
+    seen: list[int] = []
+    kept = KeptBook(lambda book: seen.append(book.last_seq))
+    kept.start()
+    for each in inputs:
+        kept.feed(each)
+    kept.book.check()
+    if seen != list(range(1, len(inputs) + 1)) or not kept.book.live:
+        raise AssertionError(f"{kind}: a book was not shown")
+    found = [to_book(inputs), to_sorted_dicts(kind, inputs)]
+    claims = [Claim("msgspec typed, floats, to a book", at_least=10 if kind == BATCH else 6)]
+    return time_cases(f"dYdX {kind}, to a book", found, plan, claims=claims, note="per frame")
 
 
 def cases(kind: str) -> list[Case]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from bench.measure import Case
+from bench.measure import Case, Claim, Group, Plan, time_cases
 from bench.ours import ignore
 from connectors._speedups.events import EventKind, Router
 
-__all__ = ["TYPED", "loop", "others", "router_to"]
+__all__ = ["TYPED", "decoding", "loop", "others", "router_to"]
 
 TYPED = "msgspec typed, text"
 NUMBER = re.compile(r"-?\d+\.\d+")
@@ -26,6 +26,27 @@ def router_to(number: int, callback: Callable[[Any], object]) -> Router:
         if kind is not EventKind.KIND_COUNT:
             router.route(kind, number, callback)
     return router
+
+
+def decoding(
+    venue: str,
+    kinds: Iterable[str],
+    cases: Callable[[str], list[Case]],
+    frames: Callable[[str], list[bytes]],
+    claims: Mapping[str, Sequence[Claim]],
+    plan: Plan,
+) -> list[Group]:
+    """Time every kind of frame of a venue."""
+    return [
+        time_cases(
+            f"decode {venue} {kind}",
+            cases(kind),
+            plan,
+            claims=claims.get(kind, ()),
+            note=f"frame of {len(frames(kind)[0])} bytes; per frame",
+        )
+        for kind in kinds
+    ]
 
 
 def others(inputs: list[bytes], shape: Callable[[Any], Any] | None = None) -> list[Case]:

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from bench.frame_cases import TYPED, loop, others, router_to
-from bench.measure import Case, Claim, Group, Plan, time_cases
+from bench.frame_cases import TYPED, decoding, loop, others, router_to
+from bench.measure import Case, Claim, Group, Plan
 from bench.ours import ignore
 from connectors._speedups.hyperliquid import HyperliquidDecoder, UserFrame, UserHandler
 from connectors._speedups.symbols import SymbolTable
@@ -179,16 +179,7 @@ def decoder_to_book(callback: Callable[[Any], object]) -> HyperliquidDecoder:
 
 def run(plan: Plan) -> list[Group]:
     """Time every frame kind."""
-    return [
-        time_cases(
-            f"decode Hyperliquid {kind}",
-            cases(kind),
-            plan,
-            claims=CLAIMS.get(kind, ()),
-            note=f"frame of {len(frames(kind)[0])} bytes; per frame",
-        )
-        for kind in MAKERS
-    ]
+    return decoding("Hyperliquid", MAKERS, cases, frames, CLAIMS, plan)
 
 
 def cases(kind: str) -> list[Case]:

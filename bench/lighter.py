@@ -12,8 +12,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from bench.frame_cases import TYPED, loop, others, router_to
-from bench.measure import Case, Claim, Group, Plan, time_cases
+from bench.frame_cases import TYPED, decoding, loop, others, router_to
+from bench.measure import Case, Claim, Group, Plan
 from bench.ours import ignore
 from connectors import lighter
 from connectors._speedups.lighter import AccountFrame, AccountHandler, LighterDecoder
@@ -188,16 +188,7 @@ class Applied:
 
 def run(plan: Plan) -> list[Group]:
     """Time every frame kind."""
-    return [
-        time_cases(
-            f"decode Lighter {kind}",
-            cases(kind),
-            plan,
-            claims=CLAIMS.get(kind, ()),
-            note=f"frame of {len(frames(kind)[0])} bytes; per frame",
-        )
-        for kind in MAKERS
-    ]
+    return decoding("Lighter", MAKERS, cases, frames, CLAIMS, plan)
 
 
 def cases(kind: str) -> list[Case]:

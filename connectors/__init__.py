@@ -71,10 +71,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("tickwire")
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("tickwire")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME.get(name, ".errors"), __name__), name)

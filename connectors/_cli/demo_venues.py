@@ -48,6 +48,8 @@ class TradedVenue(Protocol):
     ----------
     name, instrument : str
         For the reader; what is quoted.
+    options :
+        Of its simulator.
     size, hit, tick : Decimal
         Of our orders, of what the simulator's accounts take from them, of prices.
     execution, data :
@@ -55,6 +57,7 @@ class TradedVenue(Protocol):
     """
 
     name: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
     instrument: ClassVar[str]
     size: ClassVar[Decimal]
     hit: ClassVar[Decimal]
@@ -85,6 +88,7 @@ class LighterVenue:
     """Lighter: orders signed with a nonce made ahead, all over one socket."""
 
     name = "Lighter"
+    options: ClassVar[tuple[str, ...]] = ()
     instrument = "ETH-PERP"
     size = Decimal("0.2000")
     hit = Decimal("0.0500")
@@ -142,6 +146,7 @@ class HyperliquidVenue:
     """Hyperliquid: a modification is a cancel and a new order there, and one order here."""
 
     name = "Hyperliquid"
+    options: ClassVar[tuple[str, ...]] = ()
     instrument = "ETH-PERP"
     size = Decimal("0.2000")
     hit = Decimal("0.0500")

@@ -28,13 +28,13 @@ from ..model import (
     Trade,
 )
 from .demo_checks import Check, Story
-from .demo_watched import Seen, WatchedVenue
+from .demo_watched import Seen, WatchedTruth, WatchedVenue, compare_account, compare_markets
 from .screen import Picture
 from .simulator import SimulatorAdmin
 
 __all__ = ["WatchingDemo", "picture_of"]
 
-STEADY_S = 1.5
+STEADY_S = 1.0
 TRADE_EVERY_S = 0.2
 WAIT_S = 10.0
 HEADINGS = ("venue", "instrument", "bid size", "bid", "ask", "ask size", "last trade", "position")
@@ -72,6 +72,7 @@ class WatchingDemo:
         self.lost: set[str] = set()
         self.back: set[str] = set()
         self.subscriptions: list[Subscription] = []
+        self.before: WatchedTruth
         self.venue = kind(admin, ready, on_event=self.on_event, on_status=self.on_status)
         self.data = self.venue.data
         self.account = self.venue.account
@@ -105,6 +106,7 @@ class WatchingDemo:
 
     async def run(self) -> None:
         """Connect, and play."""
+        self.before = await self.venue.prepare()
         async with self.data, self.account:
             await self.play()
 
@@ -114,8 +116,9 @@ class WatchingDemo:
             self.subscriptions += (
                 self.data.subscribe_quotes(name, self.on_quote),
                 self.data.subscribe_trades(name, self.on_trade),
-                self.data.subscribe_book(name, self.seen.on_book),
             )
+        for name in self.venue.with_books:
+            self.subscriptions.append(self.data.subscribe_book(name, self.seen.on_book))
         await self.until(self.is_whole, WAIT_S, "all subscriptions, quotes and books")
         self.note(f"{len(self.subscriptions)} streams and the account are live")
         await self.be_traded_for(STEADY_S)
@@ -127,7 +130,7 @@ class WatchingDemo:
         """Whether every stream is live, and the account has been read."""
         return (
             all(each.state is StreamState.ACTIVE for each in self.subscriptions)
-            and all(self.data.book(name) is not None for name in self.venue.instruments)
+            and all(self.data.book(name) is not None for name in self.venue.with_books)
             and len(self.seen.quotes) == len(self.venue.instruments)
             and self.venue.has_caught_up
         )
@@ -168,14 +171,12 @@ class WatchingDemo:
         """Still the market, and hold everything against the simulator."""
         self.note("the simulator pauses: comparing markets and account")
         await self.venue.quiet()
-        truth = await self.venue.truth()
         end = time.monotonic() + WAIT_S
-        checks = self.venue.compare(self.seen, truth)
+        checks = await self.compare()
         while not all(check.held for check in checks) and time.monotonic() < end:
             self.draw()
-            await asyncio.sleep(0.05)
-            truth = await self.venue.truth()
-            checks = self.venue.compare(self.seen, truth)
+            await asyncio.sleep(0.1)
+            checks = await self.compare()
         self.checks += checks
         errors = [str(event) for event in self.trouble]
         failed = self.data.callback_errors + self.account.callback_errors
@@ -185,6 +186,13 @@ class WatchingDemo:
             f"{len(errors)} errors, {failed} failed callbacks"
             + "".join(f"; {text}" for text in errors[:2]),
         )
+
+    async def compare(self) -> list[Check]:
+        truth = await self.venue.truth()
+        return [
+            compare_markets(self.venue, self.seen, truth),
+            *compare_account(self.venue, self.seen, self.before, truth),
+        ]
 
     # ---- helpers ------------------------------------------------------------------------------
 
@@ -222,7 +230,7 @@ class WatchingDemo:
         prices = ("", "", "", "")
         if quote is not None:
             prices = (f"{quote.bid_size}", f"{quote.bid}", f"{quote.ask}", f"{quote.ask_size}")
-        position = self.seen.position(name)
+        position = self.seen.positions().get(name)
         held = f"{position:f}" if position else ""
         return (self.venue.name, name, *prices, f"{trade.price}" if trade else "", held)
 
@@ -235,13 +243,12 @@ class WatchingDemo:
         ]
 
 
-def picture_of(demos: Sequence[WatchingDemo], story: Story) -> Picture:
+def picture_of(demos: Sequence[WatchingDemo]) -> Picture:
     """Return what there is to see of several venues, side by side."""
     states = [demo.state for demo in demos]
     return Picture(
         title="; ".join(states),
         headings=HEADINGS,
         rows=[row for demo in demos for row in demo.rows()],
-        notes=tuple(story.lines),
         lines=[f"         {state}" for state in states],
     )

@@ -18,8 +18,8 @@ LINE_EVERY_S = 1.0
 class Picture:
     """What there is to see at one moment.
 
-    `lines` is what the plain form prints of it, at most once a second; `notes` grow, and the
-    plain form prints each once.
+    `lines` is what the plain form prints of it, at most once a second; `notes` grow (those of at
+    most one of the pictures shown together), and the plain form prints each once.
     """
 
     title: str
@@ -34,7 +34,9 @@ class Screen(Protocol):
 
     cpu_s: float
 
-    def show(self, picture: Picture) -> None: ...
+    def show(self, *pictures: Picture) -> None:
+        """Show pictures, one below the other."""
+
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -63,16 +65,18 @@ class _Lines:
         self._next_s = now()
         self._noted = 0
 
-    def show(self, picture: Picture) -> None:
+    def show(self, *pictures: Picture) -> None:
         began = time.thread_time()
-        for note in picture.notes[self._noted :]:
+        notes = [note for picture in pictures for note in picture.notes]
+        for note in notes[self._noted :]:
             print(note, file=self._out)
-        self._noted = len(picture.notes)
+        self._noted = len(notes)
         now = self._now()
         if now >= self._next_s:
             self._next_s = now + LINE_EVERY_S
-            for line in picture.lines:
-                print(line, file=self._out)
+            for picture in pictures:
+                for line in picture.lines:
+                    print(line, file=self._out)
         self._out.flush()
         self.cpu_s += time.thread_time() - began
 
@@ -96,23 +100,27 @@ class _Table:
         self.cpu_s = 0.0
         self._live = Live(console=Console(file=out), auto_refresh=False, transient=False)
 
-    def show(self, picture: Picture) -> None:
+    def show(self, *pictures: Picture) -> None:
         began = time.thread_time()
-        self._live.update(self._drawn(picture), refresh=True)
+        self._live.update(self._drawn(pictures), refresh=True)
         self.cpu_s += time.thread_time() - began
 
     @staticmethod
-    def _drawn(picture: Picture) -> Any:
+    def _drawn(pictures: Sequence[Picture]) -> Any:
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=picture.title, title_justify="left", expand=False)
-        for index, heading in enumerate(picture.headings):
-            table.add_column(heading, justify="right" if index else "left", no_wrap=True)
-        for row in picture.rows:
-            table.add_row(*row)
-        return Group(table, *(Text(note) for note in picture.notes))
+        tables = []
+        for picture in pictures:
+            table = Table(title=picture.title, title_justify="left", expand=False)
+            for index, heading in enumerate(picture.headings):
+                table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+            for row in picture.rows:
+                table.add_row(*row)
+            tables.append(table)
+        notes = (Text(note) for picture in pictures for note in picture.notes)
+        return Group(*tables, *notes)
 
     def __enter__(self) -> Self:
         self._live.__enter__()

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from ..binance import Config, Product
 from ..errors import ConnectorError, TransportError
@@ -49,7 +50,8 @@ class SimulatorProcess:
 
     @property
     def http_url(self) -> str:
-        return str(self.ready["http"])
+        """Root of the port; what a venue's REST paths begin with does not belong to it."""
+        return urlsplit(self.ready["http"])._replace(path="").geturl()
 
     async def __aenter__(self) -> Self:
         # -P: the installed package, whatever the current directory holds.

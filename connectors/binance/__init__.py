@@ -10,8 +10,9 @@ Names load on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
     from .config import Config, Credentials, Environment, Product, Route
@@ -30,25 +31,11 @@ __all__ = [
     "StreamPool",
 ]
 
-_HOME = {
-    "BinanceRest": "rest",
-    "Config": "config",
-    "Credentials": "config",
-    "DataClient": "data",
-    "Environment": "config",
-    "Product": "config",
-    "Route": "config",
-    "StreamPool": "pool",
+_HOMES = {
+    "config": ("Config", "Credentials", "Environment", "Product", "Route"),
+    "data": ("DataClient",),
+    "pool": ("StreamPool",),
+    "rest": ("BinanceRest",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

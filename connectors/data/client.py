@@ -39,6 +39,7 @@ from .control import ChannelOutcome
 from .dispatch import EVERY_SYMBOL, Consumer, Dispatch
 from .feeds import check_callback
 from .market_client import HasEnvironment, Listeners, MarketClient, Rest
+from .trades import NewTrades
 
 __all__ = ["ChannelClient", "EmptySideCallback", "NamedChannel"]
 
@@ -114,6 +115,7 @@ class ChannelClient(MarketClient, Generic[S]):
         self._wanted: dict[str, list[Subscription]] = {}
         self._refused: dict[str, VenueError] = {}
         self._losses: dict[Subscription, Callable[[], object]] = {}
+        self._trades: dict[str, list[NewTrades]] = {}  # by channel
         self._empty_sides: Listeners[int] = Listeners()  # by symbol number
         self._stats: Listeners[int] = Listeners()
         self._problem_told_s = float("-inf")
@@ -229,6 +231,18 @@ class ChannelClient(MarketClient, Generic[S]):
         subscription = self._add(f"candles {interval} {instrument.id}", (channel,), consumer)
         self._watch_losses(subscription, closer.on_lost)
         return subscription
+
+    def _follow_trades(self, subscription: Subscription, new: NewTrades) -> None:
+        """Tell what keeps old trades from a callback when its channels are interrupted."""
+        for name in subscription.streams:
+            watched = self._trades.setdefault(name, [])
+            watched.append(new)
+            self._at_end(subscription, partial(watched.remove, new))
+        self._watch_losses(subscription, new.on_lost)
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether the history that came with a channel of trades reached back to the loss."""
+        return all(new.is_whole for new in self._trades.get(name, ()))
 
     def _listen(
         self,

@@ -151,6 +151,10 @@ class MarketClient(MarketData):
     def _cancel(self, subscription: Subscription) -> None:
         """End a subscription."""
 
+    def _number(self, instrument: Instrument) -> int:
+        number: int = self._symbols.find(instrument.symbol)
+        return number
+
     async def _prepare(self) -> None:
         """Ask the venue what must be known before the instruments."""
 

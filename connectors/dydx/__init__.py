@@ -16,22 +16,29 @@ Names load on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
     from .account_client import AccountClient
     from .config import Config, Endpoints, Environment
     from .credential import Credential
     from .data import DataClient
+    from .markets import MarketStats
+    from .mode import ConnectionMode
+    from .websocket import WebSocketClient
 
 __all__ = [
     "AccountClient",
     "Config",
+    "ConnectionMode",
     "Credential",
     "DataClient",
     "Endpoints",
     "Environment",
+    "MarketStats",
+    "WebSocketClient",
 ]
 
 _HOMES = {
@@ -39,17 +46,9 @@ _HOMES = {
     "config": ("Config", "Endpoints", "Environment"),
     "credential": ("Credential",),
     "data": ("DataClient",),
+    "markets": ("MarketStats",),
+    "mode": ("ConnectionMode",),
+    "websocket": ("WebSocketClient",),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -41,6 +41,7 @@ from .rows import (
     FillRow,
     OrderRow,
     RowReader,
+    TransferRow,
     fill_row,
     height_of,
     instrument_id_of,
@@ -67,6 +68,9 @@ KNOWN = frozenset(
     }
 )
 UNASKED = frozenset({"LIQUIDATED", "DELEVERAGED", "OFFSETTING"})  # trades without an order (7.4)
+
+
+_ENDED = (VenueStatus.FILLED, VenueStatus.CANCELED)
 
 
 class AccountSink(Protocol):
@@ -186,7 +190,8 @@ class AccountFeed:
         self.holdings.update(message, number, height)
         transfer = message.get("transfers")
         if transfer is not None:
-            self.transfers(transfer if isinstance(transfer, list) else [transfer])
+            rows = transfer if isinstance(transfer, list) else [transfer]
+            self.transfers(self.read_transfers(rows))
         for name in message.keys() - KNOWN:
             self._unknown(name, message[name])
 
@@ -209,9 +214,25 @@ class AccountFeed:
         """
         self.holdings.snapshot(account, self._heights.height or 0 if height is None else height)
 
-    def orders(self, rows: Iterable[Any], *, is_settled: bool = False) -> None:
-        """Take orders that were asked for; `is_settled`: of replicas that know all of the past."""
+    def orders(
+        self, rows: Iterable[Any], *, is_settled: bool = False, since_height: int = 0
+    ) -> None:
+        """Take orders that were asked for.
+
+        Parameters
+        ----------
+        is_settled : bool
+            They are of replicas that know all of the past.
+        since_height : int
+            Orders nobody has told of that ended before this block are past.
+        """
         for row in self._reader.read(order_row, rows):
+            if (
+                row.status in _ENDED
+                and (row.updated_height or 0) < since_height
+                and self._store.get(row.order_id) is None
+            ):
+                continue
             self._tell((self._take_asked(row, is_settled=is_settled),))
 
     def order_reports(self, rows: Iterable[Any]) -> list[OrderStatusReport]:
@@ -223,7 +244,7 @@ class AccountFeed:
         now_ns = self._clock.wall_ns()
         for row in self._reader.read(order_row, rows):
             state = self._store.get(row.order_id)
-            if state is None and row.status in (VenueStatus.FILLED, VenueStatus.CANCELED):
+            if state is None and row.status in _ENDED:
                 state = OrderStore().take(row, height=row.updated_height or 0)
             else:
                 state = self._take_asked(row, is_settled=False)
@@ -272,23 +293,28 @@ class AccountFeed:
                     self._tell((state,))
         return found
 
-    def transfers(self, rows: Iterable[Any], *, since_height: int = 0) -> None:
-        """Take transfers."""
+    def read_transfers(self, rows: Iterable[Any]) -> list[TransferRow]:
+        """Read transfers."""
+        return self._reader.read(transfer_row, rows)
+
+    def transfers(self, rows: Iterable[TransferRow], *, since_height: int = 0) -> None:
+        """Take transfers, in any order; those before `since_height` are past."""
         now_ns = self._clock.wall_ns()
-        for row in self._reader.read(transfer_row, rows):
-            if row.height < since_height:
-                continue
-            is_in = self._members.is_side(row.recipient)
+        for row in sorted((row for row in rows if row.height >= since_height), key=_age):
+            sender, recipient = self._members.side(row.sender), self._members.side(row.recipient)
+            is_in = recipient == self._members.topic
+            if is_in and sender == recipient:
+                continue  # between two children
+            amount = row.size.normalize()
             self._sink.take_transfer(
                 Transfer(
                     venue=VENUE,
                     account_id=self._members.own_id,
-                    transfer_id=f"{row.transaction}:{row.symbol}:{row.size}:{row.sender}"
-                    f":{row.recipient}",
+                    transfer_id=f"{row.transaction}:{row.symbol}:{amount:f}:{sender}:{recipient}",
                     currency=row.symbol,
                     amount=row.size if is_in else -row.size,
                     kind=row.kind,
-                    counterparty=(row.sender if is_in else row.recipient) or None,
+                    counterparty=(sender if is_in else recipient) or None,
                     ts_event=row.created_ns,
                     ts_init=now_ns,
                 )
@@ -391,5 +417,5 @@ class AccountFeed:
         self._sink.venue_event(name, orjson.dumps(value))
 
 
-def _age(row: FillRow) -> tuple[int, int]:
+def _age(row: FillRow | TransferRow) -> tuple[int, int]:
     return row.height, row.created_ns

@@ -105,7 +105,7 @@ class AccountClient(account_client.AccountClient):
         self._stream: AccountStream | None = None
         self._reconciliation: Reconciliation | None = None
         self._tasks: OwnedTasks | None = None
-        self._was_lost = False
+        self._restored = 0
 
     # -- looking -----------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class AccountClient(account_client.AccountClient):
         rest, self._rest = self._rest, None
         self._reconciliation = None
         self._store.is_held = True
-        self._was_lost = False
+        self._restored = 0
         try:
             if tasks is not None:
                 await tasks.close(timeout_s=CLOSE_TIMEOUT_S)
@@ -245,12 +245,17 @@ class AccountClient(account_client.AccountClient):
 
     def on_gap(self, why: str) -> None:
         """Read what may be missing."""
-        self._log.warning("venue=%s account=%s: %s", VENUE, self._members.topic, why)
-        if self._reconciliation is not None:
-            self._reconciliation.read_gap()
+        reconciliation = self._reconciliation
+        if reconciliation is None:
+            return
+        if not reconciliation.is_open:  # one that is open is being read
+            text = f"messages of {self._members.topic} may be missing: {why}; reading the account"
+            self.on_problem(text, None, None)
+        reconciliation.read_gap()
 
     def on_link_up(self, *, is_reconnect: bool) -> None:
         """Both topics have spoken: read what was missed."""
+        self._restored += is_reconnect
         if self._reconciliation is not None:
             self._reconciliation.read_gap()
 
@@ -259,16 +264,15 @@ class AccountClient(account_client.AccountClient):
         if self._reconciliation is not None:
             self._reconciliation.open_gap()
         self._store.doubt()
-        self._was_lost = True
 
     def on_session_event(self, event: SessionEvent) -> None:
         """Translate for the status callback."""
         self._teller.session("account", event, tell_reconnected=False)
 
     def on_read(self) -> None:
-        """What was missed was read: tell it, once for each connection that was replaced."""
-        if self._was_lost and self.is_connected:
-            self._was_lost = False
+        """What was missed was read: tell it, once for each connection that was restored."""
+        restored, self._restored = self._restored, 0
+        for _ in range(restored):
             self._teller.reconnected("account")
 
     def venue_event(self, name: str, payload: bytes) -> None:

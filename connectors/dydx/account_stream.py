@@ -19,14 +19,11 @@ from ..errors import DecodeError, VenueError
 from ..execution.private import GatedStream, LinkOwner
 from ..model.status_events import StreamState
 from ..net.attempts import AttemptBudget
-from ..net.endpoint import Endpoint
 from ..net.session_events import SessionEvent
 from .channels import Channel, ChannelKind
 from .config import VENUE, Config
-from .control import Control
 from .members import Members
 from .public_stream import PublicStream
-from .wire import session_policy
 
 __all__ = ["AccountOwner", "AccountStream"]
 
@@ -80,14 +77,7 @@ class AccountStream(GatedStream):
         self._stream = PublicStream(
             self,
             f"dydx/account/{members.topic}",
-            Endpoint(url=config.endpoints.ws, proxy=config.proxy),
-            policy=session_policy(config),
-            control=Control(
-                per_channel=config.per_channel_limit,
-                batched=config.batched,
-                window_s=config.subscribe_window_s,
-                answer_timeout_s=config.subscribe_timeout_s,
-            ),
+            config,
             decoder_factory=self._decoder,
             attempts=attempts,
         )
@@ -97,14 +87,7 @@ class AccountStream(GatedStream):
             self._stream.subscribe(topic)
 
     def _decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
-            SymbolTable(),
-            on_control=stream.on_control,
-            on_data=self._on_data,
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
-        )
+        return stream.make_decoder(SymbolTable(), on_data=self._on_data)
 
     async def close(self) -> None:
         """End for good: no task, timer or socket is left."""

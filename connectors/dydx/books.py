@@ -1,4 +1,4 @@
-"""Local order books that are uncrossed, and the quotes that are read off them (section 6).
+"""Local order books that are uncrossed (section 6).
 
 Snapshots, changes, and asking for a snapshot again are as in `connectors.data.resync`. What is
 special here: the two sides of a book change independently and cross now and then, which is no
@@ -16,12 +16,9 @@ from typing import Any
 from .._speedups.book import ChainedBook
 from .._speedups.uncrossed import UncrossedBook
 from ..data.resync import ResyncedBook, ResyncedBooks
-from ..model import Instrument, Quote
+from ..model import Instrument
 
-__all__ = ["Comparison", "IndexerBook", "RawBook", "Tops"]
-
-EmptySide = Callable[[Instrument, bool, bool], object]
-Top = tuple[int, int, int, int]
+__all__ = ["Comparison", "IndexerBook", "RawBook"]
 
 # A book as the venue sends it may be crossed for as long as it likes.
 NO_LIMIT = 2**63
@@ -41,53 +38,6 @@ class RawBook(IndexerBook):
     def __init__(self, instrument: Instrument, number: int, books: ResyncedBooks) -> None:
         super().__init__(instrument, number, books)
         self.keeps_crossed = True
-
-
-class Tops:
-    """Makes a quote of each change of a book's best levels.
-
-    Parameters
-    ----------
-    callback :
-        Receives the quotes.
-    on_empty_side :
-        `on_empty_side(instrument, has_bid, has_ask)` when a side became empty.
-    """
-
-    __slots__ = ("_callback", "_last", "_on_empty_side")
-
-    def __init__(
-        self, callback: Callable[[Quote], object], on_empty_side: EmptySide | None = None
-    ) -> None:
-        self._callback = callback
-        self._on_empty_side = on_empty_side
-        self._last: Top | None = None
-
-    def __call__(self, book: ChainedBook) -> None:
-        """Look at a book that changed."""
-        bid, ask = book.best_bid_ticks, book.best_ask_ticks
-        bid_lots, ask_lots = book.best_bid_lots, book.best_ask_lots
-        top = (bid or 0, bid_lots or 0, ask or 0, ask_lots or 0)
-        if top == self._last:
-            return
-        had = self._last
-        self._last = top
-        instrument = book.instrument
-        if bid_lots is None or ask_lots is None:
-            lost = had is None or (bool(had[1]), bool(had[3])) != (bool(top[1]), bool(top[3]))
-            if lost and self._on_empty_side is not None:
-                assert isinstance(instrument, Instrument)
-                self._on_empty_side(instrument, bid_lots is not None, ask_lots is not None)
-            return
-        self._callback(
-            Quote(
-                instrument,
-                *top,
-                seq=book.last_seq,
-                ts_event=book.ts_event,
-                ts_init=book.ts_init,
-            )
-        )
 
 
 class Comparison:

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..settings import Settings, member
 from .address import check_address
+from .channels import ChannelKind
 from .credential import Credential, wallet_address_from_env
 
 __all__ = ["VENUE", "Config", "Endpoints", "Environment"]
@@ -67,7 +68,6 @@ _POSITIVE = (
     "idle_timeout_s",
     "subscribe_timeout_s",
     "subscribe_window_s",
-    "metadata_refresh_s",
     "reconcile_interval_s",
     "rest_lag_blocks",
     "short_block_window",
@@ -112,8 +112,6 @@ class Config(Settings):
         at the third in a second.
     reconnect_min_s, reconnect_max_s :
         Shortest and longest pause between attempts after the first, which has none.
-    metadata_refresh_s :
-        How often instruments are read again; changes also come with the markets' stream.
     reconcile_interval_s :
         How often the account is compared with what REST says.
     rest_lag_blocks :
@@ -145,7 +143,6 @@ class Config(Settings):
     subscribe_window_s: float = 1.25
     reconnect_min_s: float = 0.25
     reconnect_max_s: float = 5.0
-    metadata_refresh_s: float = 3_600.0
     reconcile_interval_s: float = 60.0
     rest_lag_blocks: int = 10
     short_block_window: int = 20
@@ -155,6 +152,8 @@ class Config(Settings):
     def __post_init__(self) -> None:
         self._take_text(environment=Environment)
         object.__setattr__(self, "batched", frozenset(self.batched))
+        if unknown := self.batched.difference(ChannelKind):
+            raise ConfigError(f"batched names no channel of the venue: {', '.join(unknown)}")
         for name in ("max_ws_connections", "per_channel_limit"):
             object.__setattr__(self, name, max(getattr(self, name), 1))  # DX-N-01
         self._require_positive(*_POSITIVE)

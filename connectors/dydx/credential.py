@@ -12,13 +12,13 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from coincurve import PrivateKey
 
 from ..errors import InvalidKey, SignerClosed
 from ..keyfile import key_from_file
-from ..settings import Variables
+from ..settings import Secrets, Variables
 from .address import address_of, check_address
 
 __all__ = ["Credential", "wallet_address_from_env"]
@@ -32,7 +32,7 @@ _PATH = (44 | _HARDENED, 118 | _HARDENED, 0 | _HARDENED, 0)  # m/44'/118'/0'/0
 _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 
 
-class Credential:
+class Credential(Secrets):
     """One private key, and the address that is its own.
 
     The key appears in no text form of this object and cannot be pickled or copied. `close` wipes
@@ -64,6 +64,7 @@ class Credential:
     """
 
     __slots__ = ("_secret", "address", "key_address", "public_key")
+    SECRET = "_secret"
 
     def __init__(
         self, private_key: str | bytes | bytearray | memoryview, wallet_address: str | None = None
@@ -191,12 +192,6 @@ class Credential:
 
     def __del__(self) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"Credential(address={self.address!r}, private_key=***)"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a credential is not pickled or copied: the key would leave its owner")
 
 
 def wallet_address_from_env(

@@ -33,9 +33,8 @@ import orjson
 from .._speedups.dydx import DydxDecoder
 from .._speedups.events import EventFlag, EventKind
 from ..data.control import ChannelOutcome
-from ..data.dispatch import EVERY_SYMBOL, Consumer
+from ..data.dispatch import EVERY_SYMBOL
 from ..data.market_client import Listeners
-from ..data.trades import NewTrades
 from ..errors import ConnectorError, DecodeError
 from ..model import (
     DataDropped,
@@ -43,17 +42,14 @@ from ..model import (
     StatusEvent,
     StreamState,
     Subscription,
-    Trade,
     VenueEvent,
 )
 from ..net.attempts import AttemptBudget
-from ..net.endpoint import Endpoint
 from ..net.policy import SessionPolicy
 from ..settings import config_from
 from .books import Comparison, IndexerBook, RawBook
 from .channels import RESOLUTIONS, Channel, ChannelKind
 from .config import VENUE, Config
-from .control import Control
 from .feeds import HEIGHT, MARKETS, MarketFeeds
 from .instruments import parse_instruments, parse_market
 from .markets import (
@@ -68,7 +64,6 @@ from .markets import (
 from .pool import stream_for
 from .public_stream import PublicStream
 from .rest import IndexerRest
-from .wire import session_policy
 
 __all__ = ["DataClient"]
 
@@ -83,6 +78,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
+REST_LAG_S = 60.0  # how much older than the stream an answer of REST may be
 WRONG_AFTER_S = 2.0  # a book whose top differs from REST for longer is asked for again
 
 
@@ -107,8 +103,7 @@ class DataClient(MarketFeeds):
     instruments :
         In place of reading perpetualMarkets at the start.
     instrument_refresh_s :
-        Time between readings; 0: only when a frame shows that it is needed. By default the
-        config's `metadata_refresh_s`.
+        Time between readings; 0: only when a frame shows that it is needed.
     raw_books :
         Show books as the venue sends them, crossed or not.
     compare_books_s :
@@ -131,7 +126,7 @@ class DataClient(MarketFeeds):
         on_status: Callable[[StatusEvent], object] | None = None,
         on_venue_event: Callable[[VenueEvent], object] | None = None,
         instruments: Iterable[Instrument] = (),
-        instrument_refresh_s: float | None = None,
+        instrument_refresh_s: float = 0.0,
         raw_books: bool = False,
         compare_books_s: float = 0.0,
         rest: IndexerRest | None = None,
@@ -141,7 +136,6 @@ class DataClient(MarketFeeds):
     ) -> None:
         self.config = config_from(Config, config, settings)
         self.rest = rest if rest is not None else IndexerRest(self.config)
-        every_s = self.config.metadata_refresh_s
         super().__init__(
             VENUE,
             self.config,
@@ -149,7 +143,7 @@ class DataClient(MarketFeeds):
             on_status=on_status,
             on_venue_event=on_venue_event,
             instruments=instruments,
-            instrument_refresh_s=every_s if instrument_refresh_s is None else instrument_refresh_s,
+            instrument_refresh_s=instrument_refresh_s,
             max_channels=self.config.per_channel_limit,
             attempts=attempts,
             policy=policy,
@@ -159,7 +153,7 @@ class DataClient(MarketFeeds):
         self._compare_books_s = compare_books_s
         self._heights: Listeners[None] = Listeners()
         self._markets = Markets()
-        self._trades: dict[str, list[NewTrades]] = {}  # by topic
+        self._defined: dict[str, float] = {}  # when the stream last told a definition
         self.gaps = 0
         self.height: int | None = None
 
@@ -172,6 +166,10 @@ class DataClient(MarketFeeds):
 
     async def _load(self) -> Iterable[Instrument]:
         records = await self.rest.perpetual_markets()
+        since = time.monotonic() - REST_LAG_S
+        for ticker, told_at in self._defined.items():
+            if told_at > since:  # REST may not have heard of it yet (DX-W-20)
+                records[ticker] = self._markets.records[ticker]
         found = parse_instruments(records, self._unreadable_instrument)
         self._markets.load(records)
         return found
@@ -180,26 +178,10 @@ class DataClient(MarketFeeds):
         self._symbols.add(instrument)
         self._books.on_instrument(instrument)
 
-    def _number(self, instrument: Instrument) -> int:
-        number: int = self._symbols.find(instrument.symbol)
-        return number
-
     # ---- what MarketFeeds needs ---------------------------------------------------------------
 
     def _book_channel(self, instrument: Instrument) -> Channel:
         return Channel(ChannelKind.ORDERBOOK, instrument.symbol)
-
-    def _add_trades(
-        self, instrument: Instrument, callback: Callable[[Trade], object], new: NewTrades
-    ) -> Subscription:
-        channel = Channel(ChannelKind.TRADES, instrument.symbol)
-        consumer = Consumer(EventKind.TRADE, self._number(instrument), callback, wants=new)
-        subscription = self._add(f"trades {instrument.id}", (channel,), consumer)
-        watched = self._trades.setdefault(channel.name, [])
-        watched.append(new)
-        self._at_end(subscription, lambda: watched.remove(new))
-        self._watch_losses(subscription, new.on_lost)
-        return subscription
 
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
         return self._listen("height", (HEIGHT,), self._heights, None, callback)
@@ -210,35 +192,24 @@ class DataClient(MarketFeeds):
         return stream_for(name, self._streams, self.config.max_ws_connections, self._new_stream)
 
     def _new_stream(self) -> PublicStream:
-        config = self.config
         return self._opened(
             PublicStream(
                 self,
                 f"dydx/public/{len(self._streams)}",
-                Endpoint(url=config.endpoints.ws, proxy=config.proxy),
-                policy=self._policy or session_policy(config),
-                control=Control(
-                    per_channel=config.per_channel_limit,
-                    batched=config.batched,
-                    window_s=config.subscribe_window_s,
-                    answer_timeout_s=config.subscribe_timeout_s,
-                ),
+                self.config,
                 decoder_factory=self._make_decoder,
                 attempts=self._attempts,
+                policy=self._policy,
             )
         )
 
     def _make_decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
+        return stream.make_decoder(
             self._symbols,
             self._dispatch.router,
-            on_control=stream.on_control,
             on_data=partial(self._on_data, stream),
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
-            on_off_scale=self._off_scale,
             on_unknown_market=self._unknown_market,
+            on_off_scale=self._off_scale,
         )
 
     def on_outcomes(self, stream: PublicStream, outcomes: list[ChannelOutcome]) -> None:
@@ -259,22 +230,25 @@ class DataClient(MarketFeeds):
 
     def _check_trades(self, name: str) -> None:
         """Tell when the history does not reach back to the loss."""
-        if not all(new.is_whole for new in self._trades.get(name, ())):
+        stream = self._carriers.get(name)
+        if stream is None or not stream.control.is_active(name):
+            return  # asked for again meanwhile: its history is still to come
+        if not self._is_whole(name):
             what = f"{name} while the connection was down"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=0))
 
     # ---- what is missing (GapOwner) -----------------------------------------------------------
 
     def on_gap(self, stream: PublicStream, lost: int) -> None:
-        """Frames are missing, of whatever topics: have the books of the connection sent again."""
+        """Frames are missing, of whatever topics: have books and trades sent again."""
         self.gaps += 1
         reason = f"{lost} frames are missing" if lost > 0 else "another server answers"
-        log.warning("conn=%s %s: its books are asked for again", stream.name, reason)
+        log.warning("conn=%s %s: books and trades are asked for again", stream.name, reason)
         what = f"frames of {stream.name}"
         dropped = DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=max(lost, 0))
         self._emit(dropped)
-        for name in stream.control.channels:
-            self._invalid(name, reason)
+        for name in list(stream.control.channels):
+            self._again(stream, name, reason)
 
     def on_topic_gap(self, stream: PublicStream, channel: Channel, reason: str) -> None:
         """Frames of one topic are missing."""
@@ -282,19 +256,24 @@ class DataClient(MarketFeeds):
         if not channel.is_book:
             what = f"frames of {channel.name}"
             self._emit(DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=1))
-        self._invalid(channel.name, reason)
+        if self._carriers.get(channel.name) is stream:
+            self._again(stream, channel.name, reason)
 
-    def _invalid(self, name: str, reason: str) -> None:
+    def _again(self, stream: PublicStream, name: str, reason: str) -> None:
+        """Have a topic sent again from its snapshot on: a book, or trades with their history."""
         book = self._books.get(self._book_names.get(name))
-        if book is not None and self._carriers.get(name) is not None:
+        if book is not None:
             book.invalid(reason)
+        elif self._trades.get(name) and stream.renew(name):
+            for new in self._trades[name]:
+                new.on_lost()
 
     async def _compare_books(self) -> None:
         """Compare the books with REST from time to time (DX-B-09)."""
         comparisons: dict[str, Comparison] = {}
         while True:
             await asyncio.sleep(self._compare_books_s)
-            for name, identity in list(self._book_names.items()):
+            for identity in list(self._book_names.values()):
                 book = self._books.get(identity)
                 if book is None or not book.live:
                     comparisons.pop(identity, None)
@@ -304,7 +283,7 @@ class DataClient(MarketFeeds):
                     comparison = comparisons.setdefault(identity, Comparison(WRONG_AFTER_S))
                     if book.live and comparison.is_wrong(book, body, time.monotonic()):
                         comparisons.pop(identity)
-                        self._invalid(name, "its top differs from REST")
+                        book.invalid("its top differs from REST")
                 except UNREADABLE as error:
                     log.warning("book=%s not compared with REST: %s", identity, error)
 
@@ -362,6 +341,7 @@ class DataClient(MarketFeeds):
 
     def _on_market(self, change: MarketChange, now_ns: int) -> None:
         if change.is_definition:
+            self._defined[change.ticker] = time.monotonic()
             try:
                 self._desk.take((parse_market(change.record),), complete=False)
             except UNREADABLE as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventFlag, EventKind
+from .._speedups.tops import BookTops
 from ..data.client import EmptySideCallback
 from ..data.dispatch import EVERY_SYMBOL
 from ..data.feeds import check_callback, iterate
@@ -28,7 +29,6 @@ from ..model import (
     Trade,
 )
 from ..net.stream import Overflow
-from .books import Tops
 from .channels import RESOLUTIONS, Channel, ChannelKind
 from .markets import MarketStats
 from .public_stream import PublicStream
@@ -54,12 +54,6 @@ class MarketFeeds(ResyncClient[PublicStream]):
     """
 
     @abstractmethod
-    def _add_trades(
-        self, instrument: Instrument, callback: Callable[[Trade], object], new: NewTrades
-    ) -> Subscription:
-        """Begin to deliver trades."""
-
-    @abstractmethod
     def _add_height(self, callback: Callable[[int, int], object]) -> Subscription:
         """Begin to tell the block height."""
 
@@ -81,7 +75,9 @@ class MarketFeeds(ResyncClient[PublicStream]):
         check_callback(callback)
         if on_empty_side is not None:
             check_callback(on_empty_side)
-        return self._add_book(self.instrument(instrument), Tops(callback, on_empty_side), "quotes")
+        return self._add_book(
+            self.instrument(instrument), BookTops(callback, on_empty_side), "quotes"
+        )
 
     def subscribe_trades(
         self,
@@ -98,10 +94,14 @@ class MarketFeeds(ResyncClient[PublicStream]):
         reconnect. Trades that were not made in the market (deleveraging) need
         `include_non_market`.
         """
-        check_callback(callback)
+        found, number = self._numbered(instrument)
+        consumer = self._consumer(EventKind.TRADE, number, callback)
         refused = 0 if include_non_market else EventFlag.NOT_MARKET
-        new = NewTrades(include_history=include_history, refused=refused)
-        return self._add_trades(self.instrument(instrument), callback, new)
+        new = consumer.wants = NewTrades(include_history=include_history, refused=refused)
+        channel = Channel(ChannelKind.TRADES, found.symbol)
+        subscription = self._add(f"trades {found.id}", (channel,), consumer)
+        self._follow_trades(subscription, new)
+        return subscription
 
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]

@@ -6,6 +6,7 @@ Everything happens on the socket's stack or in the caller's call: there is no qu
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,6 @@ from ..data.dispatch import EVERY_SYMBOL
 from ..errors import ClientError, ConnectorError, DecodeError, TransportError
 from ..model import DataDropped, StreamState
 from ..net.attempts import AttemptBudget
-from ..net.endpoint import Endpoint
 from ..net.policy import SessionPolicy
 from ..net.session_events import (
     AttemptFailed,
@@ -37,7 +37,6 @@ from ..net.subscriptions import SubscriptionState
 from ..net.tasks import OwnedTasks
 from .channels import RESOLUTIONS, Channel, ChannelKind
 from .config import VENUE, Config
-from .control import Control
 from .errors import (
     ErrorFrame,
     IndexerError,
@@ -134,8 +133,7 @@ class Handler:
         """End everything: a close frame on each connection, and no longer than two seconds."""
         self._open = False
         self.output.close()
-        for stream in self.streams:
-            await stream.close()
+        await asyncio.gather(*(stream.close() for stream in self.streams))
         await self._tasks.close(timeout_s=2.0)
 
     # -- commands --------------------------------------------------------------------------
@@ -210,33 +208,23 @@ class Handler:
         return stream
 
     def _new_stream(self) -> PublicStream:
-        config = self._config
         stream = PublicStream(
             self,
             f"dydx/socket/{len(self.streams)}",
-            Endpoint(url=config.endpoints.ws, proxy=config.proxy),
-            policy=self._policy,
-            control=Control(
-                per_channel=config.per_channel_limit,
-                batched=config.batched,
-                window_s=config.subscribe_window_s,
-                answer_timeout_s=config.subscribe_timeout_s,
-            ),
+            self._config,
             decoder_factory=self._make_decoder,
             attempts=self._attempts,
+            policy=self._policy,
         )
         self.streams.append(stream)
         return stream
 
     def _make_decoder(self, stream: PublicStream) -> DydxDecoder:
-        return DydxDecoder(
+        return stream.make_decoder(
             self.symbols,
             self._router,
             on_control=partial(self._on_control, stream),
             on_data=partial(self._on_data, stream),
-            on_id=stream.on_id,
-            on_lost=stream.on_lost_update,
-            on_problem=stream.on_problem,
             on_unknown_market=self._unknown_market,
         )
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Literal
 
-from ..errors import ConnectorError, PrecisionError, ProtocolError
+from ..errors import ConnectorError, DecodeError, PrecisionError, ProtocolError
 from ..model import Instrument, InstrumentKind, MarketStatus, OrderType, TimeInForce
 from ..model.ids import instrument_id
 from .config import VENUE
@@ -26,6 +26,7 @@ __all__ = [
     "Scaler",
     "clob_pair_id",
     "merge_record",
+    "number_of",
     "parse_instruments",
     "parse_market",
     "status_of",
@@ -258,7 +259,7 @@ def parse_market(record: Mapping[str, Any]) -> Instrument:
     _integer_text(record["clobPairId"], "clobPairId")
     for name, ours in (("tickSize", scaler.tick_size), ("stepSize", scaler.lot_size)):
         given = record.get(name)
-        if given is not None and _number(given, name) != ours:
+        if given is not None and number_of(given, name) != ours:
             log.warning("ticker=%s %s is %s, its integers say %s", ticker, name, given, ours)
     initial = _fraction(record.get("initialMarginFraction"), "initialMarginFraction")
     word = str(record.get("status", ""))
@@ -316,17 +317,18 @@ def _integer_text(value: object, name: str) -> int:
     raise ValueError(f"{name} is {value!r}, not an integer")
 
 
-def _number(value: object, name: str) -> Decimal:
+def number_of(value: object, name: str) -> Decimal:
+    """Return a number of the venue's, exactly; DecodeError for what is none."""
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():
-        raise ValueError(f"{name} is {value!r}, not a number")
+        raise DecodeError(f"{name} is {value!r}, not a number")
     return number
 
 
 def _fraction(value: object, name: str) -> Decimal | None:
     """A fraction of zero, or one that is not there, is none."""
-    number = _number(value, name) if value is not None else Decimal(0)
+    number = number_of(value, name) if value is not None else Decimal(0)
     return number if number > 0 else None

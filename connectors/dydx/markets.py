@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from .._speedups.events import EventFlag, InstrumentBase
 from .._speedups.ticks import TickScale
 from ..errors import DecodeError, PrecisionError
 from ..model import Bar, Instrument, MarkPrice
-from .instruments import DEFINING, merge_record
+from .instruments import DEFINING, merge_record, number_of
 from .rows import iso_ns
 
 __all__ = [
@@ -265,12 +265,4 @@ def _needed(record: Mapping[str, Any], name: str) -> Decimal:
 
 def _number(record: Mapping[str, Any], name: str) -> Decimal | None:
     value = record.get(name)
-    if value is None:
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise DecodeError(f"{name} is {value!r}, not a number")
-    return number
+    return None if value is None else number_of(value, name)

@@ -76,7 +76,12 @@ class Members:
         """Return the number of a subaccount that was seen, by its id."""
         return self._children.get(uuid)
 
-    def is_side(self, party: str) -> bool:
-        """Whether one side of a transfer, `address/number`, is this account."""
+    def side(self, party: str) -> str:
+        """Return one side of a transfer, `address` or `address/number`, always the same way.
+
+        Of a parent, REST names the parent where the stream names the child.
+        """
         address, _, number = party.partition("/")
-        return address == self.address and number.isdecimal() and self.is_member(int(number))
+        if not self.is_parent or not number.isdecimal():
+            return party
+        return f"{address}/{int(number) % CHILDREN_STEP}"

@@ -7,17 +7,24 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .._speedups.dydx import DydxDecoder
+from .._speedups.events import EventHandler, InstrumentBase
+from .._speedups.symbols import SymbolTable
 from ..data.channel_stream import ChannelStream, StreamOwner
 from ..net.attempts import AttemptBudget
 from ..net.endpoint import Endpoint
 from ..net.policy import SessionPolicy
 from ..net.session import Session
 from .channels import Channel
+from .config import Config
 from .control import Control
 from .message_ids import Late, MessageIds
-from .wire import error_text, read_error
+from .wire import error_text, read_error, session_policy
 
 __all__ = ["GapOwner", "PublicStream"]
+
+
+# Of a frame: type, channel, id, message id, and the frame.
+FrameCallback = Callable[[str, str, str, int, bytes], object]
 
 
 class GapOwner(StreamOwner, Protocol):
@@ -38,32 +45,66 @@ class PublicStream(ChannelStream):
     owner : GapOwner
     name : str
         For logs and events: `dydx/public/0`.
-    endpoint, policy :
-        Where, and how it is kept.
-    control : Control
+    config : Config
     decoder_factory : callable
-        Makes the decoder, which reports to `on_control`, `on_id`, `on_lost_update` and `on_problem`
-        here.
+        Makes the decoder, with `make_decoder`.
+    policy : SessionPolicy, optional
+        By default `session_policy(config)`.
     """
 
     def __init__(
         self,
         owner: GapOwner,
         name: str,
-        endpoint: Endpoint,
+        config: Config,
         *,
-        policy: SessionPolicy,
-        control: Control,
         decoder_factory: Callable[[PublicStream], DydxDecoder],
         attempts: AttemptBudget | None = None,
+        policy: SessionPolicy | None = None,
     ) -> None:
-        super().__init__(owner, name, control=control, key="")
-        self.channels = control
+        self.channels = Control(
+            per_channel=config.per_channel_limit,
+            batched=config.batched,
+            window_s=config.subscribe_window_s,
+            answer_timeout_s=config.subscribe_timeout_s,
+        )
+        super().__init__(owner, name, control=self.channels, key="")
         self.ids = MessageIds()
         self._gap_owner = owner
         self.decoder = decoder_factory(self)
         self.session = Session(
-            name, endpoint, self.decoder, self._on_event, policy=policy, attempts=attempts
+            name,
+            Endpoint(url=config.endpoints.ws, proxy=config.proxy),
+            self.decoder,
+            self._on_event,
+            policy=policy or session_policy(config),
+            attempts=attempts,
+        )
+
+    def make_decoder(
+        self,
+        symbols: SymbolTable,
+        handler: EventHandler | None = None,
+        *,
+        on_data: FrameCallback,
+        on_control: FrameCallback | None = None,
+        on_unknown_market: Callable[[str], object] | None = None,
+        on_off_scale: Callable[[InstrumentBase], object] | None = None,
+    ) -> DydxDecoder:
+        """Return a decoder that reports what is about the connection here.
+
+        `on_control` in place of ours, which it must call.
+        """
+        return DydxDecoder(
+            symbols,
+            handler,
+            on_control=on_control if on_control is not None else self.on_control,
+            on_data=on_data,
+            on_id=self.on_id,
+            on_lost=self.on_lost_update,
+            on_problem=self.on_problem,
+            on_unknown_market=on_unknown_market,
+            on_off_scale=on_off_scale,
         )
 
     def _connected(self) -> None:

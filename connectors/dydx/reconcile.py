@@ -6,7 +6,8 @@ one is open, height ends no order: trades of blocks that have passed may be unre
 
 A gap is read twice: at once, for news; and again when every replica must have what happened in it,
 since one that lags behind would answer as if nothing had (DX-R-05, DX-W-20). Then it is closed.
-Orders that are in doubt are looked up one by one; a live one that nobody knows stays in doubt.
+Orders that ended in it are read together; those in doubt still are looked up one by one, and a live
+one that nobody knows stays in doubt.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .heights import BlockHeights
 from .members import Members
 from .orders import OrderStore
 from .rest import IndexerRest
-from .rows import FillRow
+from .rows import FillRow, TransferRow
 from .statuses import VenueStatus
 
 __all__ = ["Reconciliation"]
@@ -29,8 +30,7 @@ __all__ = ["Reconciliation"]
 RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 PAUSE_S = 0.25  # between readings, however often frames are lost
-LOOKUPS_MAX = 50  # orders looked up in one reading
-TRANSFERS = 100
+LATEST, LATEST_MAX = 100, 1_000  # orders read from time to time, and for a gap
 OPEN_KINDS = (
     VenueStatus.OPEN,
     VenueStatus.UNTRIGGERED,
@@ -195,7 +195,11 @@ class Reconciliation:
             await self._read_account()
             await self._read_orders(is_settled=is_settled)
             await self._read_trades(start)
-            await self._look_up(is_settled=is_settled)
+            await self._read_transfers(start)
+            limit = LATEST_MAX if self._since is not None else LATEST
+            await self._read_ended(start, is_settled=is_settled, limit=limit)
+            if is_settled:  # before, a replica that lags knows no more of one order than of all
+                await self._look_up()
 
     def _start(self, since: int | None) -> int:
         if since is None:
@@ -229,18 +233,43 @@ class Reconciliation:
             if any(row.height < start for row in read):
                 break
         self._feed.fills(rows, since_height=start)
-        moved = await self._rest.transfers(
-            members.address, members.number, is_parent=members.is_parent, limit=TRANSFERS
-        )
-        self._feed.transfers(reversed(moved), since_height=start)
 
-    async def _look_up(self, *, is_settled: bool) -> None:
-        for state in self._store.in_doubt[:LOOKUPS_MAX]:
+    async def _read_transfers(self, start: int) -> None:
+        members = self._members
+        rows: list[TransferRow] = []
+        async for page in self._rest.transfer_pages(
+            members.address, members.number, is_parent=members.is_parent
+        ):
+            read = self._feed.read_transfers(page)
+            rows += read
+            if any(row.height < start for row in read):
+                break
+        self._feed.transfers(rows, since_height=start)
+
+    async def _read_ended(self, start: int, *, is_settled: bool, limit: int) -> None:
+        """Read the orders that changed last: what ended, and what began and ended unseen."""
+        members = self._members
+        rows = await self._rest.orders(
+            members.address,
+            members.number,
+            is_parent=members.is_parent,
+            latest_first=True,
+            limit=limit,
+        )
+        self._feed.orders(rows, is_settled=is_settled, since_height=start)
+
+    async def _look_up(self) -> None:
+        """Ask for the orders that are in doubt still, one by one.
+
+        Height and trades settle what became of short-term orders: of them, of which there may be
+        hundreds, nobody is asked.
+        """
+        for state in [state for state in self._store.in_doubt if not state.is_short_term]:
             if not state.is_doubtful:
                 continue  # the stream spoke of it meanwhile
             row = await self._rest.order(state.order_id)
             if row is not None:
-                self._feed.orders([row], is_settled=is_settled)
+                self._feed.orders([row], is_settled=True)
 
     async def every(self, interval_s: float) -> None:
         """Read the account from time to time, with the trades since the last time."""

@@ -19,9 +19,11 @@ it (DX-R-05). Rows come as the venue sends them; `rows` and `markets` read them.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -36,12 +38,14 @@ from .config import Config
 
 __all__ = ["CANDLES", "READS", "IndexerRest", "classify", "rest_limiter"]
 
+log = logging.getLogger("connectors.dydx")
+
 READS = "reads"  # keys of the limiter (DX-R-01)
 CANDLES = "candles"
 WINDOW_S = 10.0
 PER_WINDOW = {READS: 100, CANDLES: 1_000}
 PAGE_SIZE = 100
-MAX_PAGES = 100
+MAX_PAGES = 1_000
 RETRY_AFTER_S = 1.0  # where the venue does not say
 RETRY = RetryPolicy(
     tries=3,
@@ -331,18 +335,30 @@ class IndexerRest:
     async def fill_pages(
         self, address: str, number: int, *, is_parent: bool = False, ticker: str | None = None
     ) -> AsyncIterator[list[Any]]:
-        """Go through the trades of an account, newest page first; stop when you have enough.
+        """Go through the trades of an account, newest page first; stop when you have enough."""
+        ask = partial(self.fills, address, number, is_parent=is_parent, ticker=ticker)
+        async for rows in self._pages(ask):
+            yield rows
 
-        What happens meanwhile moves the pages on: a row may come twice, none is passed over.
-        """
+    async def transfer_pages(
+        self, address: str, number: int, *, is_parent: bool = False
+    ) -> AsyncIterator[list[Any]]:
+        """Go through the transfers of an account, newest page first; stop when you have enough."""
+        ask = partial(self.transfers, address, number, is_parent=is_parent)
+        async for rows in self._pages(ask):
+            yield rows
+
+    async def _pages(
+        self, ask: Callable[..., Coroutine[Any, Any, list[Any]]]
+    ) -> AsyncIterator[list[Any]]:
+        """Ask page after page; what happens meanwhile moves rows on, so that one may come twice."""
         for page in range(1, MAX_PAGES + 1):
-            rows = await self.fills(
-                address, number, is_parent=is_parent, ticker=ticker, limit=PAGE_SIZE, page=page
-            )
+            rows = await ask(limit=PAGE_SIZE, page=page)
             if rows:
                 yield rows
             if len(rows) < PAGE_SIZE:
                 return
+        log.error("venue=DYDX more than %d pages: what is older stays unread", MAX_PAGES)
 
     async def positions(
         self,

@@ -20,7 +20,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import ClientError, ConnectorError
 from ..model import Instrument
@@ -63,17 +63,24 @@ class _Shared:
 
     def __init__(
         self,
-        config: Config,
-        policy: SessionPolicy,
-        credential: HasAddress | None,
-        account_id: str | None,
+        url: str,
+        heartbeat: int | None,
         *,
-        requires_auth: bool,
-        capacity: int,
-        attempts: AttemptBudget | None,
+        credential: HasAddress | None = None,
+        account_id: str | None = None,
+        requires_auth: bool = False,
+        max_ws_connections: int = 8,
+        per_channel_limit: int = 32,
+        capacity: int = RECEIVER_CAPACITY,
+        attempts: AttemptBudget | None = None,
     ) -> None:
-        self.config = config
-        self.policy = policy
+        self.config = Config(
+            ws_url=url,
+            heartbeat_s=heartbeat,
+            max_ws_connections=max_ws_connections,
+            per_channel_limit=per_channel_limit,
+        )
+        self.policy = session_policy(self.config)
         self.credential = credential
         self.requires_auth = requires_auth
         self.account_id = account_id
@@ -101,16 +108,7 @@ class WebSocketClient:
         self._receiver: EventStream[Message] | None = None
 
     @classmethod
-    def new_public(
-        cls,
-        url: str,
-        heartbeat: int | None = None,
-        *,
-        max_ws_connections: int = 8,
-        per_channel_limit: int = 32,
-        capacity: int = RECEIVER_CAPACITY,
-        attempts: AttemptBudget | None = None,
-    ) -> WebSocketClient:
+    def new_public(cls, url: str, heartbeat: int | None = None, **options: Any) -> WebSocketClient:
         """Return a client without an account.
 
         Parameters
@@ -119,20 +117,15 @@ class WebSocketClient:
             As it is; looked at by `connect`.
         heartbeat :
             Whole seconds between pings of ours; None: only the venue pings.
-        max_ws_connections, per_channel_limit :
-            Connections, and topics of one kind on each; at least 1 (DX-N-01).
-        capacity :
-            Messages that may wait in the receiver.
-        attempts :
+        max_ws_connections, per_channel_limit : int, optional
+            Connections, by default 8, and topics of one kind on each, by default 32; both at
+            least 1 (DX-N-01).
+        capacity : int, optional
+            Messages that may wait in the receiver, by default 100 000.
+        attempts : AttemptBudget, optional
             Budget of connection attempts, by default that of this process.
         """
-        config = Config(
-            ws_url=url,
-            heartbeat_s=heartbeat,
-            max_ws_connections=max_ws_connections,
-            per_channel_limit=per_channel_limit,
-        )
-        return cls._of(config, None, None, False, capacity, attempts)
+        return cls(_Shared(url, heartbeat, **options))
 
     @classmethod
     def new_private(
@@ -141,45 +134,14 @@ class WebSocketClient:
         credential: HasAddress,
         account_id: str,
         heartbeat: int | None = None,
-        *,
-        max_ws_connections: int = 8,
-        per_channel_limit: int = 32,
-        capacity: int = RECEIVER_CAPACITY,
-        attempts: AttemptBudget | None = None,
+        **options: Any,
     ) -> WebSocketClient:
-        """Return a client that may subscribe subaccounts; otherwise as `new_public`.
+        """Return a client that may subscribe subaccounts; `options` as of `new_public`.
 
         The venue asks for no proof: the credential stays here, for its address (DX-S-06).
         """
-        config = Config(
-            ws_url=url,
-            heartbeat_s=heartbeat,
-            max_ws_connections=max_ws_connections,
-            per_channel_limit=per_channel_limit,
-        )
-        return cls._of(config, credential, account_id, True, capacity, attempts)
-
-    @classmethod
-    def _of(
-        cls,
-        config: Config,
-        credential: HasAddress | None,
-        account_id: str | None,
-        requires_auth: bool,
-        capacity: int,
-        attempts: AttemptBudget | None,
-    ) -> WebSocketClient:
-        return cls(
-            _Shared(
-                config,
-                session_policy(config),
-                credential,
-                account_id,
-                requires_auth=requires_auth,
-                capacity=capacity,
-                attempts=attempts,
-            )
-        )
+        account = {"credential": credential, "account_id": account_id, "requires_auth": True}
+        return cls(_Shared(url, heartbeat, **account, **options))
 
     def clone(self) -> WebSocketClient:
         """Return another handle on the same client, without a receiver (DX-S-44, DX-S-45)."""
@@ -316,7 +278,8 @@ class WebSocketClient:
     def take_receiver(self) -> EventStream[Message] | None:
         """Return the receiver of this connect to the first who asks, None to others (DX-S-24)."""
         receiver, self._receiver = self._receiver, None
-        return receiver
+        handler = self._shared.handler
+        return receiver if handler is not None and receiver is handler.output else None
 
     async def disconnect(self) -> None:
         """End all connections, each with a close frame and within two seconds. Always succeeds.
@@ -325,12 +288,12 @@ class WebSocketClient:
         and any number of times; a `connect` that is under way fails.
         """
         shared = self._shared
-        self._receiver = None
-        handler, shared.handler = shared.handler, None
-        for each in (handler, shared.opening):
-            if each is not None:
-                await each.close()
-        if shared.handler is None and shared.opening is None:
+        if shared.opening is not None:
+            await shared.opening.close()  # which ends the connect that holds the lock
+        async with shared.lock:
+            handler, shared.handler = shared.handler, None
+            if handler is not None:
+                await handler.close()
             shared.mode.show(ConnectionMode.CLOSED)
 
     def send_command(self, command: Command) -> None:

@@ -19,6 +19,7 @@ profit and loss   `AccountPnl`                                           the ven
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -163,6 +164,11 @@ class AccountClient(ReportingClient):
         self._balances = HeldBalances()
 
     # -- looking -----------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def is_caught_up(self) -> bool:
+        """Whether the client is connected, and nothing that happened before is unread."""
 
     def orders(
         self, instrument_id: InstrumentId | None = None, *, open_only: bool = True

@@ -18,8 +18,9 @@ Names load on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
     from . import actions
@@ -118,6 +119,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "": ("actions",),
     "config": (
         "AcceptSource", "Builder", "Config", "Credentials", "Endpoints", "Environment",
         "FillPolicy", "OrderChannel",
@@ -141,18 +143,5 @@ _HOMES = {
         "type_hash", "user_action_digest",
     ),
 }  # fmt: skip
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name == "actions":
-        return importlib.import_module(".actions", __name__)
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

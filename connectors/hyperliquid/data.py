@@ -38,7 +38,6 @@ from .._speedups.book import ChainedBook
 from .._speedups.hyperliquid import HyperliquidDecoder
 from ..data.dispatch import Consumer, Dispatch
 from ..data.market_client import Listeners
-from ..data.trades import NewTrades
 from ..errors import ClientError, ConnectorError, DecodeError
 from ..model import DataDropped, Instrument, StatusEvent, Subscription, VenueEvent
 from ..net.attempts import AttemptBudget
@@ -133,7 +132,6 @@ class DataClient(MarketFeeds):
         self._books = Books(emit=self._emit, on_callback_error=self._callback_failed)
         self._consumers: dict[str, list[Consumer]] = {}  # by channel
         self._data: Listeners[str] = Listeners()  # by channel
-        self._trades: dict[str, list[NewTrades]] = {}
         self._gap_checks: dict[str, asyncio.TimerHandle] = {}
 
     # ---- looking ------------------------------------------------------------------------------
@@ -169,10 +167,6 @@ class DataClient(MarketFeeds):
 
     # ---- what MarketFeeds needs ---------------------------------------------------------------
 
-    def _number(self, instrument: Instrument) -> int:
-        number: int = self._symbols.find(instrument.symbol)
-        return number
-
     def _add_book(
         self, instrument: Instrument, channel: Channel, callback: Callable[[ChainedBook], object]
     ) -> Subscription:
@@ -196,16 +190,6 @@ class DataClient(MarketFeeds):
         if self._books.detach(book, callback):
             for consumer in book.consumers:
                 self._detach(name, consumer)
-
-    def _add_trades(
-        self, label: str, channel: Channel, consumer: Consumer, new: NewTrades
-    ) -> Subscription:
-        subscription = self._add(label, (channel,), consumer)
-        watched = self._trades.setdefault(channel.name, [])
-        watched.append(new)
-        self._at_end(subscription, lambda: watched.remove(new))
-        self._watch_losses(subscription, new.on_lost)
-        return subscription
 
     def _add_data(
         self, label: str, channel: Channel, callback: Callable[[Any], object]
@@ -301,9 +285,6 @@ class DataClient(MarketFeeds):
         timer = self._gap_checks.pop(name, None)
         if timer is not None:
             timer.cancel()
-
-    def _is_whole(self, name: str) -> bool:
-        return all(new.is_whole for new in self._trades.get(name, ()))
 
     def _check_gap(self, name: str, stream: PublicStream) -> None:
         """The history that came with the channel does not reach back to the loss: ask for more."""

@@ -71,12 +71,6 @@ class MarketFeeds(ChannelClient[PublicStream]):
         """Begin to keep a book."""
 
     @abstractmethod
-    def _add_trades(
-        self, label: str, channel: Channel, consumer: Consumer, new: NewTrades
-    ) -> Subscription:
-        """Begin to deliver trades."""
-
-    @abstractmethod
     def _add_data(
         self, label: str, channel: Channel, callback: Callable[[Any], object]
     ) -> Subscription:
@@ -119,7 +113,9 @@ class MarketFeeds(ChannelClient[PublicStream]):
         new = NewTrades(include_history=include_history, rank=_time, key=_trade_key)
         consumer.wants = new
         channel = Channel(ChannelKind.TRADES, found.symbol)
-        return self._add_trades(f"trades {found.id}", channel, consumer, new)
+        subscription = self._add(f"trades {found.id}", (channel,), consumer)
+        self._follow_trades(subscription, new)
+        return subscription
 
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]

@@ -5,8 +5,9 @@ Rows (`S-..`, `N-..`, `W-..`) in this package are those of the project's IBKR do
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
     from .account_client import AccountClient
@@ -85,16 +86,5 @@ _HOMES = {
     "url": ("ws_url",),
     "wire": ("FieldSet", "Message", "MessageKind", "classify"),
 }  # fmt: skip
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -60,6 +60,7 @@ RETRY_S = 5.0
 HISTORY_MARGIN_S = 60.0  # the venue's clock and ours differ
 RANK = 0
 READY_TIMEOUT_S = 30.0
+UNKNOWN_MAX = 1_000
 
 
 class AccountClient(AccountClientBase):
@@ -179,6 +180,7 @@ class AccountClient(AccountClientBase):
                         Channel.summary(account), Channel.ledger(account)):  # fmt: skip
             stream.subscribe(channel.name)
         await stream.open()
+        epoch = self.keeper.epoch
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await self._read_all(is_first=first)
@@ -186,7 +188,8 @@ class AccountClient(AccountClientBase):
             raise RequestTimeout(
                 f"the account was not read within {READY_TIMEOUT_S:.0f} s of the session"
             ) from None
-        self._lost_ns = None
+        if self._is_whole_since(epoch):
+            self._lost_ns = None
         self._tasks.spawn(self._mind(), "mind")
 
     async def _teardown(self, why: str) -> None:
@@ -196,6 +199,8 @@ class AccountClient(AccountClientBase):
         if tasks is not None:
             await tasks.close(timeout_s=2.0)
         if stream is not None:
+            for name in list(stream.control.channels):
+                stream.unsubscribe(name)  # others may use the session on
             await stream.close()
         if self._opened:
             self._opened = False
@@ -235,7 +240,7 @@ class AccountClient(AccountClientBase):
 
     def unknown_contract(self, conid: int) -> None:
         """Look a contract up, once for all rows that name it."""
-        if conid not in self._unknown:
+        if conid not in self._unknown and len(self._unknown) < UNKNOWN_MAX:
             self._unknown[conid] = self._clock.monotonic_ns()
             self._wake.set()
 
@@ -394,11 +399,15 @@ class AccountClient(AccountClientBase):
 
     async def _catch_up(self) -> None:
         """Close a gap (D-30); one that opens meanwhile stays open."""
-        lost_ns = self._lost_ns
+        epoch = self.keeper.epoch
         await self._read_all()
-        if self._lost_ns == lost_ns and self.keeper.is_ready:
+        if self._is_whole_since(epoch):
             self._lost_ns = None
             self._teller.reconnected("ibkr/account")
+
+    def _is_whole_since(self, epoch: int) -> bool:
+        """Tell whether the session was there all the time since it was in that epoch."""
+        return self.keeper.is_ready and self.keeper.epoch == epoch
 
     async def _poll(self) -> None:
         self._polled_ns = self._clock.monotonic_ns()

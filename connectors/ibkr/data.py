@@ -174,6 +174,7 @@ class DataClient(MarketFeeds):
         self.keeper.use_decoder(lambda _: self._decoder)
         self._books = SnapshotBooks(VENUE, emit=self._emit, on_callback_error=self._callback_failed)
         self._fields: Listeners[int] = Listeners()
+        self._fresh = Listeners()
         self._lines: dict[int, MarketLine] = {}  # by dense number
         self._line_names: dict[int, set[str]] = {}
         self._depths: dict[str, tuple[Instrument, Ladder]] = {}  # by topic
@@ -391,6 +392,8 @@ class DataClient(MarketFeeds):
         if why in (Asked.FIRST, Asked.AFTER_GAP):
             self._decoder.clear_line(number)
             self._lines[number].clear()
+        for call in self._fresh.of(number):
+            call()
         self._decoder.await_line(number)
 
     def _on_line(self, number: int) -> None:
@@ -421,10 +424,12 @@ class DataClient(MarketFeeds):
         if line is None:
             return
         payload = {code: it for code, it in orjson.loads(data).items() if code not in QUOTED}
-        change = line.apply(payload)
-        line.last = None  # of 31 only the marks are told here: it would soon be an old price
         instrument = self._symbols.instrument(number)
         assert isinstance(instrument, Instrument)
+        change = line.apply(payload)
+        if Code.LAST in change.codes:  # also after a gap, in which a halt may have ended
+            self._on_halted(instrument, line.halted)
+        line.last = None  # of 31 only the marks are told here: it would soon be an old price
         ts_event = line.ts_event or ts_init
         if Code.MARK in change.codes and (mark := line.number(Code.MARK)) is not None:
             event = MarkPrice(instrument, mark=mark, ts_event=ts_event, ts_init=ts_init)

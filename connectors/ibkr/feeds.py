@@ -10,6 +10,7 @@ from .._speedups.events import EventKind
 from ..data.client import ChannelClient, EmptySideCallback
 from ..data.feeds import check_callback, iterate
 from ..data.market import best_levels
+from ..data.market_client import Listeners
 from ..errors import ClientError, Unsupported
 from ..model import (
     Bar,
@@ -26,7 +27,7 @@ from ..model import (
 )
 from ..net.stream import Overflow
 from .channels import LEVEL_1, Channel
-from .market import Code, MarketStats
+from .market import Code, FreshLast, MarketStats
 from .stream import TopicStream
 
 __all__ = ["MarketFeeds"]
@@ -42,6 +43,8 @@ class MarketFeeds(ChannelClient[TopicStream]):
     client knows. All raise `ClientError` for one that is not known or a wrong argument, and
     `Unsupported` for what the venue does not offer.
     """
+
+    _fresh: Listeners[int]  # by number: told when a line is asked for
 
     # ---- what the client provides -------------------------------------------------------------
 
@@ -102,7 +105,12 @@ class MarketFeeds(ChannelClient[TopicStream]):
         """
         found, number = self._numbered(instrument)
         consumer = self._consumer(EventKind.TRADE, number, callback)
-        return self._add(f"trades {found.id}", (Channel.market_data(found.symbol),), consumer)
+        fresh = consumer.wants = FreshLast()
+        subscription = self._add(
+            f"trades {found.id}", (Channel.market_data(found.symbol),), consumer
+        )
+        self._at_end(subscription, self._fresh.add(number, fresh.on_asked))
+        return subscription
 
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ..model import Instrument
+from ..model import Instrument, Trade
 from .values import Availability, FieldValue, PriceMark, ValueKind, parse_value, time_ns
 
-__all__ = ["Change", "Code", "MarketLine", "MarketStats"]
+__all__ = ["Change", "Code", "FreshLast", "MarketLine", "MarketStats"]
 
 
 class Code:
@@ -229,3 +229,28 @@ class MarketStats:
     def number(self, code: str) -> Decimal | None:
         """Return the number of a field, None while it has none."""
         return self.line.number(code)
+
+
+class FreshLast:
+    """Tells a last trade from the same one shown again because the line was asked for anew.
+
+    The venue answers every request, also the renewals, with all fields (W-12).
+    """
+
+    __slots__ = ("_is_asked", "_last")
+
+    def __init__(self) -> None:
+        self._is_asked = False
+        self._last: tuple[int, int] | None = None
+
+    def on_asked(self) -> None:
+        """The line is being asked for."""
+        self._is_asked = True
+
+    def __call__(self, trade: Trade) -> bool:
+        """Tell whether a trade is news."""
+        last = trade.price_ticks, trade.size_lots
+        is_same = self._is_asked and last == self._last
+        self._is_asked = False
+        self._last = last
+        return not is_same

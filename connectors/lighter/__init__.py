@@ -14,8 +14,9 @@ Names load on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
     from .config import Config, Credentials, Environment
@@ -70,37 +71,26 @@ __all__ = [
     "with_l1_signature",
 ]
 
-_HOME = {
-    "CancelOrder": "execution",
-    "Config": "config",
-    "Credentials": "config",
-    "DataClient": "data",
-    "Environment": "config",
-    "ExecutionClient": "execution",
-    "L1Signer": "l1",
-    "SignedTx": "signing",
-    "Signer": "signing",
-    "SignerStats": "signing",
-    "Tier": "limits",
-    "eip191_digest": "l1",
-    "error_texts": "signing",
-    "generate_key": "keys",
-    "l1_message": "l1",
-    "private_key_from_seed": "keys",
-    "tx_hash": "signing",
-    "verify": "signing",
-    "with_l1_signature": "l1",
+_HOMES = {
+    "config": ("Config", "Credentials", "Environment"),
+    "data": ("DataClient",),
+    "execution": ("CancelOrder", "ExecutionClient"),
+    "keys": ("generate_key", "private_key_from_seed"),
+    "l1": ("L1Signer", "eip191_digest", "l1_message", "with_l1_signature"),
+    "limits": ("Tier",),
+    "signing": ("SignedTx", "Signer", "SignerStats", "error_texts", "tx_hash", "verify"),
+    "transactions": (
+        "Attribute",
+        "CancelAllTimeInForce",
+        "GroupingType",
+        "MarginDirection",
+        "MarginMode",
+        "OrderType",
+        "Route",
+        "SelfTradeBehavior",
+        "TimeInForce",
+        "TxType",
+    ),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f".{_HOME.get(name, 'transactions')}", __name__)
-    value = getattr(home, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -95,7 +95,7 @@ class MarketFeeds(ResyncClient[PublicStream]):
         new = consumer.wants = NewTrades(include_history=include_history, refused=refused)
         channel = Channel(ChannelKind.TRADE, market)
         subscription = self._add(f"trades {found.id}", (channel,), consumer)
-        self._watch_losses(subscription, new.on_lost)
+        self._follow_trades(subscription, new)
         return subscription
 
     def subscribe_liquidations(

@@ -71,6 +71,7 @@ class Faults:
         self.taps = Taps(sim.later, self.random)
         self.applied: list[dict[str, Any]] = []
         self._agenda = Agenda(sim.clock)
+        self._cleared = 0
         self._next_ns = int(sim.config.fault_interval_s * 1e9)
 
     # -- one fault, all of them, those of the scenario ---------------------------------------
@@ -78,26 +79,55 @@ class Faults:
     def apply(self, values: Mapping[str, Any]) -> Any:
         """Carry out one fault by name; return what it did.
 
+        With `in_ms` it strikes so much simulated time later, unless `clear` comes before.
+
         Raises
         ------
         ValueError, TypeError, LookupError
             The fault or an argument is unknown, or a value is not possible.
         """
+        in_ms = values.get("in_ms")
+        if in_ms is not None:
+            return self._schedule(float(in_ms), {k: v for k, v in values.items() if k != "in_ms"})
         done = self._carry_out(values)
         self.applied.append({"ms": self._sim.clock.now_ms(), **values})
         del self.applied[:-KEPT_APPLIED]
         return done if isinstance(done, int | str | list | dict) else {}
 
+    def _schedule(self, ms: float, values: Mapping[str, Any]) -> Any:
+        self._method(values)  # a fault nobody knows is told now
+        cleared = self._cleared
+
+        def strike() -> None:
+            if self._cleared != cleared:
+                return
+            try:
+                self.apply(values)
+            except (ValueError, TypeError, LookupError) as error:  # it must not end the market
+                self.applied.append({"error": str(error), **values})
+
+        self._sim.later(ms, strike)
+        return {}
+
     def _carry_out(self, values: Mapping[str, Any]) -> Any:
         arguments = dict(values)
-        name = arguments.pop("fault", None)
+        method = self._method(values)
+        arguments.pop("fault")
+        return method(**arguments)
+
+    def _method(self, values: Mapping[str, Any]) -> Callable[..., Any]:
+        name = values.get("fault")
         if name not in self.kinds:
             raise ValueError(f"unknown fault {name!r}, known: {', '.join(self.kinds)}")
         method: Callable[..., Any] = getattr(self, name)
-        return method(**arguments)
+        return method
 
     def clear(self) -> None:
-        """Take every standing fault off; what is held goes out, what was due later happens now."""
+        """Take every standing fault off; what is held goes out, what was due later happens now.
+
+        Faults that were to strike later (`in_ms`) do not.
+        """
+        self._cleared += 1
         for connection in list(self._sim.connections.values()):
             connection.slow_ms = 0.0
             connection.shape(None, self.random)
@@ -161,6 +191,7 @@ class Faults:
         frame = encode(self.stray_event)
         for chosen in self.chosen(connection):
             chosen.write_raw(frame[: len(frame) // 2])
+            chosen.freeze()  # nothing may come behind it
             self._sim.later(after_ms, chosen.abort)
 
     def freeze(self, connection: int | None = None) -> None:

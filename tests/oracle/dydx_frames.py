@@ -170,7 +170,7 @@ class Oracle:
             try:
                 off = off_grid((decimals[0], decimals[1]), price=(price,), size=(size,))
             except Bad:
-                events += [lost, PROBLEM]
+                events += [PROBLEM, lost]
                 continue
             adl = kind == "DELEVERAGED"
             events.append(("trade", name, price, size, is_buy, id, time, is_snapshot, adl, off))

@@ -94,7 +94,7 @@ COMMANDS = [
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*.py")
-    # What wants a simulator at its standard input is run by tests/venues/**/test_*example.py.
+    # Those that need a simulator of their own are run by tests/venues/*/test_*_example.py.
     if path.name != "market_maker.py" and not path.name.startswith(("dydx_", "ibkr_"))
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import logging
 import pickle
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-__all__ = ["Patient", "forms", "pickled", "shown", "under_watch"]
+__all__ = ["Patient", "forms", "logged", "pickled", "shown", "under_watch"]
 
 
 def forms(secrets: Iterable[bytes]) -> set[str]:
@@ -45,6 +47,22 @@ def shown(error: BaseException, caller: str) -> str:
         texts += list(each.format_exception_only())
         pending += [link for link in (each.__cause__, each.__context__) if link is not None]
     return "\n".join(texts)
+
+
+@contextmanager
+def logged() -> Iterator[io.StringIO]:
+    """Lend the text of everything that is logged meanwhile, from DEBUG on."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield stream
+    finally:
+        root.setLevel(before)
+        root.removeHandler(handler)
 
 
 def pickled(error: BaseException) -> str:

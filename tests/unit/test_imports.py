@@ -15,7 +15,7 @@ import connectors
 ROOT = pathlib.Path(connectors.__file__).parent
 # Lower layers first: a package may import itself and what stands before it.
 LAYERS = [
-    *("errors", "keyfile", "settings", "signer_stats", "model", "net"),
+    *("_lazy", "errors", "keyfile", "settings", "signer_stats", "model", "net"),
     *("books", "data", "execution", "sim"),
 ]
 VENUES = ["binance", "dydx", "hyperliquid", "ibkr", "lighter"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def run_example(
-    venue: str, name: str, seconds: float, *options: str, arguments: Sequence[str] = ()
+    venue: str, name: str, seconds: float, *options: str, names_venue: bool = False
 ) -> str:
     """Return what an example prints with `connectors sim VENUE OPTIONS` in front of it.
 
-    `arguments` of the example come before `sim SECONDS`.
+    `names_venue` is for one that is told which venue it trades on.
     """
     example = EXAMPLES / name
     if not example.exists():
@@ -33,7 +32,7 @@ def run_example(
     try:
         assert simulator.stdout is not None
         done = subprocess.run(
-            [sys.executable, "-P", str(example), *arguments, "sim", f"{seconds:g}"],
+            [sys.executable, "-P", str(example), *(venue,) * names_venue, "sim", f"{seconds:g}"],
             stdin=simulator.stdout,
             capture_output=True,
             text=True,

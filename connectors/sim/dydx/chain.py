@@ -7,8 +7,7 @@ seen of both goes to a `Listener`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..matching import (
     DoneReason,
@@ -20,18 +19,19 @@ from ..matching import (
     TimeInForce,
 )
 from . import ids
+from .blocks import Block, Listener, Match
 from .config import SimConfig, generated_accounts
 from .keys import address_of, private_key_of
 from .markets import PPM, Market, make_markets
 from .numbers import MONEY, count
 from .orders import CONDITIONAL, SHORT_TERM, Order, OrderId, Terms
-from .rules import BlockLimits, check_cancel, check_place
-from .subaccounts import Fill, Position, Subaccount, Transfer
+from .rules import BlockLimits, can_afford, check_cancel, check_place
+from .subaccounts import Fill, Subaccount, Transfer
 
 if TYPE_CHECKING:
     from ..clock import SimClock
 
-__all__ = ["Block", "Chain", "Listener", "Match"]
+__all__ = ["Chain"]
 
 HOUSE_ADDRESS = "dydx1house0000000000000000000000000000000000"
 WALLET_NUMBER = None
@@ -43,88 +43,6 @@ _REMOVALS = {
     DoneReason.REDUCE_ONLY: "REDUCE_ONLY_RESIZE",
     DoneReason.FILLED: "FULLY_FILLED",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """What two orders agreed on, not yet in a block; without a taker order a liquidation.
-
-    Parameters
-    ----------
-    fees
-        In quote quantums, of taker and maker, if they are not what the rates say.
-    """
-
-    market: Market
-    taker: Order | None
-    maker: Order
-    taker_account: Subaccount
-    taker_is_buy: bool
-    quantums: int
-    subticks: int
-    kind: str = "LIMIT"
-    fees: tuple[int | None, int | None] = (None, None)
-
-
-@dataclass(slots=True)
-class Block:
-    """What one block made certain.
-
-    Attributes
-    ----------
-    fills
-        By order (None for what was liquidated), in the order of their first fill, with the
-        positions they touched.
-    touched
-        Subaccounts whose balance changed, and their positions that did.
-    placed, triggered, ended
-        Stateful orders that came, whose condition was met, that left.
-    trades
-        By market, as public rows.
-    oracles
-        Markets whose oracle price changed.
-    """
-
-    height: int
-    ms: int
-    transaction: str
-    fills: dict[tuple[Subaccount, OrderId | None, str], list[Fill]] = field(default_factory=dict)
-    touched: dict[Subaccount, dict[str, Position]] = field(default_factory=dict)
-    placed: list[Order] = field(default_factory=list)
-    triggered: list[Order] = field(default_factory=list)
-    ended: list[Order] = field(default_factory=list)
-    transfers: list[Transfer] = field(default_factory=list)
-    trades: dict[Market, list[dict[str, Any]]] = field(default_factory=dict)
-    values: list[tuple[Market, int, int]] = field(default_factory=list)
-    oracles: list[Market] = field(default_factory=list)
-    events: int = 0
-
-    def next_event(self) -> str:
-        """Return the id of one more event of the block."""
-        self.events += 1
-        return ids.event_id(self.height, self.events)
-
-
-class Listener:
-    """What the chain tells; the indexer listens."""
-
-    def on_opened(self, order: Order) -> None:
-        """A short-term order was taken by the node."""
-
-    def on_removed(self, order: Order, reason: str) -> None:
-        """A short-term order left the node's book, or so it says."""
-
-    def on_unknown_removed(self, order: Order, reason: str) -> None:
-        """An order was removed that nobody has seen."""
-
-    def on_level(self, market: Market, side: Side, subticks: int, quantums: int) -> None:
-        """A price level of the node's book has a new size."""
-
-    def on_expired(self, order: Order) -> None:
-        """A short-term order's last block has passed long ago."""
-
-    def on_block(self, block: Block) -> None:
-        """A block was committed."""
 
 
 class Chain(EngineListener):
@@ -254,7 +172,7 @@ class Chain(EngineListener):
     def _match(self, order: Order) -> None:
         """Let an order meet the book of the node."""
         terms, account = order.terms, order.account
-        if not account.house and not self.can_afford(account, order.market, terms):
+        if not account.house and not can_afford(account, order.market, terms):
             self._left(order, "UNDERCOLLATERALIZED")
             return
         order.engine = EngineOrder(
@@ -266,16 +184,6 @@ class Chain(EngineListener):
             self_trade=SelfTrade.EXPIRE_MAKER, tag=order,
         )  # fmt: skip
         self.engine.submit(order.engine)
-
-    def can_afford(self, account: Subaccount, market: Market, terms: Terms) -> bool:
-        """Whether a subaccount has the initial margin for what an order adds to its position."""
-        if terms.reduce_only:
-            return True
-        held = account.quantums(market.ticker)
-        signed = terms.quantums if terms.is_buy else -terms.quantums
-        added = max(abs(held + signed) - abs(held), 0)
-        needed = market.value(added, terms.subticks) * market.initial_margin_ppm // PPM
-        return needed <= account.free_collateral()
 
     def cancel(self, account: Subaccount, key: OrderId, until: int) -> None:
         """Take a cancel; `until` is its good-til-block, or its time in s for stateful orders.
@@ -481,10 +389,12 @@ class Chain(EngineListener):
         transfers, self._transfers = self._transfers, []
         for sender, recipient, amount, address in transfers:
             wallet = address, WALLET_NUMBER
+            event = block.next_event()
+            transaction = ids.transaction_hash(f"{self.config.seed}/{event}")  # of its own
             item = Transfer(
                 wallet if sender is None else (sender.address, sender.number),
                 wallet if recipient is None else (recipient.address, recipient.number),
-                amount, block.next_event(), block.transaction, block.height, block.ms,
+                amount, event, transaction, block.height, block.ms,
             )  # fmt: skip
             for account, change in ((sender, -amount), (recipient, amount)):
                 if account is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .. import house
 from ..matching import Side
-from .markets import PPM, Market
+from .markets import Market
 from .orders import CONDITIONAL, LONG_TERM, SHORT_TERM, Order, Terms
 from .rules import Refused
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from .chain import Chain
     from .subaccounts import Subaccount
 
-__all__ = ["House"]
+__all__ = ["House", "side_of"]
 
 LEAST_VALUE = 20_000_000  # 20 USDC
 SPACING = 20_000  # a level every so-many-th of the price
 ACCOUNT_ORDERS = 12  # live orders an account may have before one is canceled
+NEWEST = 500  # orders of an account that are looked at
 DAY_S = 86_400
 
 
@@ -91,13 +93,14 @@ class House(house.House[Market, Order]):
         if self._random.random() < chain.config.account_share:
             accounts = [a for a in chain.subaccounts.values() if a.funded]
             if accounts:
-                self._act_for(self._random.choice(accounts), market)
+                self.act_for(self._random.choice(accounts), market)
                 return
         super()._act(market)
 
-    def _act_for(self, account: Subaccount, market: Market) -> None:
+    def act_for(self, account: Subaccount, market: Market) -> None:
         """Place, replace or cancel an order of an account."""
-        live = [order for order in account.orders.values() if order.is_live]
+        newest = islice(reversed(account.orders.values()), NEWEST)
+        live = [order for order in newest if order.is_live]
         chance = self._random.random()
         try:
             if live and (len(live) > ACCOUNT_ORDERS or chance < 0.25):
@@ -144,7 +147,7 @@ class House(house.House[Market, Order]):
         flags, tif, condition, trigger = SHORT_TERM, "GTT", "", 0
         if kind < 0.2:
             tif = "IOC"
-            far = near // PPM * 1_000
+            far = near // 1_000
             near = near + far if is_buy else near - far
         elif kind < 0.35:
             flags = LONG_TERM

@@ -22,8 +22,9 @@ import orjson
 
 from ..matching import Side
 from . import ids, topics, views
+from .blocks import Block, Listener
 from .candles import RESOLUTIONS, Candles
-from .chain import Block, Chain, Listener
+from .chain import Chain
 from .markets import Market
 from .nodes import Node
 from .orders import CONDITIONAL, Order

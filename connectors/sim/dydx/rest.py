@@ -317,15 +317,22 @@ class Rest:
         market = given.get("market")
         if market:
             self._market(market, "market")
+        height = self.height
+        if "createdBeforeOrAtHeight" in given:
+            height = min(height, _whole(given, "createdBeforeOrAtHeight", None, 0, 2**62))
+        last_ms = _iso_ms(given, "createdBeforeOrAt", 2**62)
         found: list[tuple[Fill, Subaccount]] = [
             (item, account)
             for account in self._accounts(given)
-            for item in account.fills
-            if item.height <= self.height and (not market or item.market.ticker == market)
+            for item in reversed(account.fills)
+            if item.height <= height
+            and item.ms <= last_ms
+            and (not market or item.market.ticker == market)
         ]
         found.sort(key=lambda pair: pair[0].event, reverse=True)
-        rows = [views.fill_rest(item, account) for item, account in found]
-        return _page("fills", _before(rows, given), given)
+        page = _page("fills", found, given)
+        page["fills"] = [views.fill_rest(item, account) for item, account in page["fills"]]
+        return page
 
     def _pnl(self, given: Parameters) -> Any:
         rows = []

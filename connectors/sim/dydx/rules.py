@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..windows import RollingWindow
-from .markets import Market
+from .markets import PPM, Market
 from .orders import CONDITIONAL, LONG_TERM, SHORT_TERM, Order, OrderId, Terms
 from .subaccounts import Subaccount
 
 if TYPE_CHECKING:
     from .chain import Chain
 
-__all__ = ["Refused", "check_cancel", "check_place"]
+__all__ = ["BlockLimits", "Refused", "can_afford", "check_cancel", "check_place"]
 
 CLOB = "clob"
 MAX_STATEFUL_S = 95 * 86_400
@@ -178,8 +178,19 @@ def _check_stateful(chain: Chain, account: Subaccount, market: Market, terms: Te
         raise Refused(12, f"trigger {terms.trigger} must be a multiple of the tick")
     if "tiers" in chain.config.limits:
         _check_tier(account)
-    if not terms.reduce_only and not chain.can_afford(account, market, terms):
+    if not can_afford(account, market, terms):
         raise Refused(3007, "Stateful order collateralization check failed")
+
+
+def can_afford(account: Subaccount, market: Market, terms: Terms) -> bool:
+    """Whether a subaccount has the initial margin for what an order adds to its position."""
+    if terms.reduce_only:
+        return True
+    held = account.quantums(market.ticker)
+    signed = terms.quantums if terms.is_buy else -terms.quantums
+    added = max(abs(held + signed) - abs(held), 0)
+    needed = market.value(added, terms.subticks) * market.initial_margin_ppm // PPM
+    return needed <= account.free_collateral()
 
 
 def _check_tier(account: Subaccount) -> None:

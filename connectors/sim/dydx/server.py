@@ -14,7 +14,8 @@ from aiohttp import web
 from ..replies import cut, cut_short
 from ..server import VenueServer
 from .admin import Admin
-from .chain import Chain, Match
+from .blocks import Match
+from .chain import Chain
 from .config import SimConfig, generated_accounts
 from .connection import Connection
 from .faults import Faults

@@ -13,7 +13,7 @@ from .. import taps
 
 __all__ = ["Tap"]
 
-EMPTY = "empty"
+HUGE_BYTES = 16 << 20
 
 
 @dataclass(slots=True, eq=False)
@@ -22,12 +22,22 @@ class Tap(taps.Tap):
 
     `empty` takes every list and batch empty, `nulls` makes optional fields null, `absent` leaves
     them out, `numbers` writes numbers where there were texts and the other way round, `unknown`
-    gives a type, a channel or a field nobody knows, `regress` an id that was there before.
+    gives a type, a channel or a field nobody knows, `regress` an id that was there before, `huge`
+    makes a frame of 16 MB.
     """
 
     actions: ClassVar[tuple[str, ...]] = (
         *taps.Tap.actions,
-        *("empty", "nulls", "absent", "numbers", "unknown_type", "unknown_channel", "regress"),
+        *(
+            "empty",
+            "nulls",
+            "absent",
+            "numbers",
+            "unknown_type",
+            "unknown_channel",
+            "regress",
+            "huge",
+        ),
     )
     number_marks: ClassVar[tuple[bytes, ...]] = (
         b'[["', b'"price":"', b'"size":"', b'"blockHeight":"', b'"oraclePrice":"', b'"open":"',
@@ -40,6 +50,8 @@ class Tap(taps.Tap):
             return orjson.dumps({**frame, "type": "somethingNew"})
         if action == "unknown_channel":
             return orjson.dumps({**frame, "channel": "v4_something_new"})
+        if action == "huge":
+            return payload[:-1] + b',"padding":"%b"}' % (b"x" * HUGE_BYTES)
         if action == "regress":
             return orjson.dumps({**frame, "message_id": max(frame["message_id"] - 5, 0)})
         change = {"empty": _empty, "nulls": _nulls, "absent": _absent, "numbers": _numbers}[action]

@@ -7,7 +7,6 @@ once the signer is closed; nor do the nonces that were made ahead.
 from __future__ import annotations
 
 import copy
-import io
 import logging
 import pickle
 import pprint
@@ -131,13 +130,7 @@ def test_a_good_file_with_bad_arguments(tmp_path: Path) -> None:
 
 
 def test_logs_at_debug() -> None:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    root = logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
+    with canary.logged() as stream:
         for key in (KEY, KEY.upper(), "0x" + KEY, RAW, bytearray(RAW)):
             with hyperliquid.Signer(key, pool_capacity=4) as signer:
                 signer.precompute()
@@ -145,9 +138,6 @@ def test_logs_at_debug() -> None:
                 found.append(signer.sign_multi_sig_payload(NOOP, 1, USER, USER))
                 logging.debug("%s %r %s", signer, found, signer.stats)
         hyperliquid.generate_key()
-    finally:
-        root.setLevel(before)
-        root.removeHandler(handler)
     assert "Signer(address=" in stream.getvalue()
     assert_clean(stream.getvalue(), "the log")
 

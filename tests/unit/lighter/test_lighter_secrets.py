@@ -7,7 +7,6 @@ once the signer is closed.
 from __future__ import annotations
 
 import copy
-import io
 import json
 import logging
 import pickle
@@ -145,13 +144,7 @@ def test_a_good_file_with_bad_arguments(tmp_path: Path) -> None:
 
 
 def test_logs_at_debug() -> None:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    root = logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
+    with canary.logged() as stream:
         for key in (KEY, KEY.upper(), "0x" + KEY, RAW, bytearray(RAW)):
             with lighter.Signer(key, 1, 2, 304, pool_capacity=4) as signer:
                 signer.precompute()
@@ -161,9 +154,6 @@ def test_logs_at_debug() -> None:
                 logging.debug("%s %r %s %s", signer, signed, signer.stats, token)
         lighter.generate_key()
         lighter.L1Signer(RAW[:32]).sign("text")
-    finally:
-        root.setLevel(before)
-        root.removeHandler(handler)
     assert "Signer(account_index=1" in stream.getvalue()
     assert_clean(stream.getvalue(), "the log")
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors._speedups.book import BookSide, ChainedBook
@@ -208,6 +208,7 @@ LEVELS = st.lists(st.tuples(st.integers(90, 110), st.integers(0, 4)), max_size=4
 FRAMES = st.lists(st.tuples(LEVELS, LEVELS, st.sampled_from([False] * 9 + [True])), max_size=30)
 
 
+@settings(max_examples=40)
 @given(FRAMES)
 def test_20_2_random_streams_agree_with_the_reference(frames):
     book, reference = live(), Reference()
@@ -228,3 +229,22 @@ def test_20_2_random_streams_agree_with_the_reference(frames):
             for price, (_, clock) in reference.sides[side].items():
                 assert book.written_at(side, price) == clock
         book.check()
+
+
+@settings(max_examples=40)
+@given(FRAMES)
+def test_dx_b_07_message_ids_as_the_clock_give_the_same_book(frames):
+    book, reference = live(), Reference()
+    reference.apply([], [], is_snapshot=True)
+    for number, (bids, asks, _) in enumerate(frames, 1):
+        book.on_book_update(update(7 * number, bids, asks))
+        reference.clock = 7 * number - 1  # the next is the frame's number
+        reference.apply(bids, asks, is_snapshot=False)
+        assert sides(book) == (reference.levels(BID), reference.levels(ASK))
+
+
+def test_dx_b_10_a_level_the_venue_has_purged_in_silence_goes_when_it_crosses():
+    book = live(bids=[(100, 5), (99, 5)], asks=[(110, 5)])
+    for seq, price in enumerate((105, 104, 100), 2):  # asks come down to the stale bid
+        book.on_book_update(update(seq, asks=[(price, 1)]))
+    assert sides(book) == ([(99, 5)], [(100, 1), (104, 1), (105, 1), (110, 5)])

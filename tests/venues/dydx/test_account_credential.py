@@ -105,7 +105,7 @@ def test_dx_s_07_the_key_is_in_no_text_and_no_pickle(caplog):
     assert not secrets_in(repr(credential) + str(credential) + f"{credential}" + caplog.text)
     assert not hasattr(credential, "__dict__")
     for leave in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="not pickled or copied"):
+        with pytest.raises(TypeError, match="not pickled"):
             leave(credential)
 
 

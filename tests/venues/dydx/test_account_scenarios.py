@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from venues.dydx.account_rig import Account, frame, scenario
+from venues.dydx.account_rig import ADDRESS, Account, frame, scenario
 
 from connectors.model import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 
@@ -221,6 +221,30 @@ def test_5_7_a_parent_and_its_children() -> None:
     wrong["contents"]["assetPositions"][0]["subaccountNumber"] = 129
     account.frame(wrong)
     assert account.problems == ["row not used: subaccount 129 was not asked for"]
+
+
+def test_5_7_a_transfer_is_one_whoever_tells_of_it() -> None:
+    """REST names the parent where the stream names the child; between children none is told."""
+    account = Account(is_parent=True)
+    account.start()
+    told = len(account.told)
+
+    def transfer(sender: object, recipient: object, size: str) -> dict[str, Any]:
+        return frame("data_subaccounts_transfer")["contents"]["transfers"] | {
+            "sender": sender,
+            "recipient": recipient,
+            "size": size,
+        }
+
+    wallet, child = {"address": "dydx1wallet"}, {"address": ADDRESS, "subaccountNumber": 128}
+    parent = {"address": ADDRESS, "parentSubaccountNumber": 0}
+    account.message(transfers=transfer(wallet, child, "100"))
+    account.feed.transfers(account.feed.read_transfers([transfer(wallet, parent, "100.0")]))
+    account.message(transfers=transfer(child, wallet, "7"))
+    account.message(transfers=transfer(child, {**child, "subaccountNumber": 0}, "7"))
+    amounts = [transfer.amount for transfer in account.told[told:]]
+    assert amounts == [Decimal(100), Decimal(-7)]
+    assert account.told[-1].counterparty == "dydx1wallet"
 
 
 @pytest.mark.parametrize("number", [-1, 128])

@@ -417,6 +417,31 @@ def test_5_2_each_trade_comes_once_over_snapshot_stream_and_reconnect(run):
     run(script())
 
 
+def test_a_gap_fills_the_trades_from_their_history(run):
+    async def script():
+        async with client() as (stub, data, statuses):
+            trades = Seen()
+            subscription = data.subscribe_trades("BTC-USD-PERP", trades.append)
+            connection = await stub.connection()
+            await stub.heard(2)
+            await connection.say("subscribed_markets")
+            await connection.say("subscribed_trades", contents={"trades": [trade(1)]})
+            await connection.say("data_trades", contents={"trades": [trade(2)]})
+            connection.message_id += 1  # the frame with trade 3
+            await connection.say("data_trades", contents={"trades": [trade(4)]})
+            assert frames(await stub.heard(3))[-1]["type"] == "unsubscribe"
+            await connection.say("unsubscribed_trades")
+            assert frames(await stub.heard(4))[-1]["type"] == "subscribe"
+            rows = [trade(4), trade(3), trade(2), trade(1)]
+            await connection.say("subscribed_trades", contents={"trades": rows})
+            await until(lambda: len(trades) == 3)
+            assert sorted(each.trade_id >> 32 for each in trades) == [2, 3, 4]
+            assert subscription.is_active
+            assert [each.what for each in statuses.of(DataDropped)] == ["frames of dydx/public/0"]
+
+    run(script())
+
+
 def test_5_2_deleveraging_is_no_market_trade_and_liquidations_have_their_own_event(run):
     async def script():
         async with client() as (stub, data, _):
@@ -558,6 +583,28 @@ def test_5_4_a_market_nobody_knew_appears(run):
             assert data.status("NEW-USD") is MarketStatus.PRE_OPEN
             data.subscribe_trades("NEW-USD-PERP", lambda trade: None)
             assert frames(await stub.heard(2))[1]["id"] == "NEW-USD"
+
+    run(script())
+
+
+def test_dx_w_20_rest_does_not_take_back_what_the_stream_has_told(run):
+    class Rest:
+        async def perpetual_markets(self):
+            return {"BTC-USD": dict(RECORD), "ETH-USD": {**RECORD, "ticker": "ETH-USD"}}
+
+        async def close(self):
+            pass
+
+    async def script():
+        async with client(rest=Rest()) as (stub, data, _):
+            connection = await stub.connection()
+            await stub.heard(1)
+            await connection.say("subscribed_markets")
+            await connection.say("data_markets_status")
+            await until(lambda: data.status("BTC-USD") is MarketStatus.PAUSED)
+            await data.load_instruments()  # still says ACTIVE
+            assert data.status("BTC-USD") is MarketStatus.PAUSED
+            assert data.status("ETH-USD") is MarketStatus.TRADING
 
     run(script())
 

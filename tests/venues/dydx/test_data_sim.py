@@ -35,7 +35,7 @@ NAMES = ("BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP")
 
 
 @contextlib.asynccontextmanager
-async def simulated(*, settings=None, **options):
+async def simulated(*, settings=None, compare_books_s=0.0, **options):
     """A simulator with quick blocks, a data client on it, and the statuses it tells."""
     statuses = Seen()
     sim = await start(**{"rate_per_s": 0.0, "block_ms": 20.0, **options})
@@ -43,6 +43,7 @@ async def simulated(*, settings=None, **options):
         data = dydx.DataClient(
             dydx.Config.sim(sim.http_url, **(settings or {})),
             on_status=statuses.append,
+            compare_books_s=compare_books_s,
             attempts=AttemptBudget((Quota(10_000, 1.0),)),
         )
         async with data:

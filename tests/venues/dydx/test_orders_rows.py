@@ -265,6 +265,32 @@ def test_dx_w_20_positions_and_balances_of_an_older_block_are_not_taken(account:
     assert [balance.total for balance in account.balances()] == decimals("99")
 
 
+def test_a_snapshot_that_is_older_than_the_updates_takes_nothing_back(account: Account) -> None:
+    position = {
+        "market": "BTC-USD",
+        "side": "LONG",
+        "status": "OPEN",
+        "size": "0.01",
+        "entryPrice": "89000",
+    }
+    account.message(HEIGHT + 5, orders=[placed(good_til_block=HEIGHT + 9)])
+    account.message(
+        HEIGHT + 6,
+        fills=[trade(height=HEIGHT + 6)],
+        orders=[
+            canceled(good_til_block=HEIGHT + 9),
+            filled_row("0.01", "CANCELED", height=HEIGHT + 6, order_id="another"),
+        ],
+        perpetualPositions=[position],
+    )
+    told = len(account.told)
+    account.start(HEIGHT + 5, (placed(good_til_block=HEIGHT + 9), placed(order_id="another")))
+    assert account.told[told:] == []
+    assert account.order(ORDER).status is OrderStatus.PENDING_CANCEL
+    assert account.order("another").status is OrderStatus.CANCELED
+    assert len(account.positions()) == 1
+
+
 # --- 7.2 to 7.4 -----------------------------------------------------------------------------------
 
 

@@ -465,6 +465,24 @@ def test_dx_s_26_disconnect_ends_a_connect_that_is_under_way(run):
     run(scenario())
 
 
+def test_dx_s_46_a_connect_during_a_disconnect_comes_after_it(run):
+    async def scenario():
+        async with IndexerStub() as stub:
+            client = public(stub.url)
+            await client.connect()
+            ending = asyncio.create_task(client.disconnect())
+            await asyncio.sleep(0)
+            await client.connect()
+            await ending
+            assert (client.is_connected, client.connection_mode.mode) == (True, 0)
+            clone = client.clone()
+            await clone.disconnect()
+            assert client.take_receiver() is None
+            assert client.connection_mode.mode == 3
+
+    run(scenario())
+
+
 def test_dx_s_27_nothing_comes_after_disconnect(run):
     async def scenario():
         async with connected() as (stub, client, receiver):

@@ -185,7 +185,7 @@ def test_dx_n_08_a_lost_connection_gets_its_own_topics_back_and_says_so_once(run
     run(scenario())
 
 
-def test_20_1_a_loss_while_topics_are_being_restored(run):
+def test_dx_w_13_a_loss_while_topics_are_being_restored(run):
     async def scenario():
         async with connected(answer=False) as (stub, client, _):
             for name in trades(3):

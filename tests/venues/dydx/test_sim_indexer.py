@@ -442,6 +442,7 @@ def test_ids_may_skip_and_regress() -> None:
         ("absent", lambda frames: "price" not in frames[0]["contents"]["orders"][0]),
         ("numbers", lambda frames: frames[0]["contents"]["orders"][0]["clientId"] == 5),
         ("regress", lambda frames: frames[0]["message_id"] == 0),
+        ("huge", lambda frames: len(frames[0]["padding"]) == 16 << 20),
     ],
 )
 @in_loop
@@ -472,3 +473,23 @@ def test_fills_may_come_before_the_order_twice_or_from_elsewhere() -> None:
     again = rig.fault("repeat_fill", address=ADDRESS)
     (repeated,) = wire.data("v4_subaccounts")
     assert repeated["fills"][0]["id"] == again == told[0]["fills"][0]["id"]
+
+
+@in_loop
+def test_a_fault_may_strike_later_unless_all_are_cleared() -> None:
+    rig = Rig()
+    wire = rig.connect()
+    rig.fault("close", code=1012, in_ms=100)
+    rig.sim.faults.clear()
+    rig.fault("close", connection=99, code="x", in_ms=100)  # nobody is there
+    rig.fault("tap", prefix="v4_trades", action="nonsense", in_ms=100)
+    rig.advance(0.2)
+    assert wire.closed is None
+    assert "unknown action" in rig.sim.faults.applied[-1]["error"]
+    rig.fault("close", code=1012, in_ms=100)
+    rig.advance(0.09)
+    assert wire.closed is None
+    rig.advance(0.02)
+    assert wire.closed == (1012, "")
+    with pytest.raises(ValueError, match="unknown fault"):
+        rig.fault("nonsense", in_ms=5)

@@ -12,6 +12,7 @@ from venues.ibkr.venue_rig import login, owned, venue
 from connectors.errors import ClientError
 from connectors.ibkr import account_client
 from connectors.ibkr.account_client import AccountClient
+from connectors.ibkr.data import DataClient
 from connectors.ibkr.topics import Prompt
 from connectors.model import (
     AccountState,
@@ -247,5 +248,22 @@ def test_a_client_can_be_opened_again(run: Run) -> None:
                 assert agrees(client, sim)
                 assert sum(fill.last_size for fill in of(told, FillReport)) == 2
             assert "not connected" in repr(client)
+
+    run(scenario())
+
+
+def test_d_41_a_client_that_leaves_ends_its_topics_only(run: Run) -> None:
+    async def scenario() -> None:
+        async with (
+            venue() as sim,
+            login(sim) as keeper,
+            DataClient(keeper=keeper, symbols=("AAPL",)) as data,
+        ):
+            await data.subscribe_quotes("AAPL", lambda _: None).active(timeout_s=30)
+            (link,) = sim.connections.values()
+            async with AccountClient(keeper=keeper):
+                assert link.pnl is not None
+            await until(lambda: link.pnl is None and link.trades is None, what="the venue is told")
+            assert link.lines
 
     run(scenario())

@@ -262,3 +262,34 @@ def test_d_02_two_clients_share_one_session(run: Run) -> None:
             await until(lambda: not sim.connections, what="the socket is closed")
 
     run(scenario())
+
+
+def test_v_06_a_halt_that_ends_in_a_gap_is_over(run: Run) -> None:
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with watching("AAPL") as (sim, data):
+            data.subscribe_instrument_status("AAPL", told.append)
+            data.subscribe_trades("AAPL", lambda _: None)
+            sim.set_market(AAPL, halted=True)
+            await until(lambda: data.status("AAPL") is MarketStatus.PAUSED)
+            sim.faults.apply({"fault": "abort"})
+            sim.set_market(AAPL, halted=False)
+            await until(lambda: data.status("AAPL") is MarketStatus.TRADING)
+            assert [each.status for each in told] == [MarketStatus.PAUSED, MarketStatus.TRADING]
+
+    run(scenario())
+
+
+def test_w_12_asking_for_more_fields_repeats_no_trade(run: Run) -> None:
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with watching("AAPL") as (_, data):
+            data.subscribe_trades("AAPL", told.append)
+            await until(lambda: told)
+            mark = data.subscribe_mark_price("AAPL", lambda _: None)
+            seen = data.decoder.market_data_messages
+            await mark.active(timeout_s=30)
+            await until(lambda: data.decoder.market_data_messages > seen)
+            assert len(told) == 1
+
+    run(scenario())

@@ -9,9 +9,11 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from venues.ibkr.ibkr_rig import AAPL
 
-from connectors.ibkr.market import Code, MarketLine
+from connectors.ibkr.market import Code, FreshLast, MarketLine
 from connectors.ibkr.values import ValueKind
+from connectors.model import Trade
 
 DATA = json.loads((Path(__file__).parents[2] / "data/ibkr/md_values.json").read_text())
 
@@ -167,3 +169,16 @@ def test_merge_of_any_frames_is_the_merge_of_their_net_effect(frames: list[dict[
                                             st.lists(st.integers()))))  # fmt: skip
 def test_d_13_no_frame_raises(payload: dict[str, Any]) -> None:
     MarketLine().apply(payload)
+
+
+def test_w_12_the_last_trade_shown_again_by_a_renewal_is_no_trade() -> None:
+    fresh = FreshLast()
+    trade, other = Trade(AAPL, 15_000, 100), Trade(AAPL, 15_001, 100)
+    fresh.on_asked()
+    assert fresh(trade), "the first one"
+    assert fresh(trade), "the same price and size again, by a delta"
+    fresh.on_asked()
+    assert not fresh(trade)
+    assert fresh(trade)
+    fresh.on_asked()
+    assert fresh(other), "what was traded while nobody looked"

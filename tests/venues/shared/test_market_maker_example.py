@@ -1,4 +1,4 @@
-"""The example bot trades on each venue's simulator as its first lines say."""
+"""The example trades on each simulator, from the command line, and ends by itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from venues.example_run import run_example
 
 
 @pytest.mark.parametrize(("venue", "seconds"), [("lighter", 2), ("hyperliquid", 6)])
-def test_market_maker_on_the_simulator(venue: str, seconds: int) -> None:
-    shown = run_example(venue, "market_maker.py", seconds, arguments=(venue,))
+def test_market_maker_on_the_simulator(venue: str, seconds: float) -> None:
+    shown = run_example(venue, "market_maker.py", seconds, names_venue=True)
     assert "OrderAccepted" in shown
     assert "OrderCanceled" in shown or "OrderFilled" in shown
     assert re.search(r"\d+ fills, position -?[\d.]+ ETH-PERP$", shown)

@@ -212,6 +212,9 @@ class KeeperStream(Protocol):
     def on_message(self, message: Message, ts_init: int) -> None:
         """A frame arrived."""
 
+    def on_problem(self, error: Exception, data: bytes) -> None:
+        """A frame could not be used, or broke the protocol; then there is no `data`."""
+
 
 def notice_of(message: Message, ts_init: int) -> VenueNotice | None:
     """Return what an error frame says, None for any other; the socket stays (W-08)."""

@@ -92,9 +92,9 @@ class SessionKeeper:
     Attributes
     ----------
     rest : IbkrRest
-    malformed, notices, callback_errors, send_failures :
-        Counters: frames that are not JSON, error frames, callbacks that raised, frames of ours
-        that found no socket.
+    malformed, notices, problems, callback_errors, send_failures :
+        Counters: frames that are not JSON, error frames, frames a decoder refused or that broke
+        the protocol, callbacks that raised, frames of ours that found no socket.
     """
 
     def __init__(
@@ -137,6 +137,7 @@ class SessionKeeper:
         self._why = ""
         self.malformed = 0
         self.notices = 0
+        self.problems = 0
         self.callback_errors = 0
         self.send_failures = 0
 
@@ -490,6 +491,11 @@ class SessionKeeper:
             if socket is not None:
                 await socket.close()
             raise
+        except Exception as error:  # a decoder that cannot be made, for one: try again, slowly
+            log.exception("venue=%s the socket could not be opened", VENUE)
+            self._sockets.pop(epoch, None)
+            failed = TransportError(f"the socket could not be opened: {type(error).__name__}")
+            self._run(self._machine.socket_over(*self._now(), epoch, failed))
 
     def _socket_event(self, epoch: int, event: SessionEvent) -> None:
         if isinstance(event, Connected):
@@ -500,7 +506,10 @@ class SessionKeeper:
                 self._sockets.pop(epoch, None)
                 self._run(self._machine.socket_over(*self._now(), epoch, event.error))
         elif isinstance(event, FeedProblem):
+            self.problems += 1
             log.warning("venue=%s a frame could not be used: %s", VENUE, event.error)
+            for _, stream in tuple(self._streams):
+                stream.on_problem(event.error, event.data or b"")
 
     # -- telling -----------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -20,7 +19,8 @@ from ..errors import (
     TransportError,
 )
 from ..net.attempts import AttemptBudget
-from ..net.clock import NS_PER_S, SYSTEM_CLOCK, Clock
+from ..net.clock import SYSTEM_CLOCK, Clock
+from ..net.driver import MachineDriver
 from ..net.session import Session
 from ..net.session_events import Closed, Connected, FeedProblem, SessionEvent
 from ..net.tasks import OwnedTasks
@@ -124,11 +124,12 @@ class SessionKeeper:
         self._machine = SessionMachine(config, self._rng)
         self._streams: list[tuple[int, KeeperStream]] = []
         self._tasks = OwnedTasks("ibkr/session")
-        self._commands: deque[Command] = deque()
-        self._running = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at: int | None = None
+        self._driver: MachineDriver[Command] = MachineDriver(
+            self._execute,
+            deadline=lambda: self._machine.deadline,
+            look=self._look,
+            clock=clock,
+        )
         self._sockets: dict[int, Session] = {}
         self._users = 0
         self._life = asyncio.Lock()
@@ -247,7 +248,6 @@ class SessionKeeper:
             raise
 
     def _begin(self) -> None:
-        self._loop = asyncio.get_running_loop()
         if self._owns_rest:
             self.rest.open()
         self._machine = SessionMachine(self.config, self._rng)
@@ -294,9 +294,7 @@ class SessionKeeper:
                     await self.rest.unsubscribe_all()
         sockets = list(self._sockets.values())  # stopping takes them away from us
         self._run(self._machine.stop(*self._now()))
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._driver.stop()
         if self.config.logout:
             with contextlib.suppress(ConnectorError, TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -390,16 +388,7 @@ class SessionKeeper:
 
     def _run(self, commands: list[Command]) -> None:
         """Execute commands in order, also those that executing them brings about."""
-        self._commands.extend(commands)
-        if self._running:
-            return
-        self._running = True
-        try:
-            while self._commands:
-                self._execute(self._commands.popleft())
-        finally:
-            self._running = False
-            self._arm()
+        self._driver.run(commands)
 
     def _execute(self, command: Command) -> None:
         match command:
@@ -411,7 +400,7 @@ class SessionKeeper:
                 self._tasks.spawn(self._dial(epoch, session), f"dial-{epoch}")
             case CloseSocket(epoch):
                 socket = self._sockets.pop(epoch, None)
-                if socket is not None and self._loop is not None:
+                if socket is not None:
                     self._tasks.spawn(socket.close(), f"close-{epoch}")
             case Send(epoch, text):
                 self._write(epoch, text)
@@ -426,21 +415,7 @@ class SessionKeeper:
             self.send_failures += 1  # its end is on its way to us
             log.debug("venue=%s a frame was not sent: %s", VENUE, error)
 
-    def _arm(self) -> None:
-        """Set the one timer to the machine's next deadline."""
-        at = self._machine.deadline
-        if at == self._timer_at and self._timer is not None:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = at
-        if at is not None and self._loop is not None:
-            delay_s = max(0.0, (at - self._clock.monotonic_ns()) / NS_PER_S)
-            self._timer = self._loop.call_later(delay_s, self._look)
-
     def _look(self) -> None:
-        self._timer = None
         self._run(self._machine.look(*self._now()))
 
     # -- requests ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..errors import ClientError, DecodeError
 from .errors import AmbiguousContract
@@ -14,6 +14,8 @@ __all__ = ["Contracts", "FoundContract", "FutureContract", "StockContract"]
 
 DEFINITIONS_MAX = 200  # P-14
 KEPT_MAX = 10_000
+
+T = TypeVar("T")
 
 
 class ContractRest(Protocol):
@@ -226,7 +228,7 @@ def _rows(value: object) -> Iterable[Mapping[str, Any]]:
     return [row for row in value if isinstance(row, Mapping)]
 
 
-def _only(found: Sequence[Any], asked: str, listed: Sequence[Any]) -> Any:
+def _only(found: Sequence[T], asked: str, listed: Sequence[T]) -> T:
     if len(found) == 1:
         return found[0]
     if not found:

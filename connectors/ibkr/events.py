@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from ..errors import ConnectorError
+from .config import VENUE
+from .wire import Message
 
 __all__ = [
     "Ask",
@@ -18,6 +22,7 @@ __all__ = [
     "GreetedLate",
     "KeeperEvent",
     "KeeperState",
+    "KeeperStream",
     "LoginNeeded",
     "OpenSocket",
     "PenaltyBegan",
@@ -28,7 +33,11 @@ __all__ = [
     "Tell",
     "TickleOverdue",
     "VenueNotice",
+    "log_keeper_event",
+    "notice_of",
 ]
+
+log = logging.getLogger("connectors.ibkr")
 
 
 class KeeperState(StrEnum):
@@ -192,3 +201,52 @@ class Failed(KeeperEvent):
     """The session ended for good: something only the user can change is wrong."""
 
     error: ConnectorError
+
+
+class KeeperStream(Protocol):
+    """Who takes part in a session: its topics are on the keeper's socket."""
+
+    def on_keeper_event(self, event: KeeperEvent) -> None:
+        """Something happened to the session."""
+
+    def on_message(self, message: Message, ts_init: int) -> None:
+        """A frame arrived."""
+
+    def on_problem(self, error: Exception, data: bytes) -> None:
+        """A frame could not be used, or broke the protocol; then there is no `data`."""
+
+
+def notice_of(message: Message, ts_init: int) -> VenueNotice | None:
+    """Return what an error frame says, None for any other; the socket stays (W-08)."""
+    body = message.payload
+    if not isinstance(body, dict):
+        return None
+    error = body.get("error")
+    if error is None and message.topic == "error":
+        error = body.get("message") or body.get("args")
+    if error in (None, ""):
+        return None
+    code = body.get("code")
+    text = error if isinstance(error, str) else str(error)
+    return VenueNotice(ts_init, text, code if isinstance(code, int | str) else None)
+
+
+def log_keeper_event(event: KeeperEvent) -> None:
+    """Write one line about an event."""
+    match event:
+        case StateChanged(_, old, new, reason):
+            log.info("venue=%s session %s -> %s %s", VENUE, old.value, new.value, reason)
+        case Gap(_, reason):
+            log.warning("venue=%s gap: %s", VENUE, reason)
+        case LoginNeeded(_, url, reason):
+            log.warning("venue=%s log in at %s: %s", VENUE, url, reason)
+        case Competed(_, takes_over, reason):
+            log.warning("venue=%s %s; take over: %s", VENUE, reason, takes_over)
+        case TickleOverdue(_, late_s):
+            log.error("venue=%s no tickle was answered for %.0f s", VENUE, late_s)
+        case VenueNotice(_, text):
+            log.warning("venue=%s error frame: %s", VENUE, text[:200])
+        case Failed(_, error):
+            log.error("venue=%s session failed: %s", VENUE, error)
+        case _:
+            pass

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from .._speedups.feed import Decoder
 from ..errors import (
@@ -20,7 +19,8 @@ from ..errors import (
     TransportError,
 )
 from ..net.attempts import AttemptBudget
-from ..net.clock import NS_PER_S, SYSTEM_CLOCK, Clock
+from ..net.clock import SYSTEM_CLOCK, Clock
+from ..net.driver import MachineDriver
 from ..net.session import Session
 from ..net.session_events import Closed, Connected, FeedProblem, SessionEvent
 from ..net.tasks import OwnedTasks
@@ -31,11 +31,10 @@ from .events import (
     Call,
     CloseSocket,
     Command,
-    Competed,
     Failed,
-    Gap,
     KeeperEvent,
     KeeperState,
+    KeeperStream,
     LoginNeeded,
     OpenSocket,
     PenaltyBegan,
@@ -43,13 +42,14 @@ from .events import (
     Send,
     StateChanged,
     Tell,
-    TickleOverdue,
-    VenueNotice,
+    log_keeper_event,
+    notice_of,
 )
 from .machine import SessionMachine
 from .rest import IbkrRest
+from .session_calls import make_call
 from .socket_client import handshake_error, make_socket
-from .wire import Message, MessageKind, classify
+from .wire import MessageKind, classify
 
 __all__ = ["FrameDecoder", "KeeperStream", "SessionKeeper"]
 
@@ -58,16 +58,6 @@ log = logging.getLogger("connectors.ibkr")
 OPEN_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 2.0  # D-41
 _OWN_TOPICS = frozenset({"system", "sts", "tic", "act"})
-
-
-class KeeperStream(Protocol):
-    """Who takes part in a session: its topics are on the keeper's socket."""
-
-    def on_keeper_event(self, event: KeeperEvent) -> None:
-        """Something happened to the session."""
-
-    def on_message(self, message: Message, ts_init: int) -> None:
-        """A frame arrived."""
 
 
 class FrameDecoder(Decoder):
@@ -102,9 +92,9 @@ class SessionKeeper:
     Attributes
     ----------
     rest : IbkrRest
-    malformed, notices, callback_errors, send_failures :
-        Counters: frames that are not JSON, error frames, callbacks that raised, frames of ours
-        that found no socket.
+    malformed, notices, problems, callback_errors, send_failures :
+        Counters: frames that are not JSON, error frames, frames a decoder refused or that broke
+        the protocol, callbacks that raised, frames of ours that found no socket.
     """
 
     def __init__(
@@ -134,11 +124,12 @@ class SessionKeeper:
         self._machine = SessionMachine(config, self._rng)
         self._streams: list[tuple[int, KeeperStream]] = []
         self._tasks = OwnedTasks("ibkr/session")
-        self._commands: deque[Command] = deque()
-        self._running = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at: int | None = None
+        self._driver: MachineDriver[Command] = MachineDriver(
+            self._execute,
+            deadline=lambda: self._machine.deadline,
+            look=self._look,
+            clock=clock,
+        )
         self._sockets: dict[int, Session] = {}
         self._users = 0
         self._life = asyncio.Lock()
@@ -147,6 +138,7 @@ class SessionKeeper:
         self._why = ""
         self.malformed = 0
         self.notices = 0
+        self.problems = 0
         self.callback_errors = 0
         self.send_failures = 0
 
@@ -256,7 +248,8 @@ class SessionKeeper:
             raise
 
     def _begin(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        if self._owns_rest:
+            self.rest.open()
         self._machine = SessionMachine(self.config, self._rng)
         self._tasks = OwnedTasks("ibkr/session")
         self._obstacle = None
@@ -301,9 +294,7 @@ class SessionKeeper:
                     await self.rest.unsubscribe_all()
         sockets = list(self._sockets.values())  # stopping takes them away from us
         self._run(self._machine.stop(*self._now()))
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._driver.stop()
         if self.config.logout:
             with contextlib.suppress(ConnectorError, TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -314,8 +305,6 @@ class SessionKeeper:
         await self._tasks.close(timeout_s=CLOSE_TIMEOUT_S)
         if self._owns_rest:
             await self.rest.close()
-            self.rest = IbkrRest(self.config, pacer=self.rest.pacer, clock=self._clock)
-            self.rest.on_penalty, self.rest.on_refused = self._penalty, self._refused
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -381,29 +370,16 @@ class SessionKeeper:
             self._run(self._machine.frame(*self._now(), message))
         if kind is MessageKind.SYSTEM:
             return
-        self._notice(message, ts_init)
+        notice = notice_of(message, ts_init)
+        if notice is not None:
+            self.notices += 1
+            self._tell(notice)
         for _, stream in tuple(self._streams):
             try:
                 stream.on_message(message, ts_init)
             except Exception:
                 self.callback_errors += 1
                 log.exception("venue=%s a stream raised for %r", VENUE, message)
-
-    def _notice(self, message: Message, ts_init: int) -> None:
-        """Tell of an error frame (W-08); the socket stays."""
-        body = message.payload
-        if not isinstance(body, dict):
-            return
-        error = body.get("error")
-        if message.topic == "error" and error is None:
-            error = body.get("message") or body.get("args")
-        if error in (None, ""):
-            return
-        self.notices += 1
-        text = error if isinstance(error, str) else str(error)
-        log.warning("venue=%s error frame: %s", VENUE, text[:200])
-        code = body.get("code")
-        self._tell(VenueNotice(ts_init, text, code if isinstance(code, int | str) else None))
 
     # -- the machine -------------------------------------------------------------------------
 
@@ -412,16 +388,7 @@ class SessionKeeper:
 
     def _run(self, commands: list[Command]) -> None:
         """Execute commands in order, also those that executing them brings about."""
-        self._commands.extend(commands)
-        if self._running:
-            return
-        self._running = True
-        try:
-            while self._commands:
-                self._execute(self._commands.popleft())
-        finally:
-            self._running = False
-            self._arm()
+        self._driver.run(commands)
 
     def _execute(self, command: Command) -> None:
         match command:
@@ -433,7 +400,7 @@ class SessionKeeper:
                 self._tasks.spawn(self._dial(epoch, session), f"dial-{epoch}")
             case CloseSocket(epoch):
                 socket = self._sockets.pop(epoch, None)
-                if socket is not None and self._loop is not None:
+                if socket is not None:
                     self._tasks.spawn(socket.close(), f"close-{epoch}")
             case Send(epoch, text):
                 self._write(epoch, text)
@@ -448,28 +415,14 @@ class SessionKeeper:
             self.send_failures += 1  # its end is on its way to us
             log.debug("venue=%s a frame was not sent: %s", VENUE, error)
 
-    def _arm(self) -> None:
-        """Set the one timer to the machine's next deadline."""
-        at = self._machine.deadline
-        if at == self._timer_at and self._timer is not None:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = at
-        if at is not None and self._loop is not None:
-            delay_s = max(0.0, (at - self._clock.monotonic_ns()) / NS_PER_S)
-            self._timer = self._loop.call_later(delay_s, self._look)
-
     def _look(self) -> None:
-        self._timer = None
         self._run(self._machine.look(*self._now()))
 
     # -- requests ----------------------------------------------------------------------------
 
     async def _ask(self, number: int, call: Call) -> None:
         try:
-            body = await self._call(call)
+            body = await make_call(self.rest, call, account=self._machine.account)
         except ConnectorError as error:
             self._run(self._machine.failed(*self._now(), number, error))
         except Exception as error:
@@ -478,26 +431,6 @@ class SessionKeeper:
             self._run(self._machine.failed(*self._now(), number, failed))
         else:
             self._run(self._machine.answered(*self._now(), number, body))
-
-    async def _call(self, call: Call) -> Any:
-        rest, config = self.rest, self.config
-        match call:
-            case Call.TICKLE:
-                return await rest.tickle()
-            case Call.STATUS:
-                return await rest.auth_status()
-            case Call.INIT:
-                return await rest.open_session(compete=False)
-            case Call.TAKE_OVER:
-                return await rest.open_session(compete=True)
-            case Call.ACCOUNTS:
-                return await rest.accounts()
-            case Call.SWITCH:
-                return await rest.switch_account(self.account)
-            case Call.SUPPRESS:
-                return await rest.suppress(config.suppress)
-            case Call.LOGOUT:
-                return await rest.logout()
 
     def _refused(self, error: ConnectorError) -> None:
         """Somebody's request says that the session may be gone: look, once for all (F-20)."""
@@ -533,6 +466,11 @@ class SessionKeeper:
             if socket is not None:
                 await socket.close()
             raise
+        except Exception as error:  # a decoder that cannot be made, for one: try again, slowly
+            log.exception("venue=%s the socket could not be opened", VENUE)
+            self._sockets.pop(epoch, None)
+            failed = TransportError(f"the socket could not be opened: {type(error).__name__}")
+            self._run(self._machine.socket_over(*self._now(), epoch, failed))
 
     def _socket_event(self, epoch: int, event: SessionEvent) -> None:
         if isinstance(event, Connected):
@@ -543,12 +481,24 @@ class SessionKeeper:
                 self._sockets.pop(epoch, None)
                 self._run(self._machine.socket_over(*self._now(), epoch, event.error))
         elif isinstance(event, FeedProblem):
+            self.problems += 1
             log.warning("venue=%s a frame could not be used: %s", VENUE, event.error)
+            for _, stream in tuple(self._streams):
+                stream.on_problem(event.error, event.data or b"")
 
     # -- telling -----------------------------------------------------------------------------
 
     def _tell(self, event: KeeperEvent) -> None:
-        self._take_note(event)
+        log_keeper_event(event)
+        match event:
+            case StateChanged():
+                self._why = event.reason
+            case Ready():
+                self._obstacle = None
+            case LoginNeeded():
+                self._obstacle = NotAuthenticated(f"log in at {event.url}: {event.reason}")
+            case Failed():
+                self._obstacle = event.error
         if self._on_event is not None:
             self._call_out(self._on_event, event)
         for _, stream in tuple(self._streams):
@@ -561,25 +511,3 @@ class SessionKeeper:
         except Exception:
             self.callback_errors += 1
             log.exception("venue=%s a callback raised for %r", VENUE, event)
-
-    def _take_note(self, event: KeeperEvent) -> None:
-        match event:
-            case StateChanged(_, old, new, reason):
-                self._why = reason
-                log.info("venue=%s session %s -> %s %s", VENUE, old.value, new.value, reason)
-            case Ready():
-                self._obstacle = None
-            case Gap(_, reason):
-                log.warning("venue=%s gap: %s", VENUE, reason)
-            case LoginNeeded(_, url, reason):
-                log.warning("venue=%s log in at %s: %s", VENUE, url, reason)
-                self._obstacle = NotAuthenticated(f"log in at {url}: {reason}")
-            case Competed(_, takes_over, reason):
-                log.warning("venue=%s %s; take over: %s", VENUE, reason, takes_over)
-            case TickleOverdue(_, late_s):
-                log.error("venue=%s no tickle was answered for %.0f s", VENUE, late_s)
-            case Failed(_, error):
-                log.error("venue=%s session failed: %s", VENUE, error)
-                self._obstacle = error
-            case _:
-                pass

@@ -12,24 +12,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from enum import Enum, auto
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import AuthenticationError, ConfigError, ConnectorError, TransportError, VenueError
-from ..net.backoff import Backoff, BackoffPolicy, Jitter
 from ..net.clock import NS_PER_S, to_ns
 from .answers import is_usable, session_of, status_of
 from .config import Compete, Config
 from .errors import NoBridge, NotAuthenticated, is_retryable
 from .events import (
-    Ask,
-    Call,
     CloseSocket,
     Command,
     Competed,
-    Failed,
-    Gap,
     GreetedLate,
     KeeperState,
     LoginNeeded,
@@ -37,11 +31,10 @@ from .events import (
     Ready,
     Send,
     SessionReplaced,
-    StateChanged,
     Tell,
     TickleOverdue,
 )
-from .watches import SocketWatch, TickleWatch
+from .steps import Step, Steps
 from .wire import TIC, Message, session_login
 
 __all__ = ["SessionMachine"]
@@ -51,34 +44,10 @@ QUICK_CLOSES = 3
 WAITING = "waiting for session"
 
 
-class Step(Enum):
-    """What the machine is at."""
-
-    REST = auto()  # nothing to do but to keep what there is
-    PAUSE = auto()  # another step follows
-    TICKLE = auto()
-    STATUS = auto()
-    INIT = auto()
-    LOGOUT = auto()
-    ACCOUNTS = auto()
-    SWITCH = auto()
-    SUPPRESS = auto()
-    OPENING = auto()  # of the socket
-    GREETING = auto()  # by the venue
-
-
-_CALLS = {
-    Step.STATUS: Call.STATUS,
-    Step.INIT: Call.INIT,
-    Step.LOGOUT: Call.LOGOUT,
-    Step.ACCOUNTS: Call.ACCOUNTS,
-    Step.SWITCH: Call.SWITCH,
-    Step.SUPPRESS: Call.SUPPRESS,
-}
 _WAITING_STATES = (KeeperState.COMPETING, KeeperState.UNAUTHENTICATED, KeeperState.NEEDS_LOGIN)
 
 
-class SessionMachine:
+class SessionMachine(Steps):
     """Decides what to ask, when to connect, and when the session can be used.
 
     Parameters
@@ -103,46 +72,16 @@ class SessionMachine:
     """
 
     def __init__(self, config: Config, rng: random.Random) -> None:
-        self._config = config
-        self._timers = timers = config.timers
-        self._backoff = Backoff(
-            BackoffPolicy(
-                initial_s=timers.reconnect_min_s,
-                maximum_s=timers.reconnect_max_s,
-                jitter=Jitter.SPREAD,
-                jitter_amount=0.2,
-                immediate_first=False,
-            ),
-            rng,
-        )
-        self.state = KeeperState.DOWN
-        self.epoch = 0
+        super().__init__(config, rng)
         self.session: str | None = None
         self.accounts: tuple[str, ...] = ()
         self.account: str | None = None
         self.is_paper: bool | None = None
-        self.socket = SocketWatch(timers)
-        self.tickle = TickleWatch(timers)
-        self._wall = 0
         self._offset: int | None = None  # between the clocks, at the last look
-        self._step = Step.REST
-        self._next = Step.REST  # after a pause
-        self._due: int | None = None
-        self._asked: int | None = None  # number of the step's request
-        self._number = 0
         self._is_fresh = False  # the session's id is newer than the last socket
         self._has_none = False  # the last tickle named no session
-        self._bridge_by: int | None = None
         self._renewals = 0  # that failed, in a row
-        self._inits = 0  # since the session was last stable
         self._took_over_at: int | None = None
-        self._ready_at = 0
-        self._gap_at: int | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether everything can be asked for."""
-        return self.state is KeeperState.READY
 
     # -- what the owner wants ----------------------------------------------------------------
 
@@ -329,46 +268,6 @@ class SessionMachine:
         if self.socket.epoch:
             return self._replace(now, reason, at_once=True)
         return self._go(now, Step.TICKLE)
-
-    # -- steps -------------------------------------------------------------------------------
-
-    def _go(self, now: int, step: Step) -> list[Command]:
-        self._step, self._due, self._asked = step, None, None
-        if step is Step.TICKLE:
-            out = self._tickle(now)
-            self._asked = self.tickle.asked  # of one that is under way, the answer serves
-            return out
-        call = _CALLS[step]
-        if step is Step.INIT and self._config.compete is Compete.TAKE_OVER:
-            call = Call.TAKE_OVER
-        self._number += 1
-        self._asked = self._number
-        return [Ask(self._number, call)]
-
-    def _tickle(self, now: int) -> list[Command]:
-        if self.tickle.asked is not None:
-            self.tickle.at = now + to_ns(self._timers.tickle_s)
-            return []
-        self._number += 1
-        self.tickle.sent(now, self._number)
-        return [Ask(self._number, Call.TICKLE)]
-
-    def _rest(self) -> list[Command]:
-        self._step, self._due, self._asked = Step.REST, None, None
-        return []
-
-    def _pause(self, now: int, pause_s: float, then: Step) -> list[Command]:
-        self._step, self._next, self._asked = Step.PAUSE, then, None
-        self._due = now + to_ns(pause_s)
-        return []
-
-    def _retry(
-        self, now: int, state: KeeperState, reason: str, error: ConnectorError | None = None
-    ) -> list[Command]:
-        """Start over after a pause, which grows."""
-        out = self._enter(now, state, reason, error)
-        told_s = getattr(error, "retry_after_s", None) or 0.0
-        return out + self._pause(now, max(self._backoff.next_delay_s(), told_s), Step.TICKLE)
 
     # -- the brokerage session ---------------------------------------------------------------
 
@@ -567,10 +466,6 @@ class SessionMachine:
         out += self._enter(now, KeeperState.AUTHENTICATING, reason)
         return out + self._go(now, Step.TICKLE)
 
-    def _close_socket(self) -> list[Command]:
-        epoch = self.socket.give_up()
-        return [CloseSocket(epoch)] if epoch else []
-
     # -- states ------------------------------------------------------------------------------
 
     def _ready(self, now: int) -> list[Command]:
@@ -582,35 +477,6 @@ class SessionMachine:
         self._gap_at = None
         out = self._enter(now, KeeperState.READY, "")
         return [*out, Tell(Ready(self._wall, self.epoch, gap_ns))]
-
-    def _enter(
-        self, now: int, state: KeeperState, reason: str, error: ConnectorError | None = None
-    ) -> list[Command]:
-        """Change the state; every loss of READY is one gap."""
-        old, self.state = self.state, state
-        if old is state:
-            return []
-        out: list[Command] = [Tell(StateChanged(self._wall, old, state, reason))]
-        if old is KeeperState.READY:
-            if now - self._ready_at >= to_ns(self._timers.stable_s):
-                self._backoff.reset()
-                self._inits = 0
-            self.socket.stop_tic()
-            self._gap_at = now
-            out.append(Tell(Gap(self._wall, reason, error)))
-        return out
-
-    def _down(self, now: int, reason: str) -> list[Command]:
-        if self.state is KeeperState.DOWN:
-            return []
-        out = [*self._close_socket(), *self._enter(now, KeeperState.DOWN, reason)]
-        self._rest()
-        self.tickle.stop()
-        self._bridge_by = None
-        return out
-
-    def _fail(self, now: int, error: ConnectorError) -> list[Command]:
-        return [*self._down(now, str(error)), Tell(Failed(self._wall, error))]
 
 
 def _is_loss(error: ConnectorError) -> bool:

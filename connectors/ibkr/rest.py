@@ -106,6 +106,10 @@ class IbkrRest:
         self._cookies: dict[str, str] = {}
         self._closed = False
 
+    def open(self) -> None:
+        """Take requests again after a `close`; a new one takes them from the start."""
+        self._closed = False
+
     async def close(self) -> None:
         """Close all connections; idempotent."""
         self._closed = True

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +21,9 @@ from picows import WSListener, WSMsgType
 from .._speedups.feed import Decoder, FeedListener
 from ..errors import ClientError, ConnectorError, RequestTimeout, TransportError
 from .attempts import AttemptBudget, shared_attempts
-from .clock import NS_PER_S, SYSTEM_CLOCK, Clock
+from .clock import SYSTEM_CLOCK, Clock
 from .dial import open_websocket
+from .driver import MachineDriver
 from .endpoint import Endpoint
 from .link import Link
 from .outbox import Outbox
@@ -132,11 +132,13 @@ class Session:
         self._core = SessionCore(self._policy, rng or random.Random())
         self._tasks = OwnedTasks(f"session/{name}")
         self._outbox = Outbox(name, self._policy, limiter)
-        self._commands: deque[Command] = deque()
-        self._running = False
+        self._driver: MachineDriver[Command] = MachineDriver(
+            self._execute,
+            deadline=lambda: self._core.deadline,
+            look=self._look,
+            clock=clock,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at: int | None = None
         self._dial_task: asyncio.Task[None] | None = None
         self._links: set[Link] = set()  # the current connection, and older ones closing
         self._opened: asyncio.Future[None] | None = None
@@ -334,16 +336,7 @@ class Session:
 
     def _run(self, commands: list[Command]) -> None:
         """Execute commands in order, also those that executing them brings about."""
-        self._commands.extend(commands)
-        if self._running:
-            return
-        self._running = True
-        try:
-            while self._commands:
-                self._execute(self._commands.popleft())
-        finally:
-            self._running = False
-            self._arm()
+        self._driver.run(commands)
 
     def _execute(self, command: Command) -> None:
         match command:
@@ -399,21 +392,7 @@ class Session:
         else:
             opened.set_exception(error)
 
-    def _arm(self) -> None:
-        """Set the one timer to the core's next deadline."""
-        at = self._core.deadline
-        if at == self._timer_at and self._timer is not None:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = at
-        if at is not None and self._loop is not None:
-            delay_s = max(0.0, (at - self._now()) / NS_PER_S)
-            self._timer = self._loop.call_later(delay_s, self._look)
-
     def _look(self) -> None:
-        self._timer = None
         frames, messages, _, _ = self._totals()
         self._run(self._core.look(self._now(), frames, messages))
 

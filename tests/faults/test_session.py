@@ -928,6 +928,6 @@ async def test_many_reconnects_leave_nothing_behind(bench):
     await bench.until(lambda: len(asyncio.all_tasks()) < 12)
     await session.close()
     assert len(session._tasks) == 0
-    assert session._timer is None
+    assert not session._driver.is_waiting
     assert isinstance(bench.events[0], Connecting)
     assert len(bench.of(Closing)) == 1

@@ -195,6 +195,16 @@ def test_every_frame_of_the_seed_is_in_the_table_above():
     assert seed <= set(CALLS)
 
 
+def test_s_30_s_31_market_data_with_and_without_fields():
+    assert market_data(265598, ["31", "84"]) == 'smd+265598+{"fields":["31","84"]}'
+    assert market_data(265598, []) == 'smd+265598+{"fields":[]}'
+
+
+def test_s_32_s_33_s_34_the_other_frames():
+    assert cancel_market_data(265598) == "umd+265598+{}"
+    assert (ORDERS, CANCEL_ORDERS, PNL, CANCEL_PNL) == ("sor+{}", "uor+{}", "spl+{}", "upl+{}")
+
+
 def test_s_36_conid_is_not_checked():
     assert market_data(-(2**63), []) == 'smd+-9223372036854775808+{"fields":[]}'
 
@@ -277,6 +287,26 @@ def test_s_62_the_decoded_topic_counts_and_the_last_key_wins():
     assert ibkr.classify('{"a":{"topic":"system"}}').label == "other"
 
 
+def test_s_63_market_data_by_topic():
+    message = ibkr.classify('{"topic":"smd+265598","31":"150.25"}')
+    assert (message.label, message.conid) == ("market_data", 265598)
+    assert message.as_value() == {"topic": "smd+265598", "31": "150.25"}
+
+
+@pytest.mark.parametrize(
+    ("row", "topics", "label"),
+    [
+        ("s_65", ["system"], "system"),
+        ("s_66", ["sor", "ortd", "ord"], "order"),
+        ("s_67", ["spl", "pnl", "ssd", "ssl"], "pnl"),
+        ("s_68", ["str", "smd+x", "", "systems"], "other"),
+    ],
+)
+def test_s_65_s_66_s_67_s_68_labels_by_topic(row, topics, label):
+    for topic in topics:
+        assert ibkr.classify(json.dumps({"topic": topic})).label == label
+
+
 def test_s_64_integers():
     assert ibkr.classify('{"topic":"smd++7"}').conid == 7
     assert ibkr.classify(json.dumps({"topic": "smd+" + "0" * 5_000 + "7"})).conid == 7
@@ -338,6 +368,23 @@ SEVEN = {
 def test_s_80_labels(label, text):
     assert ibkr.classify(text).label == label
     assert ibkr.classify(text).kind == label
+
+
+def test_the_seeds_nine_unit_tests():
+    """Section 1.9, in its order."""
+    assert url("https://localhost:5000/v1/api").startswith("wss://")
+    assert url("http://localhost:8080/v1/api") == "ws://localhost:8080/v1/api/ws"
+    assert ibkr.classify(SEVEN["market_data"]).conid == 265598
+    assert ibkr.classify("{}").label == "heartbeat"
+    assert ibkr.classify('{"topic":"system","msg":"ready"}').label == "system"
+    assert ibkr.classify("not-json").label == "malformed"
+    assert [ibkr.classify(text).label for text in SEVEN.values()] == list(SEVEN)
+    for label in ("order", "market_data"):
+        assert ibkr.classify(SEVEN[label]).as_value() == json.loads(SEVEN[label])
+    for label in ("heartbeat", "malformed"):
+        assert ibkr.classify(SEVEN[label]).as_value() is None
+    handle = ibkr.Subscription("orders", "uor+{}")
+    assert (handle.cancel_payload(), handle.name) == ("uor+{}", "orders")
 
 
 def test_s_81_as_value():

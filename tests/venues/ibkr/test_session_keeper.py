@@ -54,6 +54,10 @@ class Owner:
 
     def __init__(self):
         self.outcomes, self.sessions, self.messages, self.asked = [], [], [], []
+        self.problems = []
+
+    def on_frame_problem(self, stream, error):
+        self.problems.append(error)
 
     def on_outcomes(self, stream, outcomes):
         self.outcomes += outcomes
@@ -286,5 +290,33 @@ def test_a_callback_that_raises_ends_nothing(run):
             await rig.keeper.open()
             assert rig.keeper.is_ready
             assert rig.keeper.callback_errors >= 3
+
+    run(scene(), 60)
+
+
+def test_a_decoder_that_cannot_be_made_or_fails_is_told_and_ends_nothing(run):
+    async def scene():
+        async with kept(subscribed=False) as rig:
+            made = []
+
+            class Broken(FrameDecoder):
+                def on_message(self, data, ts_init):
+                    super().on_message(data, ts_init)
+                    if b'"hb"' in data or b'"act"' in data:
+                        raise RuntimeError("mine")
+
+            def make(keeper):
+                made.append(keeper)
+                if len(made) < 3:
+                    raise RuntimeError("not yet")
+                return Broken(keeper)
+
+            rig.keeper.use_decoder(make)
+            await rig.stream.open()
+            await rig.keeper.open()
+            assert len(made) == 3
+            await until(lambda: rig.owner.problems)
+            assert rig.keeper.problems == len(rig.owner.problems)
+            assert rig.keeper.is_ready
 
     run(scene(), 60)

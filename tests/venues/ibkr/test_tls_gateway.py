@@ -50,7 +50,7 @@ ROWS = [
 @pytest.mark.parametrize(
     ("row", "form"), ROWS, ids=[f"{row['server']}, {row['client']}, {form}" for row, form in ROWS]
 )
-def test_l_01_to_l_07_the_matrix_for_rest_and_socket_alike(run, server_contexts, row, form):
+def test_s_17_l_01_to_l_07_the_matrix_for_rest_and_socket_alike(run, server_contexts, row, form):
     async def scene():
         async with toy_gateway(tls=server_contexts[row["server"]]) as gateway:
             config = ibkr.Config(base_url=gateway.base_url, tls=policy(row["client"], form))

@@ -43,7 +43,7 @@ async def _stream(symbols: int, seed: int, plain: bool) -> list[Check]:
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     async with (
         SimulatorProcess("binance", *arguments) as simulator,
-        SimulatorAdmin(simulator.http_url) as admin,
+        SimulatorAdmin(simulator.root_url) as admin,
     ):
         with open_screen(plain=plain) as screen:
             demo = StreamingDemo(admin, simulator.http_url, screen)
@@ -71,7 +71,7 @@ async def _trade_and_watch(seed: int, plain: bool) -> list[Check]:
         await asyncio.gather(*(stack.enter_async_context(process) for process in processes))
         screen = stack.enter_context(open_screen(plain=plain))
         admins = [
-            await stack.enter_async_context(SimulatorAdmin(process.http_url))
+            await stack.enter_async_context(SimulatorAdmin(process.root_url))
             for process in processes
         ]
         given = iter(zip(admins, processes, strict=True))

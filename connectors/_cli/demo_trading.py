@@ -38,7 +38,7 @@ STEADY_S = 2.0
 HIT_EVERY_S = 0.15
 REQUOTE_S = 0.04
 MAX_SKEW = 5  # ticks
-MOST_HITS = 16
+MOST_HITS = 10
 CANCEL_EVERY = 12  # one of so many changes is a cancel and a new order instead
 WAIT_S = 8.0
 PERCENTILES = (0.5, 0.99)
@@ -182,8 +182,11 @@ class TradingDemo:
         if line is not None and line.is_working:
             await self.market.take(side, line.price, size or self.market.hit)
 
-    async def hit_for_sure(self, side: Side) -> None:
-        """Hit, harder each time, until we have traded: others may stand before us."""
+    async def hit_until_traded(self, side: Side) -> None:
+        """Hit, harder each time, until we have traded: others may stand before us.
+
+        In vain if the order has traded to its end just before.
+        """
         before = await self.market.trade_ids()
         size = self.market.hit
         for _ in range(MOST_HITS):
@@ -191,7 +194,6 @@ class TradingDemo:
             if await self.market.trade_ids() - before:
                 return
             size *= 2
-        raise ConnectorError("the simulator's accounts do not trade with us")
 
     def _line(self, side: Side) -> Line | None:
         return self.ledger.lines.get(self._working.get(side, ""))
@@ -221,8 +223,10 @@ class TradingDemo:
         )
         before = await self.market.trade_ids()
         for side in BOTH:
-            await self.hit_for_sure(side)
+            await self.hit_until_traded(side)
         missed = await self.market.trade_ids() - before
+        if not missed:
+            raise ConnectorError("the simulator's accounts do not trade with us")
         untold = missed - self.ledger.fills.keys()
         await self.market.let_back()
         began = time.monotonic()

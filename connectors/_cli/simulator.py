@@ -50,8 +50,13 @@ class SimulatorProcess:
 
     @property
     def http_url(self) -> str:
-        """Root of the port; what a venue's REST paths begin with does not belong to it."""
-        return urlsplit(self.ready["http"])._replace(path="").geturl()
+        """What its REST paths begin with."""
+        return str(self.ready["http"])
+
+    @property
+    def root_url(self) -> str:
+        """Root of its port, for `SimulatorAdmin`."""
+        return urlsplit(self.http_url)._replace(path="").geturl()
 
     async def __aenter__(self) -> Self:
         # -P: the installed package, whatever the current directory holds.

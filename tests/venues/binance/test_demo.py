@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from connectors._cli import demo as demo_module
-from connectors._cli.demo import Demo
+from connectors._cli import demo_streaming
 from connectors._cli.demo_checks import compare_books
+from connectors._cli.demo_streaming import StreamingDemo
 from connectors._cli.screen import open_screen
 from connectors._cli.simulator import SimulatorAdmin, SimulatorProcess
 
@@ -26,7 +26,7 @@ def test_demo_ends_in_time_and_everything_it_shows_happened():
         timeout=150,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "21 of 21 checks held" in done.stdout
+    assert "33 of 33 checks held" in done.stdout
     assert "FAILED" not in done.stdout
     assert f"{SYMBOLS} books" in done.stdout
     assert re.search(r"callback: p50 \S+ .s, p99 \S+ .s, p99.9 \S+ .s", done.stdout)
@@ -51,16 +51,16 @@ class Admin(SimulatorAdmin):
 
 async def play(monkeypatch, *, withheld=(), spoil=None):
     """Play the demo in this process on a few instruments; return which claims did not hold."""
-    monkeypatch.setattr(demo_module, "FAULT_S", 8.0)
-    monkeypatch.setattr(demo_module, "STEADY_S", 0.5)
-    monkeypatch.setattr(demo_module, "QUIET_S", 8.0)
+    monkeypatch.setattr(demo_streaming, "FAULT_S", 8.0)
+    monkeypatch.setattr(demo_streaming, "STEADY_S", 0.5)
+    monkeypatch.setattr(demo_streaming, "QUIET_S", 8.0)
     async with (
         SimulatorProcess("binance", "--symbols", "8", "--rate", "800") as simulator,
         Admin(simulator.http_url) as admin,
     ):
         admin.withheld = withheld
         with open_screen(plain=True, out=io.StringIO()) as screen:
-            demo = Demo(admin, simulator.http_url, screen)
+            demo = StreamingDemo(admin, simulator.http_url, screen)
             async with demo.client:
                 if spoil is not None:
                     spoil(demo)
@@ -99,7 +99,7 @@ def test_a_lost_event_fails_the_demo(monkeypatch, run, what, claim):
             seen.on_book = lambda book: 1 / 0
 
     # A subclass without __slots__, so that one object's callbacks can be replaced.
-    monkeypatch.setattr(demo_module, "Seen", type("Seen", (demo_module.Seen,), {}))
+    monkeypatch.setattr(demo_streaming, "Seen", type("Seen", (demo_streaming.Seen,), {}))
     failed, _ = run(play(monkeypatch, spoil=spoil), timeout_s=30)
     assert claim in claims(failed)
 
@@ -132,7 +132,7 @@ def test_a_wrong_level_is_found(run):
             Tampered(simulator.http_url) as admin,
         ):
             with open_screen(plain=True, out=io.StringIO()) as screen:
-                demo = Demo(admin, simulator.http_url, screen)
+                demo = StreamingDemo(admin, simulator.http_url, screen)
                 async with demo.client:
                     demo.subscribe()
                     await demo.until(lambda: demo.live_books() == 3, 10, "books")

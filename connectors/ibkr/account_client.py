@@ -23,9 +23,10 @@ from ..data.control import ChannelOutcome
 from ..errors import ClientError, ConnectorError, RequestTimeout, VenueError
 from ..execution.account_client import AccountClient as AccountClientBase
 from ..execution.fills import FillKey
-from ..execution.telling import OnEvent, OnStatus
+from ..execution.telling import Event, OnEvent, OnStatus
 from ..model import (
     AccountPnl,
+    FillCorrection,
     FillReport,
     Instrument,
     PositionStatusReport,
@@ -224,10 +225,19 @@ class AccountClient(AccountClientBase):
 
     def take_fill(self, report: FillReport, key: FillKey | None = None) -> bool:
         """Hand a trade on, and have the positions read again."""
+        self._positions_soon()
+        return super().take_fill(report, key)
+
+    def deliver(self, report: Event) -> None:
+        """Hand anything on; after a replaced execution the positions are others too."""
+        if isinstance(report, FillCorrection) and report.is_replaced:
+            self._positions_soon()
+        super().deliver(report)
+
+    def _positions_soon(self) -> None:
         if self._positions_due is None:
             self._positions_due = self._clock.monotonic_ns() + to_ns(POSITIONS_S)
             self._wake.set()
-        return super().take_fill(report, key)
 
     def unknown_contract(self, conid: int) -> None:
         """Look a contract up, once for all rows that name it."""

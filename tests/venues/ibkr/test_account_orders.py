@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venues.ibkr.ibkr_rig import NAME, ORDER, Listener, data, execution_row, order_row
 
+from connectors.ibkr.account_queries import AccountReader, days_since
 from connectors.ibkr.orders import ENDED_KEPT, read_order, status_meaning
 from connectors.ibkr.trades import Executions, Sight, read_execution
 from connectors.model import (
@@ -435,3 +437,44 @@ def test_the_samples_of_the_socket_are_read(user: Listener) -> None:
 
             assert user.feed.take(topic(frame["text"]))
     assert user.feed.bad_rows == 1  # sor_two_rows_one_bad
+
+
+def test_n_11_what_other_calls_depend_on_is_asked_again_after_a_gap() -> None:
+    class Rest:
+        def __init__(self) -> None:
+            self.calls: list[str] = []
+
+        async def live_orders(self, *, force: bool = False) -> dict[str, Any]:
+            self.calls.append(f"orders {force}")
+            return {"orders": [], "snapshot": not force}
+
+        async def portfolio_accounts(self) -> list[Any]:
+            self.calls.append("accounts")
+            return []
+
+        async def positions_now(self, account: str) -> list[Any]:
+            self.calls.append("positions")
+            return []
+
+    rest = Rest()
+    user = Listener()
+    reader = AccountReader(lambda: rest, user.feed, user.clock)  # type: ignore[arg-type,return-value]
+
+    async def scenario() -> None:
+        for _ in range(2):
+            reader.begin()
+            await reader.refresh_orders()
+            await reader.positions("DU1")
+            await reader.positions("DU1")
+            assert await reader.orders()
+
+    asyncio.run(scenario())
+    once = ["orders True", "accounts", "positions", "positions", "orders False"]
+    assert rest.calls == once * 2
+
+
+@pytest.mark.parametrize(("days", "asked"), [(0.0, 1), (0.9, 1), (1.1, 2), (6.5, 7), (30.0, 7)])
+def test_r_54_trades_as_far_back_as_the_gap(days: float, asked: int) -> None:
+    now_ns = 1783031400 * 10**9
+    assert days_since(now_ns - int(days * 86_400 * 10**9), now_ns) == asked
+    assert days_since(None, now_ns) == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from venues.ibkr.ibkr_rig import Listener, execution_row, order_row
 
 from connectors.ibkr.books import DepthLevel
 from connectors.ibkr.topics import (
@@ -199,3 +200,29 @@ def test_d_13_frames_cut_and_mixed_up(name: str, data: st.DataObject) -> None:
     raw = raw[: data.draw(st.integers(0, len(raw)))]
     found = decode(classify(bytes(raw)))
     assert found.detail in Detail
+
+
+good = st.sampled_from([
+    order_row("Submitted"), order_row("Filled", filledQuantity=5.0), order_row("Inactive"),
+    execution_row(), execution_row(commission="1.01"), {"orderId": 1, "status": "Cancelled"},
+    {"secondKey": "USD", "cashbalance": 1.5}, {"key": "InitMarginReq", "monetaryValue": 2},
+])  # fmt: skip
+
+
+@given(st.lists(st.tuples(
+    st.sampled_from(["sor", "str", "spl", "ssd+DU1", "sld+DU1", "ssd", "sld"]),
+    st.sampled_from(["args", "result"]),
+    st.lists(good | json_values, max_size=3) | json_values,
+), max_size=8))  # fmt: skip
+def test_d_13_nothing_raises_in_the_feed_of_an_account(
+    frames: list[tuple[str, str, Any]],
+) -> None:
+    """Whatever rows hold, in whatever mixture: good ones apply, bad ones are counted."""
+    user = Listener()
+    for name, key, rows in frames:
+        assert user.feed.take(read_topic({"topic": name, key: rows}))
+        user.wait(1.0)
+        user.feed.settle()
+    user.feed.positions("DU1", frames[0][2] if frames else None)
+    user.feed.live_orders({"orders": frames[0][2] if frames else None}, 0)
+    user.feed.trade_list(frames[0][2] if frames else None)

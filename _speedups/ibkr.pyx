@@ -61,6 +61,7 @@ cdef extern from "ibkr.h" nogil:
         TW_IB_TRADE
         TW_IB_AVAILABILITY
         TW_IB_OTHER
+        TW_IB_FLOAT
         TW_IB_DELAYED
         TW_IB_FROZEN
 
@@ -286,7 +287,7 @@ cdef class IbkrDecoder(SymbolDecoder):
             line = self.line(number)
             if line != NULL:
                 tw_ib_learn(&line.manner, p, c.end)
-        if TW_UNLIKELY(line == NULL or not self.settle(&c.frame)):
+        if TW_UNLIKELY(line == NULL or c.frame.seen & TW_IB_FLOAT and not self.settle(&c.frame)):
             self.cold_messages += 1
             if self._on_cold is not None:
                 self._on_cold(c.start[:c.end - c.start], ts_init)
@@ -303,13 +304,11 @@ cdef class IbkrDecoder(SymbolDecoder):
             return -1
         return tw_symbol_find(&self.symbols.table, topic.text + 4, topic.length - 4)
 
-    cdef inline bint settle(self, tw_ib_frame *f) except -1:
+    cdef bint settle(self, tw_ib_frame *f) except -1:
         """Find the values of long numbers; False where one is none to a JSON parser."""
-        cdef uint32_t values = f.seen & ((1u << IB_VALUES) - 1)
-        while values:
-            field = __builtin_ctz(values)
-            values &= values - 1
-            if TW_UNLIKELY(f.values[field].kind == IB_FLOAT) and not self.settle_float(&f.values[field]):
+        cdef int field
+        for field in range(IB_VALUES):
+            if f.seen >> field & 1 and f.values[field].kind == IB_FLOAT and not self.settle_float(&f.values[field]):
                 return False
         return True
 

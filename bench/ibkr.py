@@ -150,7 +150,8 @@ def cases(kind: str) -> list[Case]:
     feed = decoder_to(ignore).feed_bytes
     found = [Case("tickwire", loop(feed, inputs), len(inputs), note="merged, integers, exact")]
     found.append(Case(FLOATS, in_floats(inputs), len(inputs), note="by hand, from the texts"))
-    return [*found, *others(inputs, shape)]
+    # Decimals are texts here, too.
+    return [*found, *(each for each in others(inputs, shape) if "Decimal" not in each.name)]
 
 
 def check(kind: str, inputs: list[bytes]) -> None:

@@ -257,6 +257,7 @@ enum {
 #define TW_IB_TRADE (1u << IB_LAST | 1u << IB_LAST_SIZE)
 #define TW_IB_AVAILABILITY (1u << 8)
 #define TW_IB_OTHER (1u << 9) /* a field that is not known here */
+#define TW_IB_FLOAT (1u << 10) /* a value of kind IB_FLOAT */
 
 typedef struct {
     unsigned seen;
@@ -383,6 +384,8 @@ static inline const uint8_t *tw_ib_frame_data(const uint8_t *p, const uint8_t *e
         if (field != IB_VALUES) {
             p = tw_ib_value_of(p, end, &f->values[field], err);
             f->seen |= 1u << field;
+            if (TW_UNLIKELY(f->values[field].kind == IB_FLOAT))
+                f->seen |= TW_IB_FLOAT;
         }
         if (TW_UNLIKELY(!p || (more = tw_next(p, end, '}', &next, err)) < 0))
             return NULL;
@@ -462,10 +465,13 @@ static inline int32_t tw_ib_peek(const tw_symbols *symbols, const uint8_t *p, co
     const uint8_t *quote = end - 2, *name;
     if (TW_UNLIKELY(end - p < 48 || end[-1] != '}' || *quote != '"'))
         return -1;
-    uint64_t last = tw_load8(quote - 8);
-    for (name = quote; *name != '+'; name--) /* a conid has six to ten digits */
-        if (TW_UNLIKELY(name == quote - 24))
-            return -1;
+    uint64_t last = tw_load8(quote - 8), plus = tw_find(last, '+');
+    if (TW_LIKELY(plus)) /* the lowest: a conid of up to seven digits has none in front of it */
+        name = quote - 8 + (__builtin_ctzll(plus) >> 3);
+    else
+        for (name = quote - 9; *name != '+'; name--)
+            if (TW_UNLIKELY(name == quote - 24))
+                return -1;
     ptrdiff_t n = quote - ++name;
     if (TW_UNLIKELY(memcmp(name - 5, "\"smd+", 5) != 0 || n == 0))
         return -1;
@@ -491,7 +497,7 @@ static inline int tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uin
     if (TW_UNLIKELY(!n || stop - p < (ptrdiff_t)m->n_middle || !tw_equal(p, m->middle, m->n_middle)))
         return 0;
     p += m->n_middle;
-    f->seen = 0;
+    unsigned seen = 0;
     f->availability.length = 0;
     for (;; p++) {
         unsigned field = IB_VALUES;
@@ -520,16 +526,20 @@ static inline int tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uin
             return 0;
         if (TW_LIKELY(field != IB_VALUES)) {
             p = tw_ib_value_of(p, end, &f->values[field], &err);
-            f->seen |= 1u << field;
+            seen |= 1u << field;
+            if (TW_UNLIKELY(f->values[field].kind == IB_FLOAT))
+                seen |= TW_IB_FLOAT;
         } else if (key == tw_load8(availability)) {
             p = tw_ib_word(p, end, &f->availability, f->scratch, &err);
-            f->seen |= TW_IB_AVAILABILITY;
+            seen |= TW_IB_AVAILABILITY;
         } else
             p = tw_ib_pass(p, end, &err);
         if (TW_UNLIKELY(!p))
             return 0;
-        if (p == stop)
+        if (p == stop) {
+            f->seen = seen;
             return 1;
+        }
         if (TW_UNLIKELY(*p != ',')) /* where a byte can be read, `p` being no further than the end */
             return 0;
     }
@@ -550,9 +560,12 @@ static inline int tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uin
 /* What a field takes of a value: a price has neither K nor %, only the last price a mark, a size is
  * not negative. */
 static inline tw_ib_kind tw_ib_taken(const tw_ib_value *v, unsigned field) {
+    int is_price = field <= IB_ASK;
+    if (TW_LIKELY(v->kind == IB_NUMBER && !(v->mark | v->approximate | v->percent) &&
+                  (is_price || v->number.mantissa >= 0)))
+        return IB_NUMBER;
     if (v->kind != IB_NUMBER)
         return (tw_ib_kind)v->kind;
-    int is_price = field == IB_LAST || field == IB_BID || field == IB_ASK;
     if (v->percent || (is_price ? v->approximate : v->number.mantissa < 0) || (v->mark && field != IB_LAST))
         return IB_TEXT;
     return IB_NUMBER;

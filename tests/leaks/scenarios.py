@@ -327,12 +327,59 @@ def hyperliquid_frames() -> Callable[[int], None]:
     return once
 
 
+def dydx_frames() -> Callable[[int], None]:
+    """Every frame, whole, cut off and without its middle, of a connection that begins anew."""
+    from connectors._speedups.dydx import DydxDecoder
+
+    symbols = SymbolTable()
+    symbols.add(InstrumentBase("B", "BTC-USD", "DYDX", TickScale("1"), TickScale("0.0001")))
+    router = Router(ignore)
+    for kind in KINDS:
+        router.route(kind, -1, ignore)
+    names = ("control", "data", "id", "lost", "version", "problem", "unknown_market")
+    feed = DydxDecoder(symbols, router, **{f"on_{name}": ignore for name in names}).feed
+    text = (DATA / "dydx/wire/frames.jsonl").read_text("utf-8")
+    frames = [json.loads(line)["raw"].encode() for line in text.splitlines()]
+    frames += [frame[:-9] for frame in frames] + [frame[:99] + frame[130:] for frame in frames]
+    return lambda i: feed(frames[i % len(frames)])
+
+
+def ibkr_frames() -> Callable[[int], None]:
+    """Every frame and value, of a line that is cleared, closed and opened now and then."""
+    from connectors._speedups.ibkr import IbkrDecoder
+
+    symbols = SymbolTable()
+    apple = InstrumentBase("A", "A", "IBKR", TickScale("0.01"), TickScale("1"))
+    symbols.add(apple, alias="265598")
+    router = Router(ignore)
+    for kind in KINDS:
+        router.route(kind, -1, ignore)
+    names = ("cold", "fields", "line", "halted", "empty_side", "problem")
+    made = IbkrDecoder(symbols, router, **{f"on_{name}": ignore for name in names})
+    made.open_line(0, want_fields=True)
+    sent = json.loads((DATA / "ibkr/ws_server_frames.json").read_text("utf-8"))["frames"]
+    frames = [each["text"].encode() for each in sent if isinstance(each.get("text"), str)]
+    for each in json.loads((DATA / "ibkr/md_values.json").read_text("utf-8"))["values"]:
+        for key in ("31", "84", "88"):
+            frames.append(json.dumps({key: each["in"], "topic": "smd+265598"}).encode())
+
+    def once(i: int) -> None:
+        made.feed(frames[i % len(frames)])
+        if i % 500 == 0:
+            made.clear_lines()
+            made.close_line(0)
+            made.open_line(0, want_fields=True)
+            made.await_line(0)
+
+    return once
+
+
 SCENARIOS = {
     function.__name__: function
     for function in (
         decode, consumer_that_stopped, raising, without_on_problem, off_scale, big_books,
         native_handler, listener, ticks, scanner, symbols, lighter_signer,
-        hyperliquid_signer, hyperliquid_frames,
+        hyperliquid_signer, hyperliquid_frames, dydx_frames, ibkr_frames,
     )
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ ROUNDS = {
     "big_books": FRAMES // 40, "listener": FRAMES // 20, "ticks": FRAMES // 40,
     "scanner": FRAMES // 6, "symbols": FRAMES // 60, "lighter_signer": FRAMES // 75,
     "hyperliquid_signer": FRAMES // 100, "hyperliquid_frames": FRAMES // 3,
+    "dydx_frames": FRAMES // 3, "ibkr_frames": FRAMES // 3,
 }  # fmt: skip
 # One leaked object of the smallest kind in every round would be far beyond both.
 MOST_BYTES = 2 << 20

@@ -52,6 +52,8 @@ class PublicStream(ChannelStream):
         By default `session_policy(config)`.
     """
 
+    session: Session
+
     def __init__(
         self,
         owner: GapOwner,

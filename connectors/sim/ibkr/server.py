@@ -86,7 +86,7 @@ class Simulator(VenueServer[Connection]):
         """Return the addresses and accounts a client needs."""
         names = list(self.exchange.accounts)
         session = self.session.session_id
-        described = {
+        described: dict[str, Any] = {
             "http": self.rest_url,
             "ws": self.ws_url,
             "account": names[0],

@@ -462,9 +462,9 @@ static inline void tw_ib_learn(tw_ib_manner *m, const uint8_t *p, const uint8_t 
 #if TW_SWAR
 /* The number of the line whose topic stands at the end of a frame, -1: none. */
 static inline int32_t tw_ib_peek(const tw_symbols *symbols, const uint8_t *p, const uint8_t *end) {
-    const uint8_t *quote = end - 2, *name;
-    if (TW_UNLIKELY(end - p < 48 || end[-1] != '}' || *quote != '"'))
+    if (TW_UNLIKELY(end - p < 48 || end[-1] != '}' || end[-2] != '"'))
         return -1;
+    const uint8_t *quote = end - 2, *name;
     uint64_t last = tw_load8(quote - 8), plus = tw_find(last, '+');
     if (TW_LIKELY(plus)) /* the lowest: a conid of up to seven digits has none in front of it */
         name = quote - 8 + (__builtin_ctzll(plus) >> 3);

@@ -1,4 +1,4 @@
-"""What the venue lets an IP address and an account do (section 11 of the dossier).
+"""What the venue lets an IP address and an account do (section 11 of the venue's rules).
 
 Limits per address of the network are shared by all clients of this process that talk to one host
 (`ip_limits`); those of an account are counted in `AddressBudget`.

@@ -29,7 +29,6 @@ __all__ = [
     "INFO_PAUSE_S",
     "MESSAGE",
     "SUBSCRIPTIONS_MAX",
-    "USERS_MAX",
     "AddressBudget",
     "IpLimits",
     "PostSlots",
@@ -42,7 +41,6 @@ __all__ = [
 log = logging.getLogger("connectors.hyperliquid")
 
 SUBSCRIPTIONS_MAX = 1_000  # over all connections
-USERS_MAX = 10  # different ones, over all user streams
 NEW_CONNECTIONS_PER_MIN = 30
 
 # Keys of `IpLimits.limiter`.

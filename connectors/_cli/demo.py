@@ -16,12 +16,13 @@ from contextlib import AsyncExitStack
 
 from .._loop import run
 from ..errors import ConnectorError
+from .demo_base import VenueDemo
 from .demo_checks import Check, Story
 from .demo_streaming import StreamingDemo
 from .demo_trading import TradingDemo
 from .demo_trading import picture_of as trading_picture
-from .demo_venues import HyperliquidVenue, LighterVenue
-from .demo_watched import DydxVenue, IbkrVenue
+from .demo_venues import HyperliquidVenue, LighterVenue, TradedVenue
+from .demo_watched import DydxVenue, IbkrVenue, WatchedVenue
 from .demo_watching import WatchingDemo
 from .demo_watching import picture_of as watching_picture
 from .screen import open_screen
@@ -33,8 +34,8 @@ STREAM_RATE_PER_S = 2_500
 BOOK_LEVELS = 40
 TRADE_RATE_PER_S = 100
 WHOLE_S = 28.0
-TRADED = (LighterVenue, HyperliquidVenue)
-WATCHED = (DydxVenue, IbkrVenue)
+TRADED: tuple[type[TradedVenue], ...] = (LighterVenue, HyperliquidVenue)
+WATCHED: tuple[type[WatchedVenue], ...] = (DydxVenue, IbkrVenue)
 
 
 async def _stream(symbols: int, seed: int, plain: bool) -> list[Check]:
@@ -55,7 +56,7 @@ async def _stream(symbols: int, seed: int, plain: bool) -> list[Check]:
 
 
 async def _trade_and_watch(seed: int, plain: bool) -> list[Check]:
-    kinds = (*TRADED, *WATCHED)
+    kinds: tuple[type[TradedVenue | WatchedVenue], ...] = (*TRADED, *WATCHED)
     names = [kind.name for kind in kinds]
     print(f"\nstarting the simulators of {', '.join(names[:-1])} and {names[-1]}")
     async with AsyncExitStack() as stack:
@@ -81,7 +82,7 @@ async def _trade_and_watch(seed: int, plain: bool) -> list[Check]:
         for watcher in WATCHED:
             admin, process = next(given)
             watchers.append(WatchingDemo(watcher, admin, process.ready, story=story, draw=draw))
-        demos = (*traders, *watchers)
+        demos: tuple[VenueDemo, ...] = (*traders, *watchers)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for demo in demos:

@@ -197,7 +197,7 @@ def _compare_orders(ledger: Ledger, orders: Sequence[TrueOrder]) -> Check:
     wrong: list[str] = []
     for order in orders:
         known = order.venue_order_ids & left.keys()
-        if len(known) != 1 or not _is_right(left.pop(known.pop()), order):
+        if len(known) != 1 or not _is_right(left.pop(next(iter(known))), order):
             wrong.append("/".join(sorted(order.venue_order_ids)))
     wrong += left  # at the venue there is no such order
     # Orders the venue refused at once have no id; each must have ended all the same.

@@ -15,17 +15,9 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import ConnectorError
-from ..model import (
-    ConnectionState,
-    ConnectionStatus,
-    ErrorEvent,
-    Quote,
-    Reconnected,
-    Side,
-    StatusEvent,
-    limit_order,
-)
-from .demo_checks import Check, Story
+from ..model import Quote, Side, limit_order
+from .demo_base import VenueDemo
+from .demo_checks import Story
 from .demo_ledger import Ledger, Line, Truth, compare, compare_account
 from .demo_venues import TradedVenue
 from .latency import Latencies, microseconds
@@ -46,7 +38,7 @@ HEADINGS = ("venue", "side", "order", "price", "size", "filled", "state")
 BOTH = (Side.BUY, Side.SELL)
 
 
-class TradingDemo:
+class TradingDemo(VenueDemo):
     """One run on one venue: the market maker, its ledger, and the story so far.
 
     Parameters
@@ -63,21 +55,16 @@ class TradingDemo:
 
     def __init__(
         self,
-        kind: Callable[..., TradedVenue],
+        kind: type[TradedVenue],
         admin: SimulatorAdmin,
         ready: dict[str, Any],
         *,
         story: Story,
         draw: Callable[[], object],
     ) -> None:
+        super().__init__(kind.name, story=story, draw=draw)
         self.admin = admin
-        self.story = story
-        self.draw = draw
         self.ledger = Ledger()
-        self.checks: list[Check] = []
-        self.trouble: list[StatusEvent] = []
-        self.losses = 0
-        self.returns = 0
         self.quote: Quote | None = None
         self.acting = False
         self.calls = Latencies()
@@ -86,21 +73,6 @@ class TradingDemo:
         self.market = kind(admin, ready, on_event=self.ledger.on_event, on_status=self.on_status)
         self.venue = self.market.execution
         self.data = self.market.data
-
-    # ---- what the clients report --------------------------------------------------------------
-
-    def on_status(self, event: StatusEvent) -> None:
-        if isinstance(event, ConnectionStatus) and event.state is ConnectionState.RECONNECTING:
-            self.losses += 1
-            self.note(f"{event.connection} lost: {event.reason or 'reset'}")
-        elif isinstance(event, Reconnected):
-            self.returns += 1
-            self.note(f"{event.connection} is back")
-        elif isinstance(event, ErrorEvent):
-            self.trouble.append(event)
-
-    def note(self, text: str) -> None:
-        self.story.tell(f"{self.market.name}: {text}")
 
     # ---- the market maker ---------------------------------------------------------------------
 
@@ -270,31 +242,14 @@ class TradingDemo:
         """Whether the last position or balance frame is still on its way."""
         return not all(check.held for check in compare_account(self.ledger, truth))
 
-    # ---- helpers ------------------------------------------------------------------------------
-
-    def check(self, claim: str, held: bool, evidence: str) -> None:
-        self.checks.append(Check(claim, held, evidence))
-
-    async def until(
-        self, condition: Callable[[], bool], timeout_s: float, needed: str = ""
-    ) -> bool:
-        """Draw until the condition holds; False after the time, or an error if it is `needed`."""
-        end = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() >= end:
-                if needed:
-                    raise ConnectorError(f"not within {timeout_s:.0f} s: {needed}")
-                return False
-            self.draw()
-            await asyncio.sleep(0.01)
-        return True
+    # ---- what there is to show ----------------------------------------------------------------
 
     @property
     def state(self) -> str:
         """How it stands, in a few words."""
         ledger = self.ledger
         return (
-            f"{self.market.name}: {len(ledger.lines)} orders, {len(ledger.fills)} fills, "
+            f"{self.name}: {len(ledger.lines)} orders, {len(ledger.fills)} fills, "
             f"position {ledger.signed_position:f}"
         )
 
@@ -306,7 +261,7 @@ class TradingDemo:
         line = self.ledger.lines[order_id]
         state = "over" if line.is_over else "working" if line.is_working else "sent"
         return (
-            self.market.name,
+            self.name,
             line.side.name,
             line.venue_order_id or "",
             f"{line.price:f}",

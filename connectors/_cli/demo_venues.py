@@ -65,6 +65,16 @@ class TradedVenue(Protocol):
     execution: Any
     data: Any
 
+    def __init__(
+        self,
+        admin: SimulatorAdmin,
+        ready: dict[str, Any],
+        *,
+        on_event: OnEvent,
+        on_status: OnStatus,
+    ) -> None:
+        """Make the clients; `ready` is the line the simulator printed."""
+
     async def take(self, side: Side, price: Decimal, size: Decimal) -> None:
         """Have one of the simulator's own accounts trade with our order of a side."""
 
@@ -84,7 +94,7 @@ class TradedVenue(Protocol):
         """Return our account."""
 
 
-class LighterVenue:
+class LighterVenue(TradedVenue):
     """Lighter: orders signed with a nonce made ahead, all over one socket."""
 
     name = "Lighter"
@@ -142,7 +152,7 @@ class LighterVenue:
         return lighter_truth(orders, trades, row, "ETH")
 
 
-class HyperliquidVenue:
+class HyperliquidVenue(TradedVenue):
     """Hyperliquid: a modification is a cancel and a new order there, and one order here."""
 
     name = "Hyperliquid"

@@ -93,6 +93,16 @@ class WatchedVenue(Protocol):
     data: Any
     account: Any
 
+    def __init__(
+        self,
+        admin: SimulatorAdmin,
+        ready: dict[str, Any],
+        *,
+        on_event: OnEvent,
+        on_status: OnStatus,
+    ) -> None:
+        """Make the clients; `ready` is the line the simulator printed."""
+
     async def prepare(self) -> WatchedTruth:
         """Let nobody but us trade for the account, and return how it stands."""
 
@@ -116,7 +126,7 @@ class WatchedVenue(Protocol):
         """Return what the simulator has."""
 
 
-class DydxVenue:
+class DydxVenue(WatchedVenue):
     """dYdX: blocks, an indexer that lags behind the chain, books that may cross."""
 
     name = "dYdX"
@@ -210,7 +220,7 @@ class DydxVenue:
         )
 
 
-class IbkrVenue:
+class IbkrVenue(WatchedVenue):
     """IBKR: one session of a gateway for market data and account; one book at a time."""
 
     name = "IBKR"

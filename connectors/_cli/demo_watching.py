@@ -13,20 +13,15 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..errors import ConnectorError
 from ..model import (
-    ConnectionState,
-    ConnectionStatus,
-    ErrorEvent,
     FillReport,
     Quote,
-    Reconnected,
     Side,
-    StatusEvent,
     StreamState,
     Subscription,
     Trade,
 )
+from .demo_base import VenueDemo
 from .demo_checks import Check, Story
 from .demo_watched import Seen, WatchedTruth, WatchedVenue, compare_account, compare_markets
 from .screen import Picture
@@ -40,7 +35,7 @@ WAIT_S = 10.0
 HEADINGS = ("venue", "instrument", "bid size", "bid", "ask", "ask size", "last trade", "position")
 
 
-class WatchingDemo:
+class WatchingDemo(VenueDemo):
     """One run on one venue: what its clients told, and the story so far.
 
     Parameters
@@ -57,19 +52,15 @@ class WatchingDemo:
 
     def __init__(
         self,
-        kind: Callable[..., WatchedVenue],
+        kind: type[WatchedVenue],
         admin: SimulatorAdmin,
         ready: dict[str, Any],
         *,
         story: Story,
         draw: Callable[[], object],
     ) -> None:
-        self.story = story
-        self.draw = draw
+        super().__init__(kind.name, story=story, draw=draw)
         self.seen = Seen()
-        self.checks: list[Check] = []
-        self.trouble: list[StatusEvent] = []
-        self.losses = 0
         self.subscriptions: list[Subscription] = []
         self.before: WatchedTruth
         self.venue = kind(admin, ready, on_event=self.on_event, on_status=self.on_status)
@@ -77,15 +68,6 @@ class WatchingDemo:
         self.account = self.venue.account
 
     # ---- what the clients report --------------------------------------------------------------
-
-    def on_status(self, event: StatusEvent) -> None:
-        if isinstance(event, ConnectionStatus) and event.state is ConnectionState.RECONNECTING:
-            self.losses += 1
-            self.note(f"{event.connection} lost: {event.reason or 'reset'}")
-        elif isinstance(event, Reconnected):
-            self.note(f"{event.connection} is back")
-        elif isinstance(event, ErrorEvent):
-            self.trouble.append(event)
 
     def on_event(self, event: object) -> None:
         if isinstance(event, FillReport):
@@ -96,9 +78,6 @@ class WatchingDemo:
 
     def on_trade(self, trade: Trade) -> None:
         self.seen.trades[trade.instrument.id] = trade
-
-    def note(self, text: str) -> None:
-        self.story.tell(f"{self.venue.name}: {text}")
 
     # ---- the story ----------------------------------------------------------------------------
 
@@ -140,8 +119,11 @@ class WatchingDemo:
         while time.monotonic() < began + seconds:
             await self.trade(side)
             side = Side.SELL if side is Side.BUY else Side.BUY
-            next_s = time.monotonic() + TRADE_EVERY_S
-            await self.until(lambda next_s=next_s: time.monotonic() >= next_s, WAIT_S)
+            await self.draw_for(TRADE_EVERY_S)
+
+    async def draw_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        await self.until(lambda: time.monotonic() >= end, WAIT_S)
 
     async def trade(self, side: Side) -> None:
         quote = self.seen.quotes[self.venue.instruments[0]]
@@ -195,30 +177,13 @@ class WatchingDemo:
             *compare_account(self.venue, self.seen, self.before, truth),
         ]
 
-    # ---- helpers ------------------------------------------------------------------------------
-
-    def check(self, claim: str, held: bool, evidence: str) -> None:
-        self.checks.append(Check(claim, held, evidence))
-
-    async def until(
-        self, condition: Callable[[], bool], timeout_s: float, needed: str = ""
-    ) -> bool:
-        """Draw until the condition holds; False after the time, or an error if it is `needed`."""
-        end = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() >= end:
-                if needed:
-                    raise ConnectorError(f"not within {timeout_s:.0f} s: {needed}")
-                return False
-            self.draw()
-            await asyncio.sleep(0.01)
-        return True
+    # ---- what there is to show ----------------------------------------------------------------
 
     @property
     def state(self) -> str:
         """How it stands, in a few words."""
         return (
-            f"{self.venue.name}: {self.seen.book_updates} book updates, "
+            f"{self.name}: {self.seen.book_updates} book updates, "
             f"{len(self.seen.fills)} fills of the account"
         )
 
@@ -233,7 +198,7 @@ class WatchingDemo:
             prices = (f"{quote.bid_size}", f"{quote.bid}", f"{quote.ask}", f"{quote.ask_size}")
         position = self.seen.positions().get(name)
         held = f"{position:f}" if position else ""
-        return (self.venue.name, name, *prices, f"{trade.price}" if trade else "", held)
+        return (self.name, name, *prices, f"{trade.price}" if trade else "", held)
 
     def summary(self) -> list[str]:
         """Return what is printed of this venue besides its checks."""

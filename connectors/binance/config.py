@@ -1,6 +1,6 @@
 """Products, hosts, environments and credentials of Binance Futures.
 
-Source: section 1 and rules BN-P, BN-S-01..21, BN-G-13, BN-G-14 of the venue dossier.
+Source: section 1 and rules BN-P, BN-S-01..21, BN-G-13, BN-G-14 of the venue's rules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A pool of stream connections that acts like one (section 2 of the venue dossier)."""
+"""A pool of stream connections that acts like one (section 2 of the venue's rules)."""
 
 from __future__ import annotations
 

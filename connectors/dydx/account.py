@@ -403,11 +403,6 @@ class AccountFeed:
     # -- what cannot be used -------------------------------------------------------------
 
     @property
-    def badrows_of(self) -> int:
-        """How many rows could not be read."""
-        return self._reader.bad_rows
-
-    @property
     def bad_rows(self) -> int:
         """How many rows could not be read."""
         return self._reader.bad_rows

@@ -1,4 +1,4 @@
-"""Names of the venue's channels (section 5 of the dossier).
+"""Names of the venue's channels (section 5 of the venue's rules).
 
 A channel of one market, resolution or account is a topic; here it is called by one line, the
 channel and its id with a colon between them: `v4_candles:BTC-USD/1MIN` (DX-S-42).

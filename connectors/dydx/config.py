@@ -1,6 +1,6 @@
 """Hosts, environments and settings of the dYdX clients.
 
-Section numbers in this package, and rows such as DX-S-22, are those of the project's dYdX dossier;
+Section numbers in this package, and rows such as DX-S-22, name the venue's rules (CONTRIBUTING.md);
 this is 1.
 """
 

@@ -1,4 +1,4 @@
-"""perpetualMarkets and the markets' stream to instruments (section 8 of the dossier).
+"""perpetualMarkets and the markets' stream to instruments (section 8 of the venue's rules).
 
 On the chain a price is a count of subticks and a size a count of quantums; both are integers, and
 so are our ticks and lots: a tick is `subticksPerTick` subticks, a lot `stepBaseQuantums` quantums.

@@ -11,7 +11,7 @@
         ...
 
 It hands out what the venue sends and keeps no books: `DataClient` does. Rows are those of section 2
-and 3 of the dossier.
+and 3 of the venue's rules.
 """
 
 from __future__ import annotations

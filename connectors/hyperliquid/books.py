@@ -1,4 +1,4 @@
-"""The books of Hyperliquid: each message is a whole one (section 4.3 of the dossier)."""
+"""The books of Hyperliquid: each message is a whole one (section 4.3 of the venue's rules)."""
 
 from __future__ import annotations
 

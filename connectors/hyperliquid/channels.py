@@ -1,4 +1,4 @@
-"""Names of the venue's public channels (section 4.3 of the dossier).
+"""Names of the venue's public channels (section 4.3 of the venue's rules).
 
 The venue knows a channel by an object, `{"type":"candle","coin":"BTC","interval":"1m"}`; here it is
 called by one line, `candle BTC interval=1m`.

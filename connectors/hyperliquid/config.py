@@ -1,6 +1,6 @@
 """Hosts, environments, credentials and settings of the Hyperliquid clients.
 
-Section numbers in this package are those of the project's Hyperliquid dossier; this is 3 and 17.
+Section numbers in this package are those of the venue's rules (CONTRIBUTING.md); here: 3 and 17.
 """
 
 from __future__ import annotations

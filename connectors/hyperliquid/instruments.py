@@ -1,4 +1,4 @@
-"""meta, spotMeta and perpDexs to instruments (section 6 of the dossier).
+"""meta, spotMeta and perpDexs to instruments (section 6 of the venue's rules).
 
 | market        | coin on the wire        | id               | asset                        |
 |---------------|-------------------------|------------------|------------------------------|

@@ -1,4 +1,4 @@
-"""What the venue lets an IP address and an account do (section 11 of the dossier).
+"""What the venue lets an IP address and an account do (section 11 of the venue's rules).
 
 Limits per address of the network are shared by all clients of this process that talk to one host
 (`ip_limits`); those of an account are counted in `AddressBudget`.
@@ -29,7 +29,6 @@ __all__ = [
     "INFO_PAUSE_S",
     "MESSAGE",
     "SUBSCRIPTIONS_MAX",
-    "USERS_MAX",
     "AddressBudget",
     "IpLimits",
     "PostSlots",
@@ -42,7 +41,6 @@ __all__ = [
 log = logging.getLogger("connectors.hyperliquid")
 
 SUBSCRIPTIONS_MAX = 1_000  # over all connections
-USERS_MAX = 10  # different ones, over all user streams
 NEW_CONNECTIONS_PER_MIN = 30
 
 # Keys of `IpLimits.limiter`.

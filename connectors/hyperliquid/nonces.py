@@ -1,4 +1,4 @@
-"""Nonces of a key: milliseconds, each used once (section 10 of the dossier).
+"""Nonces of a key: milliseconds, each used once (section 10 of the venue's rules).
 
 The venue keeps the hundred highest nonces of a key and takes any that is not among them, above the
 lowest of them, and no more than two days behind or one day ahead of its clock. So a number is

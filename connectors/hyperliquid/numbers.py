@@ -19,7 +19,7 @@ price        grid by its five figures     grid at 2 decimals of size, perp
 
 Nothing is rounded unless a function with `round` in its name is called.
 
-Source: sections 6.2 and 6.3 of the venue's dossier.
+Source: sections 6.2 and 6.3 of the venue's rules.
 """
 
 from __future__ import annotations

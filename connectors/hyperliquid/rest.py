@@ -2,7 +2,7 @@
 
 `/info` is read with POST as well; it changes nothing, so it is repeated on network failures, server
 errors and rate limits. A post to `/exchange` never is, and what a failed one means is decided by
-type (sections 2.12 and 5.1 of the dossier):
+type (sections 2.12 and 5.1 of the venue's rules):
 
 =====================  ===========================  =============================================
 answer                 info                         exchange

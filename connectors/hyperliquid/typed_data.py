@@ -21,7 +21,7 @@ convertToMultiSigUser  ConvertToMultiSigUser   signers, nonce
 Other keys of an action (`type`, `signatureChainId`) are not signed. These actions need the key of
 the account itself: agents may not sign them.
 
-Source: section 9.3 of the venue's dossier.
+Source: section 9.3 of the venue's rules.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Interactive Brokers through the Client Portal Web API: the face of the venue.
 
-Rows (`S-..`, `N-..`, `W-..`) in this package are those of the project's IBKR dossier.
+Rows (`S-..`, `N-..`, `W-..`) in this package name the venue's rules (CONTRIBUTING.md).
 """
 
 from __future__ import annotations

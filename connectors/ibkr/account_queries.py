@@ -27,7 +27,6 @@ DAY_NS = 86_400 * NS_PER_S
 DAYS_MAX = 7
 LIST_TRIES = 4
 LIST_PAUSE_S = 0.5  # an empty first answer is followed by the real one
-PAGES_MAX = 100
 
 
 def days_since(since_ns: int | None, now_ns: int) -> int:

@@ -12,12 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from .._speedups.feed import Decoder
-from ..errors import (
-    ClientError,
-    ConnectorError,
-    RequestTimeout,
-    TransportError,
-)
+from ..errors import ClientError, ConnectorError, RequestTimeout, TransportError
 from ..net.attempts import AttemptBudget
 from ..net.clock import SYSTEM_CLOCK, Clock
 from ..net.driver import MachineDriver
@@ -242,7 +237,7 @@ class SessionKeeper:
         if not wait:
             return
         try:
-            await self._wait_ready(timeout_s)
+            await self.wait_ready(timeout_s=timeout_s)
         except BaseException:
             await self.close()
             raise
@@ -255,7 +250,8 @@ class SessionKeeper:
         self._obstacle = None
         self._run(self._machine.start(*self._now()))
 
-    async def _wait_ready(self, timeout_s: float) -> None:
+    async def wait_ready(self, *, timeout_s: float) -> None:
+        """Wait until it is ready; raises what `open` does."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not self.is_ready:
@@ -270,10 +266,6 @@ class SessionKeeper:
             raise RequestTimeout(
                 f"no session within {timeout_s:g} s, it is {self.state.value}{why}"
             ) from None
-
-    async def wait_ready(self, *, timeout_s: float) -> None:
-        """Wait until it is ready; RequestTimeout where it takes longer."""
-        await self._wait_ready(timeout_s)
 
     async def close(self) -> None:
         """Give it up; the last one who does ends the session's socket (D-41).

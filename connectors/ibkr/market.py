@@ -1,4 +1,4 @@
-"""One line of market data: what its frames said, merged (sections 4.2 and 5 of the dossier).
+"""One line of market data: what its frames said, merged (sections 4.2 and 5 of the rules).
 
 A frame holds only what changed; nothing is carried over a loss or a new request. The prices and
 sizes of the first level also take the compiled way (`_speedups.ibkr`), which agrees with this

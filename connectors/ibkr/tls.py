@@ -1,4 +1,4 @@
-"""How the gateway's certificate is checked (section 9 of the dossier).
+"""How the gateway's certificate is checked (section 9 of the venue's rules).
 
 The gateway ships a self-signed certificate that has expired, so ordinary verification fails by
 design. The answer is to pin it: exactly that certificate is accepted, whatever its dates, and no

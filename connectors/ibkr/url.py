@@ -1,4 +1,4 @@
-"""From the REST base URL to the WebSocket's (section 1.1 of the dossier)."""
+"""From the REST base URL to the WebSocket's (section 1.1 of the venue's rules)."""
 
 from __future__ import annotations
 

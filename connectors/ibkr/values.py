@@ -1,4 +1,4 @@
-"""Values of market data fields as the venue prints them (section 5.3 of the dossier).
+"""Values of market data fields as the venue prints them (section 5.3 of the venue's rules).
 
 Exact, and never an exception: what is no number stays the text it was (V-05).
 """

@@ -1,6 +1,6 @@
 """Positions and balances as the private streams show them; sans-I/O.
 
-Every frame of the position and asset streams is the full set (section 12 of the dossier): what is
+Every frame of the position and asset streams is the full set (section 12 of the rules): what is
 missing is gone. A row that does not parse is not missing; its position stays as it was.
 """
 

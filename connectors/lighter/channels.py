@@ -1,4 +1,4 @@
-"""Names of the venue's public channels (sections 6.2 and 6.3 of the dossier).
+"""Names of the venue's public channels (sections 6.2 and 6.3 of the venue's rules).
 
 We ask with slashes, `order_book/0`; the venue answers with colons, `order_book:0`. Here a channel
 is always called by the form with slashes.

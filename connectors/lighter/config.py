@@ -1,6 +1,6 @@
 """Hosts, environments, credentials and settings of the Lighter clients.
 
-Source: section 3 of the venue dossier (LT-3.*); the limits are in `limits`.
+Source: section 3 of the venue's rules (LT-3.*); the limits are in `limits`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""orderBookDetails to instruments (section 14 of the dossier).
+"""orderBookDetails to instruments (section 14 of the venue's rules).
 
 | market              | symbol     | id              |
 |---------------------|------------|-----------------|

@@ -4,7 +4,7 @@ Needed for change-pub-key always, for a transfer to someone else's account, and 
 integrator with fees. The signature goes into the field `L1Sig`; it is independent of the signature
 of the transaction and may be added later.
 
-Source: section 13 of the signing dossier.
+Source: section 13 of the signing rules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the venue lets an account do per minute, in one place (section 15 of the dossier).
+"""What the venue lets an account do per minute, in one place (section 15 of the venue's rules).
 
 The figures move; `Config.rest_quota_per_min` and `sendtx_quota_per_min` replace them.
 """

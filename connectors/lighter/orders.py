@@ -1,7 +1,7 @@
 """From an order as the caller states it to the fields of a transaction, or to a denial.
 
 Everything here is local and exact: no binary float, no network. What the venue would certainly
-refuse is denied before it costs a nonce (section 8.2 of the dossier); the texts name what to
+refuse is denied before it costs a nonce (section 8.2 of the venue's rules); the texts name what to
 change.
 """
 

@@ -1,4 +1,4 @@
-"""What became of a transaction, told to the order it was for (section 7.5 of the dossier).
+"""What became of a transaction, told to the order it was for (section 7.5 of the venue's rules).
 
 ==========  =====================  ==============================  ============================
 outcome     create                 cancel                          modification

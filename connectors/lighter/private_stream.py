@@ -2,7 +2,7 @@
 
 Five streams tell the state of the account; the account counts as known once each of them has sent
 a first frame that could be read. A sixth, `account_tx`, tells what became of each transaction; it
-is wanted but not waited for (sections 6.5 to 6.9 and 10 of the dossier).
+is wanted but not waited for (sections 6.5 to 6.9 and 10 of the venue's rules).
 """
 
 from __future__ import annotations
@@ -432,7 +432,7 @@ def _limiter(config: Config) -> RateLimiter:
 
 
 def session_policy(config: Config) -> SessionPolicy:
-    """Return how the private connection is kept (section 21 of the dossier)."""
+    """Return how the private connection is kept (section 21 of the venue's rules)."""
     return SessionPolicy(
         attempt_timeout_s=config.ws_timeout_s,
         backoff=BackoffPolicy(

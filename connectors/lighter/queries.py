@@ -1,6 +1,6 @@
 """What the venue says stands, asked over REST: reports, and look-ups of single orders.
 
-Source: section 13 of the dossier. Rows that cannot be read are told in the log and left out: they
+Source: section 13 of the rules. Rows that cannot be read are told in the log and left out: they
 never blank the rest of a report.
 """
 

@@ -1,7 +1,7 @@
 """From the venue's rows to reports in our words, ready for the dispatch.
 
 One row of a trade makes one fill, two where the account traded with itself (section 9 of the
-dossier).
+venue's rules).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Reads are repeated on network failures, server errors and rate limits; a POST never is. What a
 failed POST means is decided by type: `VenueError`, `RateLimited` and `AuthenticationError` prove
-that nothing was executed, `UnknownOutcome` leaves it open (section 4.3 of the dossier).
+that nothing was executed, `UnknownOutcome` leaves it open (section 4.3 of the rules).
 
 =================  ===========================  ===========================
 answer             GET                          POST

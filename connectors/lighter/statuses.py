@@ -1,4 +1,4 @@
-"""The venue's words for orders and what they mean here (section 8 of the dossier).
+"""The venue's words for orders and what they mean here (section 8 of the venue's rules).
 
 Words we do not know map to a neutral value and never raise.
 """

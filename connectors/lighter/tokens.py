@@ -1,7 +1,7 @@
 """Auth tokens of private streams and reads: made, kept, and renewed in time; sans-I/O.
 
 The venue lets a token live for 8 hours at most and forgets it by itself, whatever the socket does
-(section 10.3 of the dossier). The streams get a new one every six hours; a failure is tried again
+(section 10.3 of the rules). The streams get a new one every six hours; a failure is tried again
 after 30 s, doubling to 5 min, for an hour.
 """
 

@@ -1,6 +1,6 @@
 """Hyperliquid signatures, slowly: MessagePack, EIP-712 and ECDSA with Python's integers.
 
-Written from the dossier and RFC 6979, and independent of the package; keccak is pycryptodome's.
+Written from the rules and RFC 6979, and independent of the package; keccak is pycryptodome's.
 """
 
 from __future__ import annotations

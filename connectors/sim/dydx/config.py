@@ -1,6 +1,6 @@
 """Settings of one dYdX simulator: accounts, markets, blocks, the indexer's habits, limits.
 
-Section numbers and rows (`DX-...`) in this package are those of the project's dYdX dossier.
+Section numbers and rows (`DX-...`) in this package name the venue's rules (CONTRIBUTING.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Settings of one Hyperliquid simulator: accounts, market, answers, emission, limits.
 
-Section numbers in this package are those of the project's Hyperliquid dossier.
+Section numbers in this package are those of the venue's rules (CONTRIBUTING.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The instruments: ids, increments, sizes, fees (5.4, X-36).
 
 Prices are whole numbers of 10^-decimals, sizes of 10^-size_decimals. Section numbers and rule ids
-in this package are those of the project's IBKR dossier.
+in this package name the venue's rules.
 """
 
 from __future__ import annotations

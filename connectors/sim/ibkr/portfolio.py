@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["Portfolio"]
 
 PAGE = 100
-SEGMENTS = ("-S", "-C", "-F")
 
 
 class Portfolio:

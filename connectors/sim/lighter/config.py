@@ -1,6 +1,6 @@
 """Settings of one Lighter simulator: accounts, market, answers, latencies and limits.
 
-Section numbers in this package are those of the project's Lighter dossier.
+Section numbers in this package are those of the venue's rules (CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class SimConfig(Settings):
         Whether a subscribe is answered by the bare `subscribed` and by the typed first frame.
     token_refresh
         Whether subscribing again with a new token renews the old subscription and gives a new
-        first frame; otherwise it is 30003 and changes nothing (open point 2 of the dossier).
+        first frame; otherwise it is 30003 and changes nothing (an open point of the rules).
     limits
         Whether the limits of section 15 are enforced.
     quota

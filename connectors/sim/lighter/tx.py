@@ -1,6 +1,6 @@
 """Transactions as text: parsing, the hash that was signed, signatures and auth tokens.
 
-Written from the signing rules (sections 6 to 9 and 12 of the signing dossier) for this simulator
+Written from the signing rules (sections 6 to 9 and 12) for this simulator
 alone; field, curve and sponge come from `_speedups.lighter_core`.
 """
 

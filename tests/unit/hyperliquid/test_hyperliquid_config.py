@@ -45,7 +45,7 @@ def test_hosts_do_not_decide_what_is_signed() -> None:
     assert Config.sim("http://h", environment="mainnet").is_mainnet
 
 
-def test_defaults_are_those_of_the_dossier() -> None:
+def test_defaults_are_those_of_the_venue() -> None:
     config = Config()
     assert config.environment is Environment.MAINNET
     assert config.order_channel is OrderChannel.WS

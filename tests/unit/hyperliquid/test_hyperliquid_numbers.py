@@ -1,4 +1,4 @@
-"""The venue's text of numbers and its grid of prices and sizes (dossier 6.2, 6.3)."""
+"""The venue's text of numbers and its grid of prices and sizes (rules 6.2, 6.3)."""
 
 from __future__ import annotations
 

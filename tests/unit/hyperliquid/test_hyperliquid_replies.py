@@ -1,4 +1,4 @@
-"""Answers of the venue, sorted: sections 2.12, 5.2, 5.3 and 4.6 of the dossier."""
+"""Answers of the venue, sorted: sections 2.12, 5.2, 5.3 and 4.6 of the venue's rules."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def test_forget_and_clear():
 
 
 class ThreeSets:
-    """The rules as the dossier words them."""
+    """The rules as three sets, word by word."""
 
     def __init__(self):
         self.confirmed, self.subscribing, self.unsubscribing = set(), set(), set()

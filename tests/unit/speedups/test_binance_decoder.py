@@ -1,4 +1,4 @@
-"""The Binance decoder by the rules of the dossier (BN-MD-*, BN-F-*), one test for each."""
+"""The Binance decoder by the venue's rules (BN-MD-*, BN-F-*), one test for each."""
 
 from __future__ import annotations
 

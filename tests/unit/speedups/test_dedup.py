@@ -1,4 +1,4 @@
-"""BoundedDedup: the rows BD1-BD10 of the Hyperliquid dossier, key types, bounds, hostile keys."""
+"""BoundedDedup: the rows BD1-BD10 of Hyperliquid's rules, key types, bounds, hostile keys."""
 
 from __future__ import annotations
 

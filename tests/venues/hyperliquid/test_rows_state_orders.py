@@ -1,4 +1,4 @@
-"""Rows G01 to G35 of the dossier (2.17): commands, replies and streams against the simulator."""
+"""Rows G01 to G35 of the rules (2.17): commands, replies and streams against the simulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows R1 to R11 of the dossier (12.3): what a lost connection hid, and how it comes back."""
+"""Rows R1 to R11 of the rules (12.3): what a lost connection hid, and how it comes back."""
 
 from __future__ import annotations
 

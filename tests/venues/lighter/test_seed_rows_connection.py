@@ -1,4 +1,4 @@
-"""Rows L-01 to L-08, L-29, L-34 to L-36 of the dossier: connecting, gates, positions."""
+"""Rows L-01 to L-08, L-29, L-34 to L-36 of the venue's rules: connecting, gates, positions."""
 
 from __future__ import annotations
 

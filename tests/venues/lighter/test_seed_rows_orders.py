@@ -1,4 +1,4 @@
-"""Rows L-09 to L-28 of the dossier: submitting, refusals, cancels and modifications."""
+"""Rows L-09 to L-28 of the venue's rules: submitting, refusals, cancels and modifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows L-30 to L-33 of the dossier: reconciliation, and fills that come twice."""
+"""Rows L-30 to L-33 of the venue's rules: reconciliation, and fills that come twice."""
 
 from __future__ import annotations
 

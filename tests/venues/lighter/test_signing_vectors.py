@@ -188,7 +188,7 @@ def test_strings_printed_by_the_official_signer() -> None:
 
 
 def test_the_worked_example() -> None:
-    """Section 17 of the signing dossier."""
+    """Section 17 of the signing rules."""
     key = bytes(range(1, 0x29)).hex()
     fields = {
         "MarketIndex": 1, "ClientOrderIndex": 99, "BaseAmount": 1000, "Price": 50000, "IsAsk": 1,

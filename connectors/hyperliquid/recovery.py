@@ -237,7 +237,10 @@ class Recovery(LookupRunner):
         order = self._dispatch.registry.find(
             client_key=row.client_key, venue_order_id=row.report.venue_order_id
         )
-        if order is not None and order.is_final and order.former_venue_order_ids:
+        if order is None or not order.former_venue_order_ids:
+            return
+        is_over = order.filled_size >= order.size and self._dispatch.marker(order) is None
+        if order.is_final or is_over:
             self._dispatch.work.stray(order)
 
     async def catch_up(self) -> None:

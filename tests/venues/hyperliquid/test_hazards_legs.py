@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.execution.identity import OrderRegistry, Shape, TrackedOrder
 from connectors.execution.legs import LegDispatch
-from connectors.model import OrderStatus, OrderType, Side
+from connectors.model import OrderFilled, OrderStatus, OrderType, OrderUpdated, Side
 from oracle.execution import INSTRUMENT, row, trade
 
 S = OrderStatus
@@ -69,3 +69,39 @@ def test_a_leg_that_came_after_all_that_was_wanted_had_traded_is_canceled() -> N
     assert bench.dispatch.work.take_strays() == [bench.order]
     bench.status(S.CANCELED, "2", size="5")
     assert bench.kinds == ["Filled", "Updated", "Canceled"]
+
+
+def test_a_modification_from_within_the_update_outlives_the_corrective() -> None:
+    """The old leg traded on its way, and the bot asks for 20 in the call that tells of it."""
+    bench = Bench()
+    bench.react = lambda event: (
+        bench.modify("20", price="99") if isinstance(event, OrderUpdated) else None
+    )
+    bench.modify("10")
+    bench.fill("a", "2", "1")
+    bench.replaced("2")
+    bench.react = lambda event: None
+    assert bench.dispatch.work.take_correctives() == []  # the bot's is of the right size already
+    bench.replaced("3")
+    last = bench.events[-1]
+    assert isinstance(last, OrderUpdated)
+    assert (last.size, last.price) == (Decimal(20), Decimal(99))
+    bench.fill("b", "8", "3")
+    assert not bench.order.is_final
+
+
+def test_a_modification_from_within_a_held_fill_outlives_the_corrective() -> None:
+    bench = Bench()
+    bench.react = lambda event: (
+        bench.modify("20", price="99")
+        if isinstance(event, OrderFilled) and event.trade_id == "b"
+        else None
+    )
+    bench.modify("10")
+    bench.fill("a", "2", "1")
+    bench.fill("b", "1", "2")
+    bench.replaced("2")
+    bench.react = lambda event: None
+    assert bench.dispatch.work.take_correctives() == []
+    bench.replaced("3")
+    assert bench.order.size == Decimal(20)

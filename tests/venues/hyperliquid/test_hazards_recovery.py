@@ -1,0 +1,35 @@
+"""What would cost money after a gap, or while a command is in doubt (10.3, 12.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from venues.hyperliquid.test_rows_state_reconnect import _away, _home
+from venues.hyperliquid.trading_rig import buy, trading
+
+from connectors.model import OrderFilled
+
+
+def test_fills_of_a_gap_that_the_snapshot_does_not_reach_back_to(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far the snapshot goes back is not known (4.4): what is before it is read over REST."""
+    monkeypatch.setattr("connectors.sim.hyperliquid.publisher.SNAPSHOT", 2)
+    monkeypatch.setattr("connectors.hyperliquid.recovery.GAP_MARGIN_MS", 0)
+
+    async def scenario() -> None:
+        async with trading(submit_unresolved_ms=600_000) as rig:
+            order = await rig.open_order(buy("8"))
+            rig.house("sell", "2900", "1", take=True)
+            await rig.event(OrderFilled, order)
+            await _away(rig)
+            for _ in range(5):
+                await asyncio.sleep(0.005)  # fills of their own milliseconds
+                rig.house("sell", "2900", "1", take=True)
+            _home(rig)
+            await rig.back()
+            assert len(rig.of(OrderFilled, order)) == 6
+
+    run(scenario(), 60.0)

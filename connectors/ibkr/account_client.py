@@ -438,9 +438,13 @@ class AccountClient(AccountClientBase):
 
     def _wait_s(self) -> float | None:
         """Return the seconds until something is due, None: until something happens."""
-        dues: list[int | None] = [order.inactive_ns + to_ns(INACTIVE_S)
-                                  for order in self.feed.board.inactive
-                                  if order.inactive_ns is not None and self._is_current]  # fmt: skip
+        dues: list[int | None] = []
+        if self._is_current:
+            dues += [
+                order.inactive_ns + to_ns(INACTIVE_S)
+                for order in self.feed.board.inactive
+                if order.inactive_ns is not None
+            ]
         if self.keeper.is_ready:
             waiting: list[tuple[str, int | None]] = [("positions", self._positions_due)]
             if self._lost_ns is None:

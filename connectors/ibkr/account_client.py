@@ -139,7 +139,11 @@ class AccountClient(AccountClientBase):
     @property
     def is_caught_up(self) -> bool:
         """Whether what is shown is complete: connected, and no gap that is not closed yet."""
-        return self._connected and self._lost_ns is None and self.keeper.is_ready
+        return self._connected and self._is_current
+
+    @property
+    def _is_current(self) -> bool:
+        return self._lost_ns is None and self.keeper.is_ready
 
     @property
     def pnl(self) -> tuple[AccountPnl, ...]:
@@ -362,7 +366,8 @@ class AccountClient(AccountClientBase):
         """Have done what is due; ends by cancellation."""
         while True:
             self._wake.clear()
-            self.feed.settle()
+            if self._is_current:  # in a gap silence says nothing
+                self.feed.settle()
             for name, call in self._due():
                 self._start(name, call)
             try:
@@ -433,9 +438,13 @@ class AccountClient(AccountClientBase):
 
     def _wait_s(self) -> float | None:
         """Return the seconds until something is due, None: until something happens."""
-        dues: list[int | None] = [order.inactive_ns + to_ns(INACTIVE_S)
-                                  for order in self.feed.board.inactive
-                                  if order.inactive_ns is not None]  # fmt: skip
+        dues: list[int | None] = []
+        if self._is_current:
+            dues += [
+                order.inactive_ns + to_ns(INACTIVE_S)
+                for order in self.feed.board.inactive
+                if order.inactive_ns is not None
+            ]
         if self.keeper.is_ready:
             waiting: list[tuple[str, int | None]] = [("positions", self._positions_due)]
             if self._lost_ns is None:

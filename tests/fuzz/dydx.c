@@ -1,38 +1,16 @@
 /* The parsers of dYdX's frames, and the short ways through the usual ones, on the same bytes.
  *
  * Input: one byte for the parser, the rest is its value. */
-#include "fuzz.h"
+#include "frames.h"
 #include "dydx.h"
 
-static const uint8_t *base;
-static uint64_t digest;
 static tw_levels bids, asks, quick_bids, quick_asks;
 static tw_symbols symbols;
-
-static void mix_span(tw_span s) {
-    mix(&digest, s.text ? s.length : -1);
-    if (s.text)
-        for (ptrdiff_t i = 0; i < s.length; i++)
-            mix(&digest, s.text[i]);
-}
-
-static void mix_levels(const tw_levels *levels) {
-    mix(&digest, levels->count);
-    for (ptrdiff_t i = 0; i < levels->count; i++)
-        mix(&digest, levels->prices[i]), mix(&digest, levels->sizes[i]);
-}
 
 static void same_levels(const tw_levels *a, const tw_levels *b) {
     FUZZ_CHECK(a->count == b->count, "as many levels");
     for (ptrdiff_t i = 0; i < a->count; i++)
         FUZZ_CHECK(a->prices[i] == b->prices[i] && a->sizes[i] == b->sizes[i], "the same level");
-}
-
-static void know(const char *ticker, int price, int size) {
-    int32_t number = tw_symbol_add(&symbols, (const uint8_t *)ticker, (ptrdiff_t)strlen(ticker));
-    FUZZ_CHECK(number >= 0, "room for a market");
-    symbols.symbols[number].price = (tw_scale){1, price};
-    symbols.symbols[number].size = (tw_scale){1, size};
 }
 
 /* What the short way takes must be what the long way finds. */
@@ -117,29 +95,15 @@ static const uint8_t *parse(unsigned which, const uint8_t *p, const uint8_t *end
 }
 
 static outcome run(const uint8_t *data, size_t size) {
-    outcome found = {-1, 0};
     tw_err err = {0, NULL, 0};
     if (size < 2)
-        return found;
+        return (outcome){-1, 0};
     if (!symbols.count)
-        know("BTC-USD", 0, 4), know("PEPE-USD", 11, 0), know("FARTCOIN,RAYDIUM-USD", 18, 18);
-    uint8_t *copy = exactly(data + 1, size - 1);
-    const uint8_t *end = copy + size - 1;
-    base = copy;
-    digest = 0;
-    const uint8_t *after = parse(data[0] % 7, copy, end, &err);
-    if (after) {
-        FUZZ_CHECK(err.code == 0, "success without an error");
-        FUZZ_CHECK(after > copy && after <= end, "the place behind the value");
-        found.at = after - copy;
-        found.digest = digest;
-    } else {
-        FUZZ_CHECK(err.code != 0, "failure with an error");
-        FUZZ_CHECK(err.at >= copy && err.at <= end, "the place of the error");
-        found.digest = (uint64_t)err.code;
-    }
-    free(copy);
-    return found;
+        know(&symbols, "BTC-USD", 0, 4), know(&symbols, "PEPE-USD", 11, 0),
+            know(&symbols, "FARTCOIN,RAYDIUM-USD", 18, 18);
+    const uint8_t *value = value_of(data, size), *end = value + size - 1;
+    const uint8_t *after = parse(data[0] % 7, value, end, &err);
+    return judged(after, end, &err);
 }
 
 FUZZ_TARGET(FUZZ_NO_REFERENCE)

@@ -2,11 +2,9 @@
  * written like one before it, on the same bytes.
  *
  * Input: one byte for the parser, the rest is its value; of two frames, with a zero byte between. */
-#include "fuzz.h"
+#include "frames.h"
 #include "ibkr.h"
 
-static const uint8_t *base;
-static uint64_t digest;
 static tw_symbols symbols;
 
 static void mix_value(const tw_ib_value *v) {
@@ -96,44 +94,29 @@ static const uint8_t *frame(const uint8_t *p, const uint8_t *end, tw_err *err) {
 }
 
 static outcome run(const uint8_t *data, size_t size) {
-    outcome found = {-1, 0};
     tw_err err = {0, NULL, 0};
     const uint8_t *after;
     tw_ib_value v;
     if (size < 2)
-        return found;
+        return (outcome){-1, 0};
     if (!symbols.count)
         FUZZ_CHECK(tw_symbol_add(&symbols, (const uint8_t *)"265598", 6) == 0 &&
                        tw_symbol_add(&symbols, (const uint8_t *)"495512551", 9) == 1,
                    "room for lines");
-    uint8_t *copy = exactly(data + 1, size - 1);
-    const uint8_t *end = copy + size - 1;
-    base = copy;
-    digest = 0;
+    const uint8_t *value = value_of(data, size), *end = value + size - 1;
     switch (data[0] % 3) {
-    case 0: after = frame(copy, end, &err); break;
+    case 0: after = frame(value, end, &err); break;
     case 1:
-        tw_ib_text(copy, end, &v);
+        tw_ib_text(value, end, &v);
         mix_value(&v);
         after = end;
         break;
     default:
-        after = tw_ib_value_of(copy, end, &v, &err);
+        after = tw_ib_value_of(value, end, &v, &err);
         if (after)
             mix_stripped(v);
     }
-    if (after) {
-        FUZZ_CHECK(err.code == 0, "success without an error");
-        FUZZ_CHECK(after > copy && after <= end, "the place behind the value");
-        found.at = after - copy;
-        found.digest = digest;
-    } else {
-        FUZZ_CHECK(err.code != 0, "failure with an error");
-        FUZZ_CHECK(err.at >= copy && err.at <= end, "the place of the error");
-        found.digest = (uint64_t)err.code;
-    }
-    free(copy);
-    return found;
+    return judged(after, end, &err);
 }
 
 FUZZ_TARGET(FUZZ_NO_REFERENCE)

@@ -12,6 +12,7 @@ import logging
 
 from ..errors import ConfigError, RequestTimeout, VenueError
 from ..execution.commands import CancelOrder
+from ..net.clock import NS_PER_S, to_ns
 from ..net.tasks import OwnedTasks
 from .account_actions import AccountActions
 from .asking import Asking
@@ -73,7 +74,8 @@ class ExecutionClient(Trading, AccountActions, Asking):
         rest = self._rest = HyperliquidRest(config)
         venue_ms = (await rest.exchange_status()).get("time")
         if isinstance(venue_ms, int):
-            check_clock(venue_ms, self._clock)
+            ahead_s = check_clock(venue_ms, self._clock)
+            self._reconciler.grace_ns = NS_PER_S + to_ns(max(ahead_s, 0.0))  # venue's time counts
         await self._load_markets()
         if config.check_signer:
             await self._check_signer(rest, signer.address.lower())

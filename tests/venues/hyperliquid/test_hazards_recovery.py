@@ -104,3 +104,26 @@ def test_an_order_has_expired_by_the_clock_of_the_venue(run: Any) -> None:
                 await client.close()
 
     run(scenario(), 60.0)
+
+
+def test_what_has_a_time_has_it_by_the_clock_of_the_venue(run: Any) -> None:
+    """Else an order trades, and a dead man's switch fires, as much later as our clock is ahead."""
+
+    async def scenario() -> None:
+        async with trading(expires_after_ms=5_000) as rig:
+            client = ExecutionClient(rig.config, clock=Fast())
+            try:
+                await client.connect()
+                order = buy()
+                client.submit_order(order)
+                placed = client.registry.by_client_id(order.client_order_id)
+                assert placed is not None
+                assert placed.expires_at is not None
+                assert placed.expires_at / NS_PER_S < rig.sim.clock.now_ms() / 1_000 + 6
+                rig.account.volume = 10**18
+                await client.schedule_cancel_all(10.0)
+                assert rig.account.cancel_at_ms < rig.sim.clock.now_ms() + 11_000
+            finally:
+                await client.close()
+
+    run(scenario(), 60.0)

@@ -291,7 +291,8 @@ class AccountClient(AccountClientBase):
     def _note_gap(self) -> None:
         if self._lost_ns is None:
             # Noted when it begins: the next connection may bring news before the old is read.
-            newest_ns = self.feed.newest_ns or self._clock.wall_ns()
+            # A loss may be noticed long after it (a machine that slept): not from now on.
+            newest_ns = self.feed.newest_ns or self.feed.since_ns
             self._lost_ns = min(newest_ns, self._clock.wall_ns()) - to_ns(HISTORY_MARGIN_S)
 
     # -- reading -----------------------------------------------------------------------

@@ -307,9 +307,9 @@ class AccountClient(AccountClientBase):
         await reader.refresh_orders()
         await reader.trades(since_ns=since_ns)
         await self._look_up_contracts()
-        await reader.money(self.account)
-        await reader.orders()  # last: the venue allows one list in 5 s
+        await reader.orders()  # late: the venue allows one list in 5 s
         await self._read_positions()
+        await reader.money(self.account)  # last: orders do not wait for it
         self.feed.trades_answered(self._clock.monotonic_ns(), is_first=is_first)
 
     async def _know_positions(self) -> None:

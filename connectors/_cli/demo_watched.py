@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
 from .. import dydx, ibkr
-from ..model import FillReport, Quote, Side, StatusEvent, Trade
+from ..model import FillCorrection, FillReport, Quote, Side, StatusEvent, Trade
 from .demo_checks import Check
 from .simulator import SimulatorAdmin
 
@@ -36,6 +36,10 @@ class Seen:
     def fill(self, report: FillReport) -> None:
         self.repeated_fills += report.trade_id in self.fills
         self.fills[report.trade_id] = report
+
+    def correct(self, correction: FillCorrection) -> None:
+        if correction.fill.trade_id in self.fills:
+            self.fills[correction.fill.trade_id] = correction.fill
 
     def on_book(self, book: object) -> None:
         self.book_updates += 1

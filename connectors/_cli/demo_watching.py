@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..model import (
+    FillCorrection,
     FillReport,
     Quote,
     Side,
@@ -72,6 +73,8 @@ class WatchingDemo(VenueDemo):
     def on_event(self, event: object) -> None:
         if isinstance(event, FillReport):
             self.seen.fill(event)
+        elif isinstance(event, FillCorrection):  # on IBKR the commission comes later
+            self.seen.correct(event)
 
     def on_quote(self, quote: Quote) -> None:
         self.seen.quotes[quote.instrument.id] = quote

@@ -227,13 +227,19 @@ class AccountFeed:
             Orders nobody has told of that ended before this block are past.
         """
         for row in self._reader.read(order_row, rows):
-            if (
-                row.status in _ENDED
-                and (row.updated_height or 0) < since_height
-                and self._store.get(row.order_id) is None
-            ):
+            if self._store.get(row.order_id) is None and self._is_past(row, since_height):
                 continue
             self._tell((self._take_asked(row, is_settled=is_settled),))
+
+    def _is_past(self, row: OrderRow, since_height: int) -> bool:
+        """Whether an order was over before this client began to look.
+
+        The venue keeps removals of short-term orders as they were: nobody ends them there.
+        """
+        if row.status in _ENDED:
+            return (row.updated_height or 0) < since_height
+        last = row.good_til_block
+        return last is not None and last < (self.history_height or 0)
 
     def order_reports(self, rows: Iterable[Any]) -> list[OrderStatusReport]:
         """Return the reports of orders that were asked for.
@@ -244,8 +250,10 @@ class AccountFeed:
         now_ns = self._clock.wall_ns()
         for row in self._reader.read(order_row, rows):
             state = self._store.get(row.order_id)
-            if state is None and row.status in _ENDED:
-                state = OrderStore().take(row, height=row.updated_height or 0)
+            if state is None and (row.status in _ENDED or self._is_past(row, 0)):
+                past = OrderStore()
+                state = past.take(row, height=row.updated_height or 0)
+                past.advance(self.history_height or 0)
             else:
                 state = self._take_asked(row, is_settled=False)
                 self._tell((state,))
@@ -260,7 +268,7 @@ class AccountFeed:
         is_known = self._store.get(row.order_id) is not None
         state = self._store.take(row, height=height, is_asked=True)
         if not is_known:
-            self._note_before(state, height)
+            self._note_before(state, row, height)
         if is_settled:
             state.is_doubtful = False
         self._place(state, row, None)
@@ -331,18 +339,21 @@ class AccountFeed:
         for row in self._reader.member(order_row, message, "orders"):
             state = self._store.take(row, height=height)
             if is_first:
-                self._note_before(state, height)
+                self._note_before(state, row, height)
             self._place(state, row, None)
             self._tell((state,))
             shown.add(row.order_id)
         return shown
 
-    def _note_before(self, state: OrderState, height: int) -> None:
-        """What an order had before this client began to look: no trades come of it."""
+    def _note_before(self, state: OrderState, row: OrderRow, height: int) -> None:
+        """What an order had before this client began to look: no trades count for it.
+
+        The row may be newer than the snapshot it stands in, and hold trades that are yet to come.
+        """
         history = self.history_height
         if history is None or height <= history:
             state.filled_before = state.total_filled
-            state.before_height = height
+            state.before_height = max(height, row.updated_height or 0)
 
     def _take_fills(self, rows: Iterable[FillRow], number: int | None) -> dict[str, OrderState]:
         touched: dict[str, OrderState] = {}

@@ -132,15 +132,16 @@ class Holdings:
         if not isinstance(children, list):
             self._whole(row, height)
             return
-        if not self.parent.take_collateral(row, height):
-            return
-        for child in self._reader.read(_subaccount, children):
-            try:
-                self._whole(child, height)
-            except DecodeError as error:
-                self._reader.bad(error)
+        heights = [
+            self._reader.readable(lambda child=child: self._whole(child, height))  # type: ignore[misc]
+            for child in self._reader.read(_subaccount, children)
+        ]
+        # The parent names no block: it is as new as its children.
+        named = [at for at in heights if at is not None]
+        self.parent.take_collateral(row, max(named, default=height))
 
-    def _whole(self, row: Row, height: int) -> None:
+    def _whole(self, row: Row, height: int) -> int:
+        """Take one subaccount; return the block it is of."""
         child = row.get("subaccountNumber", self._members.number)
         if isinstance(child, bool) or not isinstance(child, int):
             raise DecodeError("subaccountNumber is not a whole number")
@@ -148,13 +149,14 @@ class Holdings:
         named = optional_height(row, "latestProcessedBlockHeight")
         at = height if named is None else named
         if not holding.take_collateral(row, at):
-            return  # a replica that lags behind (DX-W-20)
+            return at  # a replica that lags behind (DX-W-20)
         positions = row.get("openPerpetualPositions")
         assets = row.get("assetPositions")
         if not isinstance(positions, Mapping) or not isinstance(assets, Mapping):
             raise DecodeError("a subaccount without its positions or assets")
         self._all_positions(holding, positions, at)
         self._all_assets(holding, assets, at)
+        return at
 
     def _all_positions(self, holding: Holding, rows: Row, height: int) -> None:
         for ticker, raw in rows.items():
@@ -182,7 +184,9 @@ class Holdings:
 
     def update(self, message: Row, child: int | None, height: int) -> None:
         """Take the positions and assets of a message of the stream."""
-        for position in self._reader.member(position_row, message, "perpetualPositions"):
+        positions = self._reader.member(position_row, message, "perpetualPositions")
+        # Closed ones first: another of the same market may have followed, and counts.
+        for position in sorted(positions, key=lambda row: bool(row.size)):
             holding = self._of(position.subaccount_number, child)
             if holding is not None and holding.is_news(position.ticker, height):
                 self._position(holding, position)

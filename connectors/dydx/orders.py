@@ -285,6 +285,8 @@ class OrderStore:
     def _lives_again(self, state: OrderState, row: OrderRow, word: VenueStatus | None) -> bool:
         """Whether a row with later terms means that an order which ended was placed anew."""
         is_alive = word in (VenueStatus.BEST_EFFORT_OPENED, VenueStatus.OPEN)
+        if word is VenueStatus.BEST_EFFORT_CANCELED:  # by one node
+            is_alive = (row.good_til_block or 0) >= self._height
         return is_alive and (row.size or state.size or ZERO) > state.filled
 
     def _revive(self, state: OrderState) -> None:

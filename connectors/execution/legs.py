@@ -531,7 +531,10 @@ class LegDispatch(OrderDispatch):
             return
         legs = self._legs_of(order)
         new = order.venue_order_id
-        if new is None or order.filled_size >= target.size:
+        if new is None or legs.marker is not None:
+            return  # a newer modification, of a callback, goes out for what is left anyway
+        if order.filled_size >= target.size:
+            self.work.stray(order)  # the old leg has traded all that was wanted
             return
         if sent_size <= target.size - retired_filled:
             return

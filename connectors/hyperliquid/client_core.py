@@ -211,6 +211,8 @@ class ClientCore(TradingClient):
     def on_link_lost(self, epoch: int, why: str) -> None:
         """Settle what was on its way; caches stay until the next reading."""
         self._feed.forget_positions()
+        if self._recovery is not None:
+            self._recovery.gap_began()
         if self._sender is not None:
             self._sender.connection_lost(epoch, why)
 

@@ -164,6 +164,9 @@ class Modifications:
         cloid = order.client_key
         instrument = self._markets.get(order.instrument_id)
         if instrument is not None and isinstance(cloid, str):
-            log.warning("order %s is filled: its last leg is canceled", order.client_order_id)
+            log.warning(
+                "order %s has filled what was wanted: its last leg is canceled",
+                order.client_order_id,
+            )
             plan = CancelPlan(asset_id(instrument), cloid=cloid)
             self.sender.cancels([Command(Kind.CANCEL, plan, order)])

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
 from ..execution.legs import LegDispatch
@@ -97,7 +98,7 @@ class Queries:
     async def find_order(
         self, *, cloid: str | None, venue_order_id: str | None
     ) -> list[DispatchRow]:
-        """Look an order up by its ids; none found proves nothing.
+        """Look an order up by its ids; none found proves nothing, DecodeError if it says nothing.
 
         Under its cloid stands what was placed last, which may be a replacement that was refused:
         then the leg we know is in a row of its own behind it.
@@ -112,7 +113,12 @@ class Queries:
 
     async def _look_up(self, oid: int | str) -> list[DispatchRow]:
         raw = await self._rest.order_status(self._user, oid)
-        return [] if raw is None else self._orders([reported_order(raw)])
+        if raw is None:
+            return []
+        rows = self._orders([reported_order(raw)])
+        if not rows:  # it is there: no answer may look as if it were not
+            raise DecodeError(f"order {oid} has a status that is not known", 0)
+        return rows
 
     async def fills_of(self, order: TrackedOrder, *, recent: bool = False) -> list[FillReport]:
         """Return the fills of an order, of all of its legs; or (`recent`) of the last minutes."""

@@ -108,6 +108,7 @@ class Recovery(LookupRunner):
         self._voided: dict[int, bool] = {}  # by nonce: never executed?
         self._fetching: asyncio.Task[None] | None = None
         self._missing_since_ms: int | None = None
+        self._gap_since_ms: int | None = feed.newest_fill_ms or None  # of an earlier connection
 
     # -- single orders -----------------------------------------------------------------
 
@@ -209,14 +210,26 @@ class Recovery(LookupRunner):
         await self._read_open(believed)
         await self._queries.account()
 
+    def gap_began(self) -> None:
+        """The connection is gone: fills from here on are read, whatever the next snapshot shows."""
+        if self._gap_since_ms is None:
+            self._gap_since_ms = self._feed.newest_fill_ms
+
     async def _read_gap(self) -> None:
         newest_ms = self._feed.newest_fill_ms
+        gap_ms, self._gap_since_ms = self._gap_since_ms, None
+        last_ms = newest_ms if gap_ms is None else gap_ms
         live = self._dispatch.registry.live_orders()
-        if not newest_ms and not live:
+        if not last_ms and not live:
             return  # nothing was missed: there was nothing
         starts = [order.ts_submitted // 1_000_000 for order in live if order.ts_submitted]
-        since_ms = newest_ms or min(starts, default=self._clock.wall_ns() // 1_000_000)
-        rows = await self._queries.fills_since(max(since_ms - GAP_MARGIN_MS, 0))
+        starts.append(newest_ms or self._clock.wall_ns() // 1_000_000)
+        since_ms = last_ms or min(starts)
+        try:
+            rows = await self._queries.fills_since(max(since_ms - GAP_MARGIN_MS, 0))
+        except BaseException:
+            self._gap_since_ms = gap_ms if gap_ms is not None else self._gap_since_ms
+            raise
         self._feed.past_fills(rows)
 
     async def _read_open(self, believed: Sequence[TrackedOrder]) -> None:
@@ -237,7 +250,10 @@ class Recovery(LookupRunner):
         order = self._dispatch.registry.find(
             client_key=row.client_key, venue_order_id=row.report.venue_order_id
         )
-        if order is not None and order.is_final and order.former_venue_order_ids:
+        if order is None or not order.former_venue_order_ids:
+            return
+        is_over = order.filled_size >= order.size and self._dispatch.marker(order) is None
+        if order.is_final or is_over:
             self._dispatch.work.stray(order)
 
     async def catch_up(self) -> None:

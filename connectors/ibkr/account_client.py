@@ -119,6 +119,7 @@ class AccountClient(AccountClientBase):
         self._lost_ns: int | None = None  # since when news may have been missed (Unix)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._positions_due: int | None = None
+        self._reading = asyncio.Lock()
         self._polled_ns = 0
         self._opened = False
         self._account = ""
@@ -138,7 +139,11 @@ class AccountClient(AccountClientBase):
     @property
     def is_caught_up(self) -> bool:
         """Whether what is shown is complete: connected, and no gap that is not closed yet."""
-        return self._connected and self._lost_ns is None and self.keeper.is_ready
+        return self._connected and self._is_current
+
+    @property
+    def _is_current(self) -> bool:
+        return self._lost_ns is None and self.keeper.is_ready
 
     @property
     def pnl(self) -> tuple[AccountPnl, ...]:
@@ -296,13 +301,14 @@ class AccountClient(AccountClientBase):
         reader = self._reader
         since_ns = self._lost_ns
         reader.begin()
-        await reader.refresh_orders()
         await self._know_positions()
+        await self._read_positions()  # first: the lists below wait for their turn (P-05)
+        await reader.refresh_orders()
         await reader.trades(since_ns=since_ns)
         await self._look_up_contracts()
-        await self._read_positions()
         await reader.money(self.account)
         await reader.orders()  # last: the venue allows one list in 5 s
+        await self._read_positions()
         self.feed.trades_answered(self._clock.monotonic_ns(), is_first=is_first)
 
     async def _know_positions(self) -> None:
@@ -319,8 +325,16 @@ class AccountClient(AccountClientBase):
         self.feed.replay(conid)
 
     async def _read_positions(self) -> None:
+        async with self._reading:  # an answer to an older question must not come last
+            await self._take_positions()
+
+    async def _take_positions(self) -> None:
         self._positions_due = None
-        rows = await self._reader.positions(self.account)
+        try:
+            rows = await self._reader.positions(self.account)
+        except BaseException:
+            self._positions_soon()  # what called for it is still unread
+            raise
         account_id = self._account_name(self.account)
         present = self.feed.positions(self.account, rows)
         if self._unknown:
@@ -352,7 +366,8 @@ class AccountClient(AccountClientBase):
         """Have done what is due; ends by cancellation."""
         while True:
             self._wake.clear()
-            self.feed.settle()
+            if self._is_current:  # in a gap silence says nothing
+                self.feed.settle()
             for name, call in self._due():
                 self._start(name, call)
             try:
@@ -367,8 +382,11 @@ class AccountClient(AccountClientBase):
             return
         if self._lost_ns is not None:
             yield "catch-up", self._catch_up
-            return
         now_ns = self._clock.monotonic_ns()
+        if self._positions_due is not None and self._positions_due <= now_ns:
+            yield "positions", self._read_positions
+        if self._lost_ns is not None:
+            return
         if any(due_ns <= now_ns for due_ns in self._unknown.values()):
             yield "contracts", self._look_up_contracts
         missing_ns = self.feed.missing_due_ns()
@@ -377,8 +395,6 @@ class AccountClient(AccountClientBase):
         poll_ns = self._poll_due_ns()
         if poll_ns is not None and poll_ns <= now_ns:
             yield "orders", self._poll
-        if self._positions_due is not None and self._positions_due <= now_ns:
-            yield "positions", self._read_positions
 
     def _start(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
         """Begin something, unless it is under way: requests wait for their turn, and not in line.
@@ -422,16 +438,22 @@ class AccountClient(AccountClientBase):
 
     def _wait_s(self) -> float | None:
         """Return the seconds until something is due, None: until something happens."""
-        dues: list[int | None] = [order.inactive_ns + to_ns(INACTIVE_S)
-                                  for order in self.feed.board.inactive
-                                  if order.inactive_ns is not None]  # fmt: skip
-        if self.keeper.is_ready and self._lost_ns is None:
-            for name, due_ns in (
-                ("trades", self.feed.missing_due_ns()),
-                ("orders", self._poll_due_ns()),
-                ("positions", self._positions_due),
-                ("contracts", min(self._unknown.values(), default=None)),
-            ):
+        dues: list[int | None] = []
+        if self._is_current:
+            dues += [
+                order.inactive_ns + to_ns(INACTIVE_S)
+                for order in self.feed.board.inactive
+                if order.inactive_ns is not None
+            ]
+        if self.keeper.is_ready:
+            waiting: list[tuple[str, int | None]] = [("positions", self._positions_due)]
+            if self._lost_ns is None:
+                waiting += (
+                    ("trades", self.feed.missing_due_ns()),
+                    ("orders", self._poll_due_ns()),
+                    ("contracts", min(self._unknown.values(), default=None)),
+                )
+            for name, due_ns in waiting:
                 running = self._running.get(name)
                 if running is None or running.done():  # its end wakes us
                     dues.append(due_ns)

@@ -36,7 +36,7 @@ from ..model.ids import AccountId, InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import FillCorrection, FillReport, OrderStatusReport, PositionStatusReport
 from ..net.clock import Clock
-from .orders import LiveOrder, OrderBoard, OrderDelta, OrderRows, read_rows
+from .orders import GONE, LiveOrder, OrderBoard, OrderDelta, OrderRows, read_rows
 from .pnl import Ledger, LedgerRow, PnlRow, PnlTable, SummaryRow, read_pnl
 from .topics import Detail, Topic
 from .trades import Execution, Executions, Sight, TradeRows, read_executions
@@ -50,6 +50,8 @@ NS_PER_S = 1_000_000_000
 MISSING_S = 5.0  # rows have shown more filled than executions, for that long (D-22)
 QUERIES_MAX = 3
 ORPHANS_MAX = 1_000
+LIST_MAX = 1_000  # R-51
+ABSENCES = 3
 ZERO = Decimal(0)
 
 
@@ -169,8 +171,31 @@ class AccountFeed:
         rows = body.get("orders") if isinstance(body, Mapping) else None
         if not isinstance(rows, list):
             return False
-        self.orders(read_rows(rows), asked_ns=asked_ns)
-        return bool(rows) or bool(isinstance(body, Mapping) and body.get("snapshot"))
+        found = read_rows(rows)
+        self.orders(found, asked_ns=asked_ns)
+        is_list = bool(rows) or bool(isinstance(body, Mapping) and body.get("snapshot"))
+        if is_list and not found.bad and len(rows) < LIST_MAX:
+            self._compare(found, asked_ns)
+        return is_list
+
+    def _compare(self, found: OrderRows, asked_ns: int) -> None:
+        """Count the whole lists in a row that did not have an order."""
+        listed = {row.order_id for row in found.rows}
+        for order in self.board.open_orders:
+            is_known = order.order_id in listed or order.touched_ns >= asked_ns
+            order.absences = 0 if is_known else order.absences + 1
+
+    @property
+    def absent(self) -> list[LiveOrder]:
+        """Orders that should live, and that the last `ABSENCES` lists did not have."""
+        return [each for each in self.board.open_orders if each.absences >= ABSENCES]
+
+    def give_up(self, order: LiveOrder) -> None:
+        """Take an order as over that is in no list, and of which the venue knows nothing."""
+        order.filled = max(order.filled, self._executed.get(order.order_id, ZERO))
+        self.board.give_up(order)
+        log.warning("venue=IBKR order %s: %s", order.order_id, GONE)
+        self._tell(order)
 
     def order(self, row: OrderDelta, asked_ns: int) -> None:
         """Take the answer of one order's status."""

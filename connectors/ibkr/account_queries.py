@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import VenueError
 from ..execution.fills import FillKey
 from ..execution.members import within
 from ..execution.reconcile import oldest_first
@@ -15,6 +16,7 @@ from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import NS_PER_S, Clock
 from .account_feed import AccountFeed
 from .catalog import ContractCatalog
+from .orders import read_order
 from .pnl import read_rest_ledger, read_rest_summary
 from .rest import IbkrRest
 from .trades import read_executions
@@ -25,6 +27,7 @@ log = logging.getLogger("connectors.ibkr")
 
 DAY_NS = 86_400 * NS_PER_S
 DAYS_MAX = 7  # R-54
+NOT_KNOWN = frozenset({404, 503})  # of an order (R-53)
 LIST_TRIES = 4
 LIST_PAUSE_S = 0.5  # R-51: an empty first answer is followed by the real one
 
@@ -66,9 +69,24 @@ class AccountReader:
                 await asyncio.sleep(LIST_PAUSE_S)
             asked_ns = self._clock.monotonic_ns()
             if self._feed.live_orders(await self._rest().live_orders(), asked_ns):
+                await self._look_for_absent()
                 return True
         log.warning("venue=IBKR the list of live orders stays empty and without a snapshot")
         return False
+
+    async def _look_for_absent(self) -> None:
+        """Ask for each order that the list should have; one that ended long ago is in none."""
+        for order in self._feed.absent:
+            asked_ns = self._clock.monotonic_ns()
+            try:
+                row = read_order(await self._rest().order_status(order.order_id))
+            except VenueError as error:
+                if error.status not in NOT_KNOWN:
+                    raise
+                if order in self._feed.absent:  # and no row came meanwhile
+                    self._feed.give_up(order)
+                continue
+            self._feed.order(row, asked_ns)
 
     async def trades(self, *, since_ns: int | None = None) -> None:
         """Read the executions since a time, of today by default."""

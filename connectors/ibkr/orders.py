@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +30,7 @@ from .trades import SIDES, entity_text
 __all__ = ["INACTIVE_S", "LiveOrder", "OrderBoard", "OrderDelta", "OrderRows", "read_orders"]
 
 INACTIVE_S = 5.0
+GONE = "the venue does not list the order any more"
 ENDED_KEPT = 2_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -221,6 +222,10 @@ class LiveOrder:
         Monotonic time of the newest row of the socket.
     inactive_ns : int or None
         Since when `Inactive` is the last word.
+    absences : int
+        Lists in a row that did not have it.
+    is_given_up : bool
+        Inactive for good, or nowhere to be found.
     """
 
     order_id: str
@@ -240,7 +245,8 @@ class LiveOrder:
     ts_changed: int = 0
     touched_ns: int = -1
     inactive_ns: int | None = None
-    is_given_up: bool = field(default=False)  # Inactive for good
+    absences: int = 0
+    is_given_up: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -407,6 +413,11 @@ class OrderBoard:
             oldest, _ = self._ended.popitem(last=False)
             del self._by_id[oldest]
 
+    def give_up(self, order: LiveOrder) -> None:
+        """Take an order as over; a row that shows it again brings it back."""
+        order.is_given_up = True
+        self._end(order)
+
     # ---- Inactive -----------------------------------------------------------------------------
 
     @property
@@ -427,8 +438,7 @@ class OrderBoard:
             if order.inactive_ns is not None and order.inactive_ns <= bound_ns
         ]
         for order in found:
-            order.is_given_up = True
-            self._end(order)
+            self.give_up(order)
         return found
 
     # ---- reports ------------------------------------------------------------------------------
@@ -459,7 +469,7 @@ class OrderBoard:
             average_price=order.average_price if order.filled else None,
             trigger_price=stop if kind.has_trigger else None,
             time_in_force=_TIMES.get(order.time_in_force.upper(), TimeInForce.DAY),
-            reason=order.reason,
+            reason=order.reason or (GONE if _is_gone(order) else None),
             venue_status=order.status,
             ts_last=order.ts_changed or now_ns,
             ts_init=now_ns,
@@ -468,7 +478,13 @@ class OrderBoard:
         return OrderRow(report, client_key=order.order_ref)
 
 
+def _is_gone(order: LiveOrder) -> bool:
+    return order.is_given_up and order.status != INACTIVE
+
+
 def _status_of(order: LiveOrder) -> OrderStatus:
+    if _is_gone(order):
+        return OrderStatus.FILLED if order.filled >= order.size > 0 else OrderStatus.CANCELED
     if order.status == INACTIVE:
         if not order.is_given_up:
             return OrderStatus.SUBMITTED  # the venue has it, and what becomes of it is open

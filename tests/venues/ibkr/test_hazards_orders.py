@@ -1,0 +1,110 @@
+"""Orders that live and are shown as over, and the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from venues.ibkr.ibkr_rig import Listener, execution_row, order_row, topic
+from venues.ibkr.test_account_client import ACCOUNT, place, status_of
+from venues.ibkr.venue_rig import owned, venue
+
+from connectors.ibkr import account_client, orders
+from connectors.model import OrderStatus, OrderStatusReport
+from patience import until
+
+Run = Callable[..., Any]
+
+
+def test_w_32_nobody_is_given_up_in_a_gap(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Inactive` right before a loss: silence says nothing while nothing can be heard."""
+    for module in (orders, account_client):
+        monkeypatch.setattr(module, "INACTIVE_S", 0.1)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue(sor_snapshot="never") as sim, owned(sim, told) as client:
+            order = place(sim, "gap-1")
+            await until(lambda: status_of(client, order) is OrderStatus.ACCEPTED)
+            go_on = asyncio.Event()
+
+            async def wait(**_: Any) -> None:
+                await go_on.wait()
+
+            monkeypatch.setattr(client._reader, "refresh_orders", wait)
+            sim.faults.apply({"fault": "abort"})
+            await until(lambda: not client.is_caught_up, what="the loss is noticed")
+            row = order_row("Inactive", sparse=True, orderId=order.order_id)
+            client.feed.take(topic({"topic": "sor", "args": [row]}))
+            client._wake.set()
+            await asyncio.sleep(0.5)
+            assert status_of(client, order) is OrderStatus.SUBMITTED
+            go_on.set()
+            await until(lambda: client.is_caught_up)
+            await until(lambda: status_of(client, order) is OrderStatus.ACCEPTED)
+            seen = {each.status for each in told if isinstance(each, OrderStatusReport)}
+            assert OrderStatus.REJECTED not in seen
+
+    run(scenario())
+
+
+def test_r_51_r_57_an_order_that_ended_unseen_is_not_shown_for_ever(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DAY order of yesterday is in no list and known to no status: it does not live.
+
+    One that is only missing in lists does.
+    """
+    monkeypatch.setattr(account_client, "POLL_S", 0.05)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            gone, lives = place(sim, "day-1"), place(sim, "day-2")
+            await until(lambda: len(client.orders()) == 2)
+            sim.configure(sor_silent=True)
+            read = client.keeper.rest.live_orders
+
+            async def without_both(**options: Any) -> Any:
+                answer = await read(**options)
+                hidden = (gone.order_id, lives.order_id)
+                rows = [row for row in answer["orders"] if row["orderId"] not in hidden]
+                return {"orders": rows, "snapshot": True}
+
+            monkeypatch.setattr(client.keeper.rest, "live_orders", without_both)
+            for known in (sim.exchange.accounts[ACCOUNT].orders, sim.exchange.orders):
+                del known[gone.order_id]
+            await until(lambda: status_of(client, gone) is OrderStatus.CANCELED)
+            assert [each.venue_order_id for each in client.orders()] == [str(lives.order_id)]
+            report = client.order(str(gone.order_id))
+            assert report is not None
+            assert report.reason == orders.GONE
+            row = order_row("Submitted", sparse=True, orderId=gone.order_id)
+            client.feed.take(topic({"topic": "sor", "args": [row]}))
+            assert status_of(client, gone) is OrderStatus.ACCEPTED, "a row brings it back"
+
+    run(scenario())
+
+
+def test_r_51_absence_counts_in_whole_lists_only() -> None:
+    it = Listener()
+    it.sor(order_row("Submitted"))
+    other = order_row("Submitted", orderId=7)
+    for _ in range(3):
+        it.wait(5)
+        assert not it.list_orders(snapshot=False), "no list yet"
+        it.list_orders(other, {"orderId": "x"})  # a row that cannot be read may be the one
+    assert it.feed.absent == []
+    it.list_orders(other)
+    it.list_orders(other)
+    it.list_orders(other, order_row("Submitted"))
+    it.list_orders(other)
+    it.list_orders(other)
+    assert it.feed.absent == []
+    it.list_orders(other)
+    (order,) = it.feed.absent
+    it.str_(execution_row(size=5.0))
+    it.feed.give_up(order)
+    assert it.of(OrderStatusReport)[-1].status is OrderStatus.FILLED, "its executions say so"

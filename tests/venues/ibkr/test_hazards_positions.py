@@ -1,0 +1,81 @@
+"""Positions that are known to be wrong are read at once, and until that worked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from venues.ibkr.test_account_client import ACCOUNT, of, place
+from venues.ibkr.venue_rig import owned, venue
+
+from connectors.errors import VenueError
+from connectors.ibkr import account_client
+from connectors.model import FillReport
+from patience import until
+
+Run = Callable[..., Any]
+
+
+def held(client: account_client.AccountClient) -> list[int]:
+    return [int(report.signed_size) for report in client.positions()]
+
+
+@pytest.mark.parametrize("stuck", ["refresh_orders", "trades"])
+def test_d_30_positions_do_not_wait_for_lists(
+    run: Run, monkeypatch: pytest.MonkeyPatch, stuck: str
+) -> None:
+    """Lists may stand in line for seconds after a gap (P-05): its fills show in the position."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            order = place(sim, "gap-1")
+            await until(lambda: client.orders())
+            go_on = asyncio.Event()
+
+            async def wait(**_: Any) -> None:
+                await go_on.wait()
+
+            with monkeypatch.context() as patch:
+                patch.setattr(client._reader, stuck, wait)
+                sim.faults.apply({"fault": "abort"})
+                sim.fill(order, "2")
+                await until(lambda: not client.is_caught_up, what="the loss is noticed")
+                await until(lambda: held(client) == [2], what="the position of the gap")
+                await until(lambda: of(told, FillReport), what="the fill, by the socket")
+                sim.fill(order, "1")
+                await until(lambda: held(client) == [3], what="a fill while catching up")
+                assert not client.is_caught_up
+                go_on.set()
+            await until(lambda: client.is_caught_up)
+
+    run(scenario())
+
+
+def test_r_62_positions_that_could_not_be_read_are_read_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_client, "POSITIONS_S", 0.05)
+    monkeypatch.setattr(account_client, "RETRY_S", 0.05)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            read, failures = client._reader.positions, 0
+
+            async def fail_once(account: str) -> list[Any]:
+                nonlocal failures
+                failures += 1
+                if failures == 1:
+                    raise VenueError(503, "upstream", status=503)
+                return await read(account)
+
+            monkeypatch.setattr(client._reader, "positions", fail_once)
+            place(sim, "filled-1", 200.0)
+            await until(lambda: failures, what="the first reading fails")
+            await until(lambda: held(client) == [5], what="the second one")
+            assert sim.exchange.accounts[ACCOUNT].positions
+
+    run(scenario())

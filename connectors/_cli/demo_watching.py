@@ -1,7 +1,7 @@
 """The third part of `connectors demo`: follow markets and an account of a simulated venue.
 
-For venues without order entry yet. Somebody else trades for the account; its connections are reset
-while he does, and he goes on before they are back. At the end everything is held against the
+For venues without order entry yet. The simulator has the account trade; our connections are reset
+meanwhile, and the trading goes on before they are back. At the end everything is held against the
 simulator's own books and accounts. What differs between venues stands in `demo_watched`.
 """
 

@@ -1,4 +1,4 @@
-"""AccountClient: everything a trader needs to see his dYdX account as it is.
+"""A dYdX account as it is: orders, trades, positions, balances.
 
 ::
 

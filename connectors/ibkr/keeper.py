@@ -8,7 +8,6 @@ import logging
 import random
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from .._speedups.feed import Decoder
@@ -302,12 +301,7 @@ class SessionKeeper:
         await self.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     # -- who takes part ----------------------------------------------------------------------

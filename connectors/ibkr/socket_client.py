@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from .._speedups.feed import Decoder, FeedListener
@@ -425,12 +424,7 @@ class WsClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     def _check(self) -> None:

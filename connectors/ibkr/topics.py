@@ -1,4 +1,4 @@
-"""What a frame of the socket is about, finer than the seed's label, and its typed value.
+"""What a frame of the socket is about, finer than its label, and its typed value.
 
 `classify` gives the label that callers of the raw client rely on (section 1.6 of the rules);
 `decode` says beside it which of the venue's topics it is, whose it is, and what it says. A

@@ -143,7 +143,7 @@ class Market:
 
 
 def default_markets() -> list[Market]:
-    """Return the markets every simulator lists; ETH has the numbers of the seed's fixture."""
+    """Return the markets every simulator lists."""
     return [
         Market(0, "ETH", "perp", 2, 4, 50, 10_000_000, 236_131),
         Market(1, "BTC", "perp", 1, 5, 20, 10_000_000, 643_500),

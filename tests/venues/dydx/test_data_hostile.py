@@ -7,8 +7,8 @@ import random
 
 import pytest
 from venues.dydx.indexer_stub import RAW
+from venues.dydx.socket_rig import connected
 from venues.dydx.test_data_client import client
-from venues.dydx.test_seed_client import connected
 
 from connectors._speedups.book import BookSide
 from connectors.dydx.handler import Handler

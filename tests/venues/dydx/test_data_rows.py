@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from venues.dydx.socket_rig import connected
 from venues.dydx.test_data_client import RECORD, client
 from venues.dydx.test_data_sim import NAMES, agrees, in_step, simulated
-from venues.dydx.test_seed_client import connected
 
 from connectors.dydx import data as data_module
 from connectors.dydx import messages

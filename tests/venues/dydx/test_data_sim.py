@@ -6,8 +6,8 @@ import contextlib
 from decimal import Decimal
 
 import pytest
+from venues.dydx.socket_rig import next_of
 from venues.dydx.test_data_client import Seen
-from venues.dydx.test_seed_client import next_of
 
 from connectors import dydx
 from connectors._speedups.book import BookSide

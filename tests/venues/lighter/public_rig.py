@@ -37,7 +37,7 @@ class Venue:
 
     @staticmethod
     def acknowledge(frame: dict[str, Any]) -> list[Any]:
-        """Answer as the seed's stand-in does: bare acknowledgements."""
+        """Answer as the `mock` scenario does: bare acknowledgements."""
         if frame["type"] in ("subscribe", "unsubscribe"):
             return [{"type": frame["type"] + "d", "channel": frame["channel"].replace("/", ":")}]
         if frame["type"] == "ping":

@@ -163,7 +163,7 @@ def test_schnorr_verification() -> None:
 
 
 def test_strings_printed_by_the_official_signer() -> None:
-    """The transactions of the seed: hash from tx_info alone, signature, and the same text again."""
+    """Hash from tx_info alone, signature, and the same text again."""
     file = json.loads((DATA / "tx_info_signed.json").read_text())
     assert len(file["txs"]) == 22
     for case in file["txs"]:

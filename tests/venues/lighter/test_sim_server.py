@@ -898,7 +898,7 @@ def test_load_frames(run: Run) -> None:
     run(body())
 
 
-# -- the seed's stand-in (2.0) ---------------------------------------------------------------------
+# -- the `mock` scenario (2.0) ---------------------------------------------------------------------
 
 
 def test_mock_takes_and_does_nothing(run: Run) -> None:

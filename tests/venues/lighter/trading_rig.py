@@ -31,7 +31,7 @@ from patience import GRACE_S
 __all__ = ["ACCOUNT", "KEY", "PRIVATE_KEY", "Rig", "quiet", "trading", "until"]
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "lighter"
-TEMPLATES: dict[str, Any] = json.loads((DATA / "seed_templates.json").read_text())
+TEMPLATES: dict[str, Any] = json.loads((DATA / "order_templates.json").read_text())
 FIRST_FRAMES: dict[str, Any] = json.loads((DATA / "frames_account_initial.json").read_text())
 PRIVATE_KEY = TEMPLATES["constants"]["private_key_hex"]
 ACCOUNT, KEY = 12345, 5

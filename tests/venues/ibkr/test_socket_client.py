@@ -1,4 +1,4 @@
-"""The seed's client on a socket (S-10 to S-18, S-37, S-40, S-50 to S-59)."""
+"""The socket client, against a gateway (S-10 to S-18, S-37, S-40, S-50 to S-59)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from venues.dydx.indexer_stub import FRAMES, RAW, scenario
-from venues.dydx.test_seed_client import ACCOUNT, connected, next_of, pair, private
+from venues.dydx.socket_rig import ACCOUNT, connected, next_of, pair, private
 
 from connectors.dydx import errors, messages
 from connectors.dydx.websocket import WebSocketClient

@@ -1,4 +1,4 @@
-"""The seed's contract without a socket: URL, frames, classification, values (S-01 to S-99)."""
+"""The contract without a socket: URL, frames, classification, values (S-01 to S-99)."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_s_30_to_s_35_frames_byte_for_byte(frame):
     assert CALLS[frame["call"]]() == frame["frame"]
 
 
-def test_every_frame_of_the_seed_is_in_the_table_above():
+def test_every_frame_of_the_reference_is_in_the_table_above():
     seed = {each["call"] for each in CLIENT["frames"] if each["source"] == "seed"}
     assert seed <= set(CALLS)
 
@@ -370,7 +370,7 @@ def test_s_80_labels(label, text):
     assert ibkr.classify(text).kind == label
 
 
-def test_the_seeds_nine_unit_tests():
+def test_nine_basic_cases():
     """Section 1.9, in its order."""
     assert url("https://localhost:5000/v1/api").startswith("wss://")
     assert url("http://localhost:8080/v1/api") == "ws://localhost:8080/v1/api/ws"

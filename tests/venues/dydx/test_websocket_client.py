@@ -1,4 +1,4 @@
-"""The seed's WebSocket client: one test for each row DX-S-01 to DX-S-50.
+"""The WebSocket client: one test for each row DX-S-01 to DX-S-50.
 
 DX-S-23, -41 and -42 are shown in test_backoff.py and test_data_control.py as well.
 """
@@ -12,6 +12,19 @@ import logging
 
 import pytest
 from venues.dydx.indexer_stub import FRAMES, RAW, IndexerStub
+from venues.dydx.socket_rig import (
+    ACCOUNT,
+    BTC,
+    BTC_RECORD,
+    ETH,
+    KEY,
+    URL,
+    connected,
+    next_of,
+    pair,
+    private,
+    public,
+)
 
 from connectors.dydx import errors, messages
 from connectors.dydx.credential import Credential
@@ -20,54 +33,8 @@ from connectors.dydx.instruments import parse_market
 from connectors.dydx.mode import ConnectionMode
 from connectors.dydx.websocket import WebSocketClient
 from connectors.model import BookUpdate
-from connectors.net.attempts import AttemptBudget
 from connectors.net.backoff import Jitter
-from connectors.net.ratelimit import Quota
 from patience import until
-
-KEY = "4f3edf983ac636a65a842ce7c78d9aa706d3b113bce9c46f30d7d21715b23b1d"
-URL = "wss://indexer.dydx.trade/v4/ws/?a=1"
-BTC_RECORD = FRAMES["subscribed_markets"]["contents"]["markets"]["BTC-USD"]
-BTC = parse_market(BTC_RECORD)
-ETH = parse_market({**BTC_RECORD, "ticker": "ETH-USD", "clobPairId": "1"})
-ACCOUNT = "dydx1n56z5fhmemtffzkt2eqyf9kuc7ycjfs86mvqy7"
-
-
-def budget():
-    return AttemptBudget((Quota(10_000, 1.0),))
-
-
-def public(url, heartbeat=None, **options):
-    return WebSocketClient.new_public(url, heartbeat, attempts=budget(), **options)
-
-
-def private(url, **options):
-    return WebSocketClient.new_private(
-        url, Credential(KEY), "DYDX-001", attempts=budget(), **options
-    )
-
-
-@contextlib.asynccontextmanager
-async def connected(*, answer=True, make=public, instruments=(BTC,), **options):
-    """A stub, a client connected to it, and the client's receiver."""
-    async with IndexerStub(answer=answer) as stub:
-        client = make(stub.url, **options)
-        client.cache_instruments(instruments)
-        await client.connect()
-        try:
-            yield stub, client, client.take_receiver()
-        finally:
-            await client.disconnect()
-
-
-async def next_of(receiver, kind):
-    """Read on to the next message of a kind."""
-    async with asyncio.timeout(30.0):
-        async for message in receiver:
-            if isinstance(message, kind):
-                return message
-    raise AssertionError(f"the receiver ended before a {kind}")
-
 
 # ---- construction and accessors -----------------------------------------------------------------
 
@@ -155,8 +122,8 @@ def test_dx_s_08_account_id_can_be_set_and_replaced():
             assert client.account_id == name
 
 
-def test_dx_s_09_account_id_applies_at_once_better_than_in_the_seed(run):
-    """The seed takes the one of `connect`; here the next message has the new one."""
+def test_dx_s_09_account_id_applies_at_once(run):
+    """The next message has the new one, not that of `connect`."""
 
     async def scenario():
         async with connected(make=private) as (stub, client, receiver):
@@ -582,11 +549,6 @@ def frames_of(run, *calls, make=private):
     return run(scenario())
 
 
-def pair(channel, about=""):
-    return [f'{{"type":"{kind}","channel":"{channel}"{about}}}'
-            for kind in ("subscribe", "unsubscribe")]  # fmt: skip
-
-
 BTC_ID = ',"id":"BTC-USD"'
 
 
@@ -689,7 +651,7 @@ def test_dx_s_43_the_wishes_survive_a_reconnect_and_end_with_disconnect(run):
     run(scenario())
 
 
-# ---- clones and defects of the seed -------------------------------------------------------------
+# ---- clones, and what must not be wrong ---------------------------------------------------------
 
 
 def test_dx_s_44_a_clone_is_the_same_client_without_a_receiver(run):

@@ -127,3 +127,30 @@ def test_what_has_a_time_has_it_by_the_clock_of_the_venue(run: Any) -> None:
                 await client.close()
 
     run(scenario(), 60.0)
+
+
+def test_the_nonce_of_a_command_nobody_doubts_is_not_used_up(run: Any) -> None:
+    """The look-up was for the modification before; over HTTP the question would overtake this."""
+
+    async def scenario() -> None:
+        async with trading(post_timeout_ms=60_000) as rig:
+            order = await rig.open_order()
+            tracked = rig.tracked(order)
+            old = await rig.client._queries().find_order(
+                cloid=None, venue_order_id=tracked.venue_order_id
+            )
+            for channel in ("orderUpdates", "post"):
+                rig.sim.faults.tap(channel, "drop")
+            rig.client.modify_order(order.client_order_id, price="2901")
+            await rig.taken("batchModify")
+            lookup = Lookup(tracked, Why.MODIFY_IN_DOUBT, 0)
+            lookup.attempt = 5
+            recovery = rig.client._recovery
+            assert recovery is not None
+            proof = asyncio.ensure_future(recovery._proof(lookup, old))
+            await asyncio.wait([proof], timeout=0.1)
+            proof.cancel()
+            assert rig.actions("noop") == []
+            rig.sim.faults.clear()
+
+    run(scenario(), 60.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from connectors.execution.lookups import Lookup, Why
 from connectors.execution.reconcile import Found
 from connectors.hyperliquid.execution import ExecutionClient
 from connectors.hyperliquid.rest import HyperliquidRest
-from connectors.model import OrderAccepted, OrderFilled
+from connectors.model import OrderAccepted, OrderFilled, OrderUpdated
 from connectors.net.clock import NS_PER_S, SystemClock
 
 
@@ -152,5 +153,30 @@ def test_the_nonce_of_a_command_nobody_doubts_is_not_used_up(run: Any) -> None:
             proof.cancel()
             assert rig.actions("noop") == []
             rig.sim.faults.clear()
+
+    run(scenario(), 60.0)
+
+
+def test_an_order_that_is_modified_all_the_time_is_never_called_unchanged(run: Any) -> None:
+    """The next goes out in the call that tells of the last: each has a patience of its own."""
+
+    async def scenario() -> None:
+        async with trading(
+            modify_unresolved_ms=20, submit_unresolved_ms=20, unresolved_max_pause_s=0.02
+        ) as rig:
+            order = await rig.open_order()
+            prices = itertools.cycle(("2901", "2902"))
+
+            def take(event: Any) -> None:
+                rig.events.append(event)
+                if isinstance(event, OrderUpdated):
+                    rig.client.modify_order(order.client_order_id, price=next(prices))
+
+            rig.take = take
+            rig.client.modify_order(order.client_order_id, price=next(prices))
+            await rig.event(OrderUpdated, order, 400)
+            rig.take = rig.events.append
+            await rig.settle()
+            assert set(rig.kinds(order)) == {"Submitted", "Accepted", "Updated"}
 
     run(scenario(), 60.0)

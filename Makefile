@@ -9,9 +9,11 @@ BIN := $(VENV)/bin
 READY := VENV="$(VENV)" .ci/venv
 FUZZ_SECONDS ?= 60
 # Most tests wait for timers and sockets more than they compute. Files stay whole, so that a
-# module's simulator or compiled example is made once.
+# module's simulator or compiled example is made once, and go out in the order of tests/conftest.py,
+# not by how many tests they hold.
 TEST_WORKERS ?= 4
-PYTEST = PYTHONSAFEPATH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+PYTEST = PYTHONSAFEPATH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile \
+	--no-loadscope-reorder
 SOAK_DROPS ?= 1000
 LEDGER_DROPS ?= 3000
 LEDGER_FILLS ?= 30000

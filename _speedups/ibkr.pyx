@@ -440,8 +440,8 @@ cdef class IbkrDecoder(SymbolDecoder):
 
 
 cdef void _forget(Line *line) noexcept:
-    """Not whether it is halted: that is told where it changes."""
-    line.known = line.approximate = line.wide = line.flags = 0
+    """Not whether it is halted, and of what kind its data is: both hold until told otherwise."""
+    line.known = line.approximate = line.wide = 0
     line.mark = 0
     line.n_letters = 0
     line.updated = 0

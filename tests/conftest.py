@@ -40,6 +40,8 @@ TIME_UNIT = float(os.environ.get("CONNECTORS_TEST_TIME_UNIT", "1"))
 # What a test may take longer than it should where others are at work: a bound is there to end
 # what hangs, and judges nothing.
 RUN_GRACE_S = 60.0
+# Folders whose tests wait for processes, timers or compilers.
+LONG = frozenset({"packaging", "fuzz", "ct", "faults", "leaks", "shared"})
 
 
 def pytest_configure() -> None:
@@ -52,6 +54,13 @@ def pytest_configure() -> None:
     slow = [HealthCheck.too_slow]
     settings.register_profile("patient", settings(), deadline=None, suppress_health_check=slow)
     settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that take long first: the worker with one at the end keeps the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    slow |= {path for item in items if LONG.intersection((path := item.path).parts)}
+    items.sort(key=lambda item: item.path not in slow)  # stable: random within each half
 
 
 def open_sockets() -> set[str]:

@@ -236,6 +236,8 @@ class ChannelClient(MarketClient, Generic[S]):
         """Tell what keeps old trades from a callback when its channels are interrupted."""
         for name in subscription.streams:
             watched = self._trades.setdefault(name, [])
+            for other in watched:
+                new.join(other)
             watched.append(new)
             self._at_end(subscription, partial(watched.remove, new))
         self._watch_losses(subscription, new.on_lost)
@@ -353,6 +355,8 @@ class ChannelClient(MarketClient, Generic[S]):
                 if self._carriers.pop(name, None) is not None:
                     self._released(name, stream)
                 log.warning("conn=%s channel=%s refused: %s", stream.name, name, outcome.message)
+            if outcome.state is StreamState.PENDING and not stream.control.is_active(name):
+                self._set_back(name)  # the venue may have ended it while the connection is up
             for subscription in self._served_by(name):
                 self._show(subscription)
             if outcome.state is StreamState.REFUSED:
@@ -397,13 +401,18 @@ class ChannelClient(MarketClient, Generic[S]):
             )
 
     def _lost(self, stream: S) -> None:
-        for name in stream.control.channels:
+        for name in list(stream.control.channels):
+            self._set_back(name)
             for subscription in self._served_by(name):
-                on_lost = self._losses.get(subscription)
-                if on_lost is not None:
-                    on_lost()
                 self._show(subscription)
         self._interrupted(stream)
+
+    def _set_back(self, name: str) -> None:
+        """A channel is served no more, and is to begin anew."""
+        for subscription in self._served_by(name):
+            on_lost = self._losses.get(subscription)
+            if on_lost is not None:
+                on_lost()
 
     def on_venue_error(self, stream: S, code: int | None, message: str) -> None:
         """Report an error that is about no channel."""

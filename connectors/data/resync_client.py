@@ -166,8 +166,8 @@ class ResyncClient(ChannelClient[S]):
         for name in {*self._resyncs, *self._unseeded}:
             self._stop_timers(name)
 
-    def _interrupted(self, stream: S) -> None:
-        names = [name for name in stream.control.channels if name in self._book_names]
-        for name in names:
+    def _set_back(self, name: str) -> None:
+        super()._set_back(name)
+        if name in self._book_names:
             self._stop_timers(name)
-        self._books.on_lost(self._book_names[name] for name in names)
+            self._books.on_lost((self._book_names[name],))

@@ -75,6 +75,11 @@ class NewTrades:
         """A history has come, empty or not: what a later one has that this had not is new."""
         self._newest = max(self._newest, 0)
 
+    def join(self, other: NewTrades) -> None:
+        """Begin behind what another one has seen of the same channel, which was served before."""
+        if other._newest >= 0:
+            self._newest = max(self._newest, other._newest + 1)
+
     def on_lost(self) -> None:
         """The connection is gone: what comes in the next history from here on is new."""
         self._floor = self._newest

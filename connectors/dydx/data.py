@@ -35,6 +35,7 @@ from .._speedups.events import EventFlag, EventKind
 from ..data.control import ChannelOutcome
 from ..data.dispatch import EVERY_SYMBOL
 from ..data.market_client import Listeners
+from ..data.trades import NewTrades
 from ..errors import ConnectorError, DecodeError
 from ..model import (
     DataDropped,
@@ -229,6 +230,13 @@ class DataClient(MarketFeeds):
             for new in self._trades[name]:
                 new.on_history()
             asyncio.get_running_loop().call_soon(self._check_trades, name)
+
+    def _follow_trades(self, subscription: Subscription, new: NewTrades) -> None:
+        super()._follow_trades(subscription, new)
+        (name,) = subscription.streams
+        if subscription.is_active and self._trades[name] == [new]:
+            # Liquidations have this channel: its history went by, and with it where trades begin.
+            self._again(self._carriers[name], name, "its history is wanted")
 
     def _check_trades(self, name: str) -> None:
         """Tell when the history does not reach back to the loss."""

@@ -78,9 +78,11 @@ class Reconciler:
     ----------
     given_up : int
         How many look-ups ended without an answer.
+    grace_ns : int
+        As above; to be raised where our clock is found to be ahead of the venue's.
     """
 
-    __slots__ = ("_dispatch", "_grace_ns", "_patience", "_schedule", "_wall_ns", "given_up")
+    __slots__ = ("_dispatch", "_patience", "_schedule", "_wall_ns", "given_up", "grace_ns")
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class Reconciler:
         self._dispatch = dispatch
         self._schedule = schedule
         self._wall_ns = wall_ns
-        self._grace_ns = grace_ns
+        self.grace_ns = grace_ns
         self._patience = patience
         self.given_up = 0
 
@@ -236,7 +238,7 @@ class Reconciler:
         if expires_at is None:
             expires_at = lookup.order.expires_at
         as_of_ns = self._wall_ns() if found.as_of_ns is None else found.as_of_ns
-        return expires_at is not None and as_of_ns > expires_at + self._grace_ns
+        return expires_at is not None and as_of_ns > expires_at + self.grace_ns
 
     def _give_up(self, lookup: Lookup, text: str) -> bool:
         if lookup.attempt < self._patience:

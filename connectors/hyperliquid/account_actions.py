@@ -61,7 +61,7 @@ class AccountActions(ClientCore):
         """
         if in_s < SCHEDULE_MIN_S:
             raise ClientError(f"needs at least {SCHEDULE_MIN_S:g} s, got {in_s:g} s")
-        at_ms = self._clock.wall_ns() // NS_PER_MS + round(in_s * 1_000)
+        at_ms = self._clock.wall_ns() // NS_PER_MS - self._ahead_ms + round(in_s * 1_000)
         await self.send_action(actions.schedule_cancel(at_ms))
 
     async def abort_scheduled_cancel_all(self) -> None:

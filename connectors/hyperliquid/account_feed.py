@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
 import orjson
@@ -27,7 +28,7 @@ from ..model.accounts import AccountState
 from ..model.reports import PositionStatusReport
 from ..net.clock import Clock
 from .account import Balances, Positions, unwrapped
-from .reports import Reporter
+from .reports import OwnFill, Reporter
 from .rows import FillLike, OrderLike
 
 __all__ = ["AccountFeed", "FeedOwner"]
@@ -142,12 +143,14 @@ class AccountFeed:
         """Take fills of the past, in any order.
 
         With `is_history` those that are not of an order of ours are only remembered, unless they
-        are wanted.
+        are wanted; so are those that an adopted order came with.
         """
+        told: dict[str, Decimal] = {}
         for row in oldest_first(rows):
-            if is_history and not self._emit_history:
+            if is_history:
                 own = self._reporter.fill(row)
-                if own.order is None:
+                is_old = not self._emit_history if own.order is None else _was_told(own, told)
+                if is_old:
                     self._dispatch.remember_fill(own.report)
                     self._note_time(row)
                     continue
@@ -238,6 +241,21 @@ def oldest_first(rows: Iterable[FillLike]) -> list[FillLike]:
     if len(listed) > 1 and listed[0].time_ms > listed[-1].time_ms:
         listed.reverse()
     return sorted(listed, key=_time)
+
+
+def _was_told(own: OwnFill, told: dict[str, Decimal]) -> bool:
+    """Whether a fill is among those an adopted order came with, which are the oldest of it.
+
+    `told` is what is left of them, by order.
+    """
+    order, size = own.order, own.report.last_size
+    if order is None or order.ts_submitted:
+        return False
+    left = told.setdefault(order.client_order_id, order.filled_size)
+    if left < size:
+        return False
+    told[order.client_order_id] = left - size
+    return True
 
 
 def _time(row: FillLike) -> int:

@@ -81,6 +81,7 @@ class ClientCore(TradingClient):
         )
         self._user = _user(config, self._signer)
         self._dexes: tuple[str, ...] = ("",)
+        self._ahead_ms = 0  # our clock of the venue's
         self._rules = Rules(
             slippage_bps=config.market_slippage_bps, normalize_prices=config.normalize_prices
         )

@@ -12,11 +12,12 @@ import logging
 
 from ..errors import ConfigError, RequestTimeout, VenueError
 from ..execution.commands import CancelOrder
+from ..net.clock import NS_PER_S, to_ns
 from ..net.tasks import OwnedTasks
 from .account_actions import AccountActions
 from .asking import Asking
 from .config import Credentials
-from .nonces import check_clock
+from .nonces import WARN_SKEW_S, check_clock
 from .private_stream import PrivateStream
 from .recovery import Recovery
 from .rest import HyperliquidRest
@@ -73,7 +74,10 @@ class ExecutionClient(Trading, AccountActions, Asking):
         rest = self._rest = HyperliquidRest(config)
         venue_ms = (await rest.exchange_status()).get("time")
         if isinstance(venue_ms, int):
-            check_clock(venue_ms, self._clock)
+            ahead_s = check_clock(venue_ms, self._clock)
+            self._reconciler.grace_ns = NS_PER_S + to_ns(max(ahead_s, 0.0))  # venue's time counts
+            # Below that it is the way of the answer.
+            self._ahead_ms = round(ahead_s * 1_000) if abs(ahead_s) > WARN_SKEW_S else 0
         await self._load_markets()
         if config.check_signer:
             await self._check_signer(rest, signer.address.lower())
@@ -85,6 +89,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
             tasks=tasks,
             clock=self._clock,
         )
+        sender.sealer.ahead_ms = self._ahead_ms
         recovery = self._recovery = self._outcomes.recovery = Recovery(
             self,
             schedule=self._schedule,

@@ -41,6 +41,8 @@ class Sealer:
     signer : ActionSigner
     nonces : KeyNonces
         Those of the key.
+    ahead_ms : int
+        How far our clock is ahead of the venue's: actions expire by the latter.
     """
 
     def __init__(self, signer: ActionSigner, config: Config, clock: Clock) -> None:
@@ -51,6 +53,7 @@ class Sealer:
         self._vault = credentials.vault_address if credentials is not None else None
         self._mainnet = config.is_mainnet
         self._life_ms = config.expires_after_ms
+        self.ahead_ms = 0
 
     def seal(self, action: Action) -> bytes:
         """Give the action its nonce, its expiry and its signature, and return what is posted."""
@@ -68,7 +71,8 @@ class Sealer:
             signature = self.signer.sign_user_action(body, self._mainnet)
         else:
             if self._life_ms is not None:
-                expires_ms = self._clock.wall_ns() // NS_PER_MS + self._life_ms
+                now_ms = self._clock.wall_ns() // NS_PER_MS - self.ahead_ms
+                expires_ms = now_ms + self._life_ms
             signature = self.signer.sign_l1_action(
                 body, nonce.value, vault, expires_ms, self._mainnet
             )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import ConnectorError
+from ..execution.dispatch import OrderRow
 from ..execution.identity import TrackedOrder
 from ..execution.order_entry import OrderEntry, changed
 from ..execution.planning import Denial
 from ..execution.sending import Command, Kind
-from ..model._numbers import Number, exact
+from ..model._numbers import Number
 from ..model.enums import ContingencyType
 from ..model.orders import Order, OrderList
 from .actions import Grouping
@@ -169,22 +171,58 @@ class Trading(ClientCore, OrderEntry[Command]):
             raise Denial(f"the order is over ({order.state})")
         if order.client_order_id not in self.registry:
             self._check_link()
-            order = self._adopt_external(order, size, price)
+            self._check_external(order, size, price)
+            asked = self._modify_external(order, size, price, trigger_price)
+            self._need(self._tasks).spawn(asked, "modify-external")
+            return
         base = self._modifications.waiting(order) or order.requested or order.shape
         target = changed(base, size, price, trigger_price)
         self._check_can_send()
         self._modifications.ask(order, target)
 
-    def _adopt_external(
+    def _check_external(
         self, order: TrackedOrder, size: Number | None, price: Number | None
-    ) -> TrackedOrder:
-        """Return an order that is not ours as one of ours, with what is known of it."""
-        instrument = self._instrument_of(order)
+    ) -> None:
+        self._instrument_of(order)
         if size is None or price is None or order.venue_order_id is None:
             raise Denial("the order is not known: give its venue_order_id, size and price")
+
+    async def _modify_external(
+        self,
+        order: TrackedOrder,
+        size: Number | None,
+        price: Number | None,
+        trigger_price: Number | None,
+    ) -> None:
+        """Modify an order that is not ours by what the venue says it is: filled in part, maybe."""
+        try:
+            rows = await self._queries().find_order(cloid=None, venue_order_id=order.venue_order_id)
+            known = self.registry.find(
+                client_order_id=order.client_order_id, venue_order_id=order.venue_order_id
+            )  # of another modification meanwhile
+            self._modify(known or self._adopt_external(order, rows), size, price, trigger_price)
+        except Denial as denial:
+            self.dispatch.modify_denied(order, denial.reason)
+        except ConnectorError as error:
+            self.dispatch.modify_denied(order, f"the order could not be looked up: {error}")
+
+    def _adopt_external(self, order: TrackedOrder, rows: Sequence[OrderRow]) -> TrackedOrder:
+        """Return an order that is not ours as one of ours, as the venue shows it."""
+        if not rows or not rows[0].report.status.is_open:
+            raise Denial("the venue does not show the order as open")
+        found = rows[0].report
+        if found.side is not order.side or found.order_type.has_trigger:
+            raise Denial(f"it is a {found.order_type} order to {found.side}: nothing was sent")
         cloid = cloid_of(order.client_order_id)
-        plan = plan_external(instrument, order.side, cloid=cloid)
-        order.size, order.price = exact(size, "size"), exact(price, "price")
+        plan = plan_external(
+            self._instrument_of(order),
+            order.side,
+            cloid=cloid,
+            reduce_only=found.reduce_only,
+            post_only=found.post_only,
+        )
+        order.size, order.price = found.size, found.price
+        order.filled_size = order.reported_filled = found.filled_size
         order.client_key = cloid
         order.tag = Line(plan, has_cloid=False)
         order.is_submitted = order.is_accepted = True

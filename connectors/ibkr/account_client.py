@@ -291,7 +291,8 @@ class AccountClient(AccountClientBase):
     def _note_gap(self) -> None:
         if self._lost_ns is None:
             # Noted when it begins: the next connection may bring news before the old is read.
-            newest_ns = self.feed.newest_ns or self._clock.wall_ns()
+            # A loss may be noticed long after it (a machine that slept): not from now on.
+            newest_ns = self.feed.newest_ns or self.feed.since_ns
             self._lost_ns = min(newest_ns, self._clock.wall_ns()) - to_ns(HISTORY_MARGIN_S)
 
     # -- reading -----------------------------------------------------------------------
@@ -306,9 +307,9 @@ class AccountClient(AccountClientBase):
         await reader.refresh_orders()
         await reader.trades(since_ns=since_ns)
         await self._look_up_contracts()
-        await reader.money(self.account)
-        await reader.orders()  # last: the venue allows one list in 5 s
+        await reader.orders()  # late: the venue allows one list in 5 s
         await self._read_positions()
+        await reader.money(self.account)  # last: orders do not wait for it
         self.feed.trades_answered(self._clock.monotonic_ns(), is_first=is_first)
 
     async def _know_positions(self) -> None:

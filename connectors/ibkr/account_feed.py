@@ -50,6 +50,7 @@ MISSING_S = 5.0  # rows have shown more filled than executions, for that long (D
 QUERIES_MAX = 3
 ORPHANS_MAX = 1_000
 LIST_MAX = 1_000  # R-51
+CLOCK_NS = 3_600 * NS_PER_S  # how far our clock may be ahead of the venue's
 ABSENCES = 3
 ZERO = Decimal(0)
 
@@ -246,6 +247,8 @@ class AccountFeed:
         After `QUERIES_MAX` lists, or the first of all (whatever is older than it reaches back),
         the rows are believed without executions.
         """
+        if is_first and not self._orphans:
+            self.since_ns -= CLOCK_NS  # that list had the history: what comes now is news
         for order_id, missing in list(self._missing.items()):
             if missing.since_ns > asked_ns:
                 continue
@@ -328,7 +331,9 @@ class AccountFeed:
     # ---- contracts that are not known yet -----------------------------------------------------
 
     def _hold(self, execution: Execution) -> None:
-        self._orphans[execution.key] = execution  # a later copy knows more
+        held = self._orphans.get(execution.key)
+        if held is None or held.revision <= execution.revision:
+            self._orphans[execution.key] = execution  # a later copy knows more
         if len(self._orphans) > ORPHANS_MAX:
             _, lost = self._orphans.popitem(last=False)
             self._owner.on_problem(

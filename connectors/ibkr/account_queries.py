@@ -33,10 +33,10 @@ LIST_PAUSE_S = 0.5  # R-51: an empty first answer is followed by the real one
 
 
 def days_since(since_ns: int | None, now_ns: int) -> int:
-    """Return how many days of trades to ask for."""
+    """Return how many days of trades to ask for; the first of them is today, whenever it began."""
     if since_ns is None:
-        return 1
-    return min(max((now_ns - since_ns) // DAY_NS + 1, 1), DAYS_MAX)
+        return 2
+    return min(max((now_ns - since_ns) // DAY_NS + 2, 2), DAYS_MAX)
 
 
 class AccountReader:

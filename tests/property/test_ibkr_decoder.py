@@ -295,3 +295,17 @@ def test_without_callbacks_only_what_64_bits_do_not_hold_is_raised():
         decoder.feed(frame_of("265598", **{"84": "1e30"}))
     decoder.feed(frame_of("265598", **{"84": "1.00"}))
     assert decoder.events == 4
+
+
+def test_delayed_data_stays_delayed_over_a_gap():
+    """6509 is rare (W-11): the first frame after a gap may come without it."""
+    rig = Rig()
+    full = frame_of("8314", **{"84": "1", "86": "2"})
+    assert rig.decode(frame_of("8314", **{"84": "1", "86": "2", "6509": "DPB"}))[0][-1] == {
+        "DELAYED"
+    }
+    rig.decoder.clear_line(rig.number("8314"))
+    assert rig.decode(full)[0][-1] == {"DELAYED"}
+    rig.decoder.clear_lines()
+    assert rig.decode(full)[0][-1] == {"DELAYED"}
+    assert rig.decode(frame_of("8314", **{"84": "1", "86": "2", "6509": "RPB"}))[0][-1] == set()

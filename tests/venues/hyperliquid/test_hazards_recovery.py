@@ -9,8 +9,14 @@ import pytest
 from venues.hyperliquid.test_rows_state_reconnect import _away, _home
 from venues.hyperliquid.trading_rig import buy, trading, until
 
+from connectors.execution.identity import TrackedOrder
+from connectors.execution.lifecycle import Doubt
+from connectors.execution.lookups import Lookup, Why
+from connectors.execution.reconcile import Found
+from connectors.hyperliquid.execution import ExecutionClient
 from connectors.hyperliquid.rest import HyperliquidRest
 from connectors.model import OrderAccepted, OrderFilled
+from connectors.net.clock import NS_PER_S, SystemClock
 
 
 def test_fills_of_a_gap_that_the_snapshot_does_not_reach_back_to(
@@ -65,5 +71,59 @@ def test_an_order_the_venue_shows_in_an_unknown_word_is_not_dead(
             await until(lambda: not words, "five look-ups")
             await rig.event(OrderAccepted, order)
             assert rig.kinds(order) == ["Submitted", "Accepted"]
+
+    run(scenario(), 60.0)
+
+
+class Fast(SystemClock):
+    """Half a minute ahead."""
+
+    def wall_ns(self) -> int:
+        return super().wall_ns() + 30 * NS_PER_S
+
+
+def test_an_order_has_expired_by_the_clock_of_the_venue(run: Any) -> None:
+    """Ours is ahead: what has expired by it may be executed for half a minute more (10.3)."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            client = ExecutionClient(rig.config, clock=Fast())
+            try:
+                await client.connect()
+                order = TrackedOrder.of(buy())
+                client.registry.add(order)
+                client.dispatch.submitted(order)
+                client.dispatch.in_doubt(order, Doubt.CREATE)
+                now_ns = Fast().wall_ns()
+                for late_s, is_over in ((15, False), (600, True)):
+                    order.expires_at = now_ns - late_s * NS_PER_S
+                    lookup = Lookup(order, Why.CREATE_IN_DOUBT, 0)
+                    client._reconciler.resolve(lookup, Found(as_of_ns=now_ns), now_ns=0)
+                    assert order.is_final is is_over
+            finally:
+                await client.close()
+
+    run(scenario(), 60.0)
+
+
+def test_what_has_a_time_has_it_by_the_clock_of_the_venue(run: Any) -> None:
+    """Else an order trades, and a dead man's switch fires, as much later as our clock is ahead."""
+
+    async def scenario() -> None:
+        async with trading(expires_after_ms=5_000) as rig:
+            client = ExecutionClient(rig.config, clock=Fast())
+            try:
+                await client.connect()
+                order = buy()
+                client.submit_order(order)
+                placed = client.registry.by_client_id(order.client_order_id)
+                assert placed is not None
+                assert placed.expires_at is not None
+                assert placed.expires_at / NS_PER_S < rig.sim.clock.now_ms() / 1_000 + 6
+                rig.account.volume = 10**18
+                await client.schedule_cancel_all(10.0)
+                assert rig.account.cancel_at_ms < rig.sim.clock.now_ms() + 11_000
+            finally:
+                await client.close()
 
     run(scenario(), 60.0)

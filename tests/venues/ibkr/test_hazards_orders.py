@@ -11,6 +11,7 @@ from venues.ibkr.ibkr_rig import Listener, execution_row, order_row, topic
 from venues.ibkr.test_account_client import ACCOUNT, place, status_of
 from venues.ibkr.venue_rig import owned, venue
 
+from connectors.errors import VenueError
 from connectors.ibkr import account_client, orders
 from connectors.model import OrderStatus, OrderStatusReport
 from patience import until
@@ -108,3 +109,27 @@ def test_r_51_absence_counts_in_whole_lists_only() -> None:
     it.str_(execution_row(size=5.0))
     it.feed.give_up(order)
     assert it.of(OrderStatusReport)[-1].status is OrderStatus.FILLED, "its executions say so"
+
+
+def test_d_30_orders_are_read_even_if_the_money_is_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_client, "RETRY_S", 0.05)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue(sor_snapshot="never") as sim, owned(sim, told) as client:
+            order = place(sim, "gap-2")
+            await until(lambda: client.orders())
+
+            async def fail(account: str) -> None:
+                raise VenueError(500, f"no summary of {account}", status=500)
+
+            monkeypatch.setattr(client._reader, "money", fail)
+            sim.configure(sor_silent=True)
+            sim.faults.apply({"fault": "abort"})
+            sim.exchange.cancel(order, "")
+            await until(lambda: status_of(client, order) is OrderStatus.CANCELED)
+            assert not client.is_caught_up, "and nobody says that all is read"
+
+    run(scenario())

@@ -1,0 +1,94 @@
+"""What would show a trader a market that is not there: topics that end, trades that are missed."""
+
+from __future__ import annotations
+
+from venues.dydx.test_data_client import Seen, book_up, client, frames, handled, trade
+
+from connectors.model import BookState, BookStatus
+from patience import until
+
+
+def test_a_book_whose_topic_the_venue_ends_is_not_shown_as_live(run):
+    """Nobody asked for the end; what comes next is a snapshot, and until then there is no book."""
+
+    async def script():
+        async with client() as (stub, data, statuses):
+            connection = await book_up(stub, data)
+            await connection.say("unsubscribed_trades", channel="v4_orderbook")
+            assert frames(await stub.heard(3))[-1]["type"] == "subscribe"
+            assert data.book("BTC-USD-PERP") is None
+            await connection.say("subscribed_orderbook")
+            await until(lambda: data.book("BTC-USD-PERP") is not None, what="the book")
+            states = [each.state for each in statuses.of(BookStatus)]
+            assert states == [BookState.LIVE, BookState.BUFFERING, BookState.LIVE]
+            assert len(frames(stub.texts)) == 3, "once is enough"
+
+    run(script())
+
+
+def test_trades_are_missed_by_nobody_when_the_venue_ends_their_topic(run):
+    async def script():
+        async with client() as (stub, data, _):
+            trades = Seen()
+            data.subscribe_trades("BTC-USD-PERP", trades.append)
+            connection = await stub.connection()
+            await stub.heard(2)
+            await connection.say("subscribed_markets")
+            await connection.say("subscribed_trades", contents={"trades": [trade(1)]})
+            await connection.say("data_trades", contents={"trades": [trade(2)]})
+            await connection.say("unsubscribed_trades")
+            await stub.heard(3)
+            rows = [trade(4), trade(3), trade(2), trade(1)]
+            await connection.say("subscribed_trades", contents={"trades": rows})
+            await connection.say("data_trades", contents={"trades": [trade(5)]})
+            await until(lambda: len(trades) >= 4, what="the trades")
+            assert [each.trade_id >> 32 for each in trades] == [2, 3, 4, 5]
+
+    run(script())
+
+
+def test_who_comes_later_to_a_topic_of_trades_misses_none_either(run):
+    """He had no trade before the connection was lost, and gets those of the outage, no others."""
+
+    async def script():
+        async with client() as (stub, data, _):
+            first, late = Seen(), Seen()
+            data.subscribe_trades("BTC-USD-PERP", first.append)
+            connection = await stub.connection()
+            await stub.heard(2)
+            await connection.say("subscribed_markets")
+            rows = [trade(2), trade(1)]
+            await connection.say("subscribed_trades", contents={"trades": rows})
+            await handled(data, 3)
+            data.subscribe_trades("BTC-USD-PERP", late.append)
+            connection.drop()
+            again = await stub.connection(1)
+            await stub.heard(4)
+            await again.say("subscribed_trades", contents={"trades": [trade(3), *rows]})
+            await until(lambda: first and late, what="the trade of the outage")
+            assert [each.trade_id >> 32 for each in late] == [3]
+            assert [each.trade_id >> 32 for each in first] == [3]
+
+    run(script())
+
+
+def test_the_first_to_want_trades_of_a_topic_that_is_served_gets_its_history(run):
+    """Liquidations come on the same topic: its history is gone, and is asked for again."""
+
+    async def script():
+        async with client() as (stub, data, _):
+            trades = Seen()
+            data.subscribe_liquidations("BTC-USD-PERP", lambda event: None)
+            connection = await stub.connection()
+            await stub.heard(2)
+            await connection.say("subscribed_markets")
+            await connection.say("subscribed_trades", contents={"trades": [trade(1)]})
+            await handled(data, 3)
+            data.subscribe_trades("BTC-USD-PERP", trades.append, include_history=True)
+            assert frames(await stub.heard(3))[-1]["type"] == "unsubscribe"
+            await connection.say("unsubscribed_trades")
+            await stub.heard(4)
+            await connection.say("subscribed_trades", contents={"trades": [trade(1)]})
+            await until(lambda: trades, what="the history")
+
+    run(script())

@@ -44,6 +44,7 @@ from ._speedups.errors import (
 )
 
 __all__ = [
+    "UNREADABLE",
     "AuthenticationError",
     "ClientError",
     "ConfigError",
@@ -188,3 +189,14 @@ class RateLimited(VenueError):
 
 class UnknownOutcome(ConnectorError):
     """A request was sent and its result is not known: reconcile, never resend blindly."""
+
+
+UNREADABLE: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AttributeError,
+    ConnectorError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What reading parsed JSON may raise where it is not what it should be."""

@@ -25,6 +25,7 @@ from ..model import (
     TimeInForce,
     instrument_id,
 )
+from ..net.clock import NS_PER_MS
 from .config import VENUE, Product
 
 __all__ = [
@@ -37,7 +38,6 @@ __all__ = [
     "symbol_id",
 ]
 
-NS_PER_MS = 1_000_000
 
 # BN-I-18; what the venue adds later maps to UNKNOWN and keeps its own word.
 _STATUS = {

@@ -16,6 +16,7 @@ from .._speedups.events import BookUpdate
 from ..errors import ClientError, PrecisionError, ProtocolError, Unsupported
 from ..model import Instrument
 from ..net.attempts import is_loopback
+from ..net.clock import NS_PER_MS
 from ..net.weights import WeightCounter, WeightWindow
 from .config import Config, Product
 from .instruments import ExchangeInfo, parse_exchange_info
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEPTH_LIMITS", "BinanceRest", "depth_weight", "klines_weight", "shared_weights"]
 
-NS_PER_MS = 1_000_000
 WEIGHT = "weight"
 WEIGHT_HEADER = "x-mbx-used-weight-1m"
 WEIGHT_WAIT_S = 90.0  # more than a window: a snapshot rather waits than fails

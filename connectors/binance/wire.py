@@ -31,6 +31,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from ..errors import DecodeError
+from ..net.clock import NS_PER_MS
 
 __all__ = [
     "MAX_COMMAND_BYTES",
@@ -54,7 +55,6 @@ __all__ = [
 MAX_COMMAND_BYTES = 7500
 """Peers lose connections above 8 000 characters (BN-S-55)."""
 
-NS_PER_MS = 1_000_000
 RequestId: TypeAlias = int | str
 Method: TypeAlias = Literal[
     "SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY"

@@ -36,7 +36,7 @@ from ..data.control import ChannelOutcome
 from ..data.dispatch import EVERY_SYMBOL
 from ..data.market_client import Listeners
 from ..data.trades import NewTrades
-from ..errors import ConnectorError, DecodeError
+from ..errors import UNREADABLE, DecodeError
 from ..model import (
     DataDropped,
     Instrument,
@@ -70,15 +70,6 @@ __all__ = ["DataClient"]
 
 log = logging.getLogger("connectors.dydx")
 
-# What reading a frame that is not what it should be may raise.
-UNREADABLE = (
-    ArithmeticError,
-    AttributeError,
-    ConnectorError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 REST_LAG_S = 60.0  # how much older than the stream an answer of REST may be
 WRONG_AFTER_S = 2.0  # a book whose top differs from REST for longer is asked for again
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Literal
 
-from ..errors import ConnectorError, DecodeError, PrecisionError, ProtocolError
+from ..errors import UNREADABLE, DecodeError, PrecisionError, ProtocolError
 from ..model import Instrument, InstrumentKind, MarketStatus, OrderType, TimeInForce
 from ..model.ids import instrument_id
 from .config import VENUE
@@ -231,8 +231,7 @@ def parse_instruments(
     for ticker, record in markets.items():
         try:
             found.append(parse_market(record))
-        except (ArithmeticError, AttributeError, ConnectorError, LookupError, TypeError,
-                ValueError) as error:  # fmt: skip
+        except UNREADABLE as error:
             reason = f"{type(error).__name__}: {error}"
             if on_problem is not None:
                 on_problem(ticker, reason)

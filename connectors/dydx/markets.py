@@ -14,6 +14,7 @@ from .._speedups.events import EventFlag, InstrumentBase
 from .._speedups.ticks import TickScale
 from ..errors import DecodeError, PrecisionError
 from ..model import Bar, Instrument, MarkPrice
+from ..net.clock import NS_PER_S
 from .instruments import DEFINING, merge_record, number_of
 from .rows import iso_ns
 
@@ -28,7 +29,6 @@ __all__ = [
     "read_stats",
 ]
 
-NS_PER_S = 1_000_000_000
 FUNDING_NS = 3_600 * NS_PER_S
 _FINEST = Decimal("1e-18")
 _PRICES = ("open", "high", "low", "close")

@@ -11,11 +11,10 @@ import heapq
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ..net.clock import NS_PER_S
 from .identity import TrackedOrder
 
 __all__ = ["Lookup", "LookupSchedule", "Why"]
-
-NS_PER_S = 1_000_000_000
 
 
 class Why(Enum):

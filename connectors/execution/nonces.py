@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import ClientError
+from ..net.clock import NS_PER_MS
 
 __all__ = [
     "ClockNonces",
@@ -30,8 +31,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger("connectors.execution.nonces")
-
-NS_PER_MS = 1_000_000
 
 
 class NonceUnavailable(ClientError):

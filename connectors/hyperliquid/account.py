@@ -19,8 +19,9 @@ from ..model.accounts import AccountState, Balance, MarginBalance
 from ..model.enums import MarginMode, PositionSide
 from ..model.ids import AccountId, InstrumentId
 from ..model.reports import PositionStatusReport
+from ..net.clock import NS_PER_MS
 from .config import VENUE
-from .rows import NS_PER_MS, ZERO
+from .rows import ZERO
 
 __all__ = ["Balances", "Positions", "unwrapped"]
 

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import ClientError
 from ..model._numbers import Number, exact
 from ..model.ids import InstrumentId
+from ..net.clock import NS_PER_MS
 from . import actions
 from .client_core import ClientCore
 from .instruments import asset_id, is_spot
@@ -14,7 +15,6 @@ from .instruments import asset_id, is_spot
 __all__ = ["AccountActions"]
 
 SCHEDULE_MIN_S = 5.0
-MS = 1_000_000
 
 
 class AccountActions(ClientCore):
@@ -61,7 +61,7 @@ class AccountActions(ClientCore):
         """
         if in_s < SCHEDULE_MIN_S:
             raise ClientError(f"needs at least {SCHEDULE_MIN_S:g} s, got {in_s:g} s")
-        at_ms = self._clock.wall_ns() // MS - self._ahead_ms + round(in_s * 1_000)
+        at_ms = self._clock.wall_ns() // NS_PER_MS - self._ahead_ms + round(in_s * 1_000)
         await self.send_action(actions.schedule_cancel(at_ms))
 
     async def abort_scheduled_cancel_all(self) -> None:

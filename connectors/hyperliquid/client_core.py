@@ -20,7 +20,7 @@ from ..execution.telling import OnEvent, OnStatus
 from ..model.instruments import Instrument
 from ..model.reports import FillReport
 from ..net.attempts import AttemptBudget
-from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
+from ..net.clock import NS_PER_MS, SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import Connected, SessionEvent
 from .account import Balances, Positions
 from .account_feed import AccountFeed
@@ -42,7 +42,6 @@ __all__ = ["ClientCore"]
 log = logging.getLogger("connectors.hyperliquid")
 
 NON_USER_CANCEL_GRACE_S = 0.25  # in which the row comes that says how an order ended
-NS_PER_MS = 1_000_000
 _RULES = replace(CANCEL_REPLACE_RULES, fill_key=trade_of_order)
 
 

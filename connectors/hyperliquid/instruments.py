@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from .._speedups.ticks import TickScale
-from ..errors import ConnectorError, PrecisionError, ProtocolError
+from ..errors import UNREADABLE, PrecisionError, ProtocolError
 from ..model import (
     Instrument,
     InstrumentKind,
@@ -67,9 +67,6 @@ _ORDERS = frozenset(
     }
 )
 _TIMES_IN_FORCE = frozenset({TimeInForce.GTC, TimeInForce.IOC})
-_UNREADABLE = (
-    ArithmeticError, AttributeError, ConnectorError, LookupError, TypeError, ValueError,
-)  # fmt: skip
 
 OnProblem = Callable[[str, str], object]
 
@@ -219,7 +216,7 @@ def parse_perpetuals(
     for index, entry in enumerate(universe):
         try:
             found.append(_perpetual(entry, offset + index, dex, quote))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             _report(entry, error, on_problem)
     return found
 
@@ -237,7 +234,7 @@ def parse_spot(
         try:
             instrument = _spot(entry, tokens, found)
             found[instrument.id] = instrument
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             _report(entry, error, on_problem)
     return list(found.values())
 

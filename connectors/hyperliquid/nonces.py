@@ -12,8 +12,8 @@ import logging
 import threading
 
 from ..errors import ClientError
-from ..execution.nonces import NS_PER_MS, ClockNonces, Nonce, NonceUnavailable
-from ..net.clock import NS_PER_S, SYSTEM_CLOCK, Clock
+from ..execution.nonces import ClockNonces, Nonce, NonceUnavailable
+from ..net.clock import NS_PER_MS, NS_PER_S, SYSTEM_CLOCK, Clock
 
 __all__ = ["KeyNonces", "check_clock", "key_nonces"]
 

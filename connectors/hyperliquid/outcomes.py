@@ -28,6 +28,7 @@ from ..execution.lookups import Why
 from ..execution.sending import Command, Kind
 from ..model.enums import OrderStatus
 from ..model.reports import OrderStatusReport
+from ..net.clock import NS_PER_MS
 from .config import AcceptSource, Config
 from .orders import OrderPlan
 from .recovery import Recovery
@@ -37,7 +38,6 @@ __all__ = ["Line", "Outcomes"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-NS_PER_MS = 1_000_000
 _DOUBTS = {
     Kind.CREATE: (Doubt.CREATE, Why.CREATE_IN_DOUBT),
     Kind.CANCEL: (Doubt.CANCEL, Why.CANCEL_IN_DOUBT),

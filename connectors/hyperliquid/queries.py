@@ -18,7 +18,7 @@ from ..execution.members import read_rows, within
 from ..execution.reconcile import merge_order_reports
 from ..model.ids import InstrumentId
 from ..model.reports import FillReport, OrderStatusReport
-from ..net.clock import Clock
+from ..net.clock import NS_PER_MS, Clock
 from .account_feed import AccountFeed, oldest_first
 from .reports import Reporter, shown
 from .rest import HyperliquidRest
@@ -28,7 +28,6 @@ __all__ = ["Queries"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-NS_PER_MS = 1_000_000
 MARGIN_MS = 5_000  # venue's and our clock differ
 RECENT_MS = 600_000
 

@@ -22,6 +22,7 @@ from ..model.enums import (
 from ..model.ids import InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import FillReport, OrderStatusReport
+from ..net.clock import NS_PER_MS
 from .rows import ZERO, FillLike, OrderLike, OrderRow
 from .statuses import order_status, order_type, time_in_force
 
@@ -29,7 +30,6 @@ __all__ = ["OwnFill", "Reporter", "shown"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-NS_PER_MS = 1_000_000
 # By position, in the order of their fields: a bot waits for these.
 _fill_report = RecordMaker(FillReport)
 _order_report = RecordMaker(OrderStatusReport)

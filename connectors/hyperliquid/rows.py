@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ..errors import DecodeError
 from ..execution.members import Row, number, text, whole
+from ..net.clock import NS_PER_MS
 
 __all__ = [
     "FillLike",
@@ -25,7 +26,6 @@ __all__ = [
 ]
 
 ZERO = Decimal(0)
-NS_PER_MS = 1_000_000
 
 
 class OrderLike(Protocol):

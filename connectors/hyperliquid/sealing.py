@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ..execution.nonces import NS_PER_MS
-from ..net.clock import Clock
+from ..net.clock import NS_PER_MS, Clock
 from .actions import Action
 from .config import Config
 from .nonces import key_nonces

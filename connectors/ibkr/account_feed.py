@@ -35,7 +35,7 @@ from ..model.enums import OrderStatus, PositionSide
 from ..model.ids import AccountId, InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import FillCorrection, FillReport, OrderStatusReport, PositionStatusReport
-from ..net.clock import Clock
+from ..net.clock import NS_PER_S, Clock
 from .orders import GONE, LiveOrder, OrderBoard, OrderDelta, OrderRows, read_rows
 from .pnl import Ledger, LedgerRow, PnlRow, PnlTable, SummaryRow, read_pnl
 from .topics import Detail, Topic
@@ -46,7 +46,6 @@ __all__ = ["AccountFeed", "FeedOwner"]
 
 log = logging.getLogger("connectors.ibkr")
 
-NS_PER_S = 1_000_000_000
 MISSING_S = 5.0  # rows have shown more filled than executions, for that long (D-22)
 QUERIES_MAX = 3
 ORPHANS_MAX = 1_000

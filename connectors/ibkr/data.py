@@ -45,6 +45,7 @@ from ..model import (
     SubscriptionStatus,
     VenueEvent,
 )
+from ..net.clock import NS_PER_S
 from ..settings import config_from
 from .books import LADDER_ROWS, Depth, Ladder, make_update
 from .catalog import ContractCatalog
@@ -63,7 +64,6 @@ __all__ = ["DataClient"]
 
 log = logging.getLogger("connectors.ibkr")
 
-NS_PER_S = 1_000_000_000
 OPEN_TIMEOUT_S = 60.0
 RETRY_BARS_S = 10.0
 REREAD_PAUSE_S = 300.0  # between two readings of definitions because of a price off the grid

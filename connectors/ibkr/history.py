@@ -15,11 +15,10 @@ from ..data.bars import closed
 from ..errors import DecodeError
 from ..execution.members import number, whole
 from ..model import Bar, Instrument
+from ..net.clock import NS_PER_MS, NS_PER_S
 
 __all__ = ["BarSeries", "History", "HistoryBar", "make_bars", "read_history"]
 
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
 SETTLE_S = 1.0  # the last trades of a bar take their time
 
 

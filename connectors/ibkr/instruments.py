@@ -24,11 +24,11 @@ from ..execution.members import number, text, whole
 from ..model.enums import InstrumentKind, MarketStatus, OrderType
 from ..model.ids import instrument_id
 from ..model.instruments import Instrument
+from ..net.clock import NS_PER_S
 from .config import VENUE
 
 __all__ = ["PriceRules", "conid_of", "instrument_name", "make_instrument", "price_rules"]
 
-NS_PER_S = 1_000_000_000
 ONE = Decimal(1)
 _KINDS = {
     "STK": InstrumentKind.EQUITY,

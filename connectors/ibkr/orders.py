@@ -25,6 +25,7 @@ from ..model.enums import OrderStatus, OrderType, Side, TimeInForce
 from ..model.ids import AccountId
 from ..model.instruments import Instrument
 from ..model.reports import OrderStatusReport
+from ..net.clock import NS_PER_MS, NS_PER_S
 from .trades import SIDES, entity_text
 
 __all__ = ["INACTIVE_S", "LiveOrder", "OrderBoard", "OrderDelta", "OrderRows", "read_orders"]
@@ -32,8 +33,6 @@ __all__ = ["INACTIVE_S", "LiveOrder", "OrderBoard", "OrderDelta", "OrderRows", "
 INACTIVE_S = 5.0
 GONE = "the venue does not list the order any more"
 ENDED_KEPT = 2_000
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
 ZERO = Decimal(0)
 
 # What full rows say about an order, and others leave out.

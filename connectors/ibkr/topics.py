@@ -39,6 +39,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..net.clock import NS_PER_MS
 from .books import read_depth
 from .history import read_history
 from .orders import read_orders
@@ -62,7 +63,6 @@ __all__ = [
     "read_topic",
 ]
 
-NS_PER_MS = 1_000_000
 WAITING = "waiting for session"
 UNSUBSCRIBED_HISTORY = "Unsubscribed "
 

@@ -18,10 +18,10 @@ from typing import Any
 from ..errors import DecodeError
 from ..execution.members import number, whole
 from ..model.enums import Side
+from ..net.clock import NS_PER_MS
 
 __all__ = ["Execution", "Executions", "Sight", "TradeRows", "read_execution", "read_trades"]
 
-NS_PER_MS = 1_000_000
 KEPT = 20_000
 
 _REVISED = re.compile(r"([0-9A-Za-z]+\.[0-9A-Za-z]+\.[0-9]+)\.([0-9]{1,9})")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from ..net.clock import NS_PER_MS, NS_PER_S
+
 __all__ = [
     "EMPTY",
     "Availability",
@@ -22,8 +24,6 @@ __all__ = [
 
 LENGTH_MAX = 64
 EXPONENT_MAX = 308
-NS_PER_S = 1_000_000_000
-NS_PER_MS = 1_000_000
 MILLISECONDS_FROM = 10**11  # R-63, V-08: what is larger counts ms, not s
 _NUMBER = re.compile(
     r" *([CH]?)([+-]?)(?=\.?[0-9])([0-9]+(?:,[0-9]+)*)?(?:\.([0-9]*))?"

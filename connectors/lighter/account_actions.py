@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import ClientError
 from ..model._numbers import Number, exact
 from ..model.ids import InstrumentId
+from ..net.clock import NS_PER_MS
 from .client_core import ClientCore
 from .instruments import market_index
 from .orders import (
@@ -25,7 +26,6 @@ from .transactions import (
 __all__ = ["AccountActions"]
 
 SCHEDULE_MIN_S, SCHEDULE_MAX_S = 300.0, 15 * 86_400.0
-MS = 1_000_000
 
 
 class AccountActions(ClientCore):
@@ -100,7 +100,7 @@ class AccountActions(ClientCore):
         """
         if not SCHEDULE_MIN_S <= in_s <= SCHEDULE_MAX_S:
             raise ClientError(f"needs 5 minutes to 15 days, got {in_s:g} s")
-        at_ms = self._clock.wall_ns() // MS + round(in_s * 1_000)
+        at_ms = self._clock.wall_ns() // NS_PER_MS + round(in_s * 1_000)
         return await self._cancel_all(CancelAllTimeInForce.SCHEDULED, at_ms, None)
 
     async def abort_scheduled_cancel_all(self) -> SendResult:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from ..errors import ConnectorError, VenueError
+from ..net.clock import NS_PER_MS
 from .orders import Plan
 from .rest import LighterRest
 from .sending import Command, Kind, Sender
@@ -21,7 +22,6 @@ log = logging.getLogger("connectors.lighter")
 
 APPROVAL_LIFE_MS = 5 * 365 * 86_400_000
 NOT_APPROVED = 21149
-NS_PER_MS = 1_000_000
 
 
 async def approve(

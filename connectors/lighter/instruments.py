@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ..errors import ConnectorError, ProtocolError
+from ..errors import UNREADABLE, ProtocolError
 from ..model import Instrument, InstrumentKind, MarketStatus, OrderType, TimeInForce, instrument_id
 from .config import VENUE
 
@@ -72,8 +72,7 @@ def parse_instruments(
     for entry in (entry for each in lists for entry in each or ()):
         try:
             instrument = parse_market(entry)
-        except (ArithmeticError, AttributeError, ConnectorError, LookupError, TypeError,
-                ValueError) as error:  # fmt: skip
+        except UNREADABLE as error:
             symbol = str(entry.get("symbol", "?")) if isinstance(entry, dict) else "?"
             reason = f"{type(error).__name__}: {error}"
             if on_problem is not None:

@@ -28,6 +28,7 @@ from ..execution.planning import (
 from ..model.enums import InstrumentKind, OrderType, SelfTradePrevention, Side, TimeInForce
 from ..model.instruments import Instrument
 from ..model.orders import Order
+from ..net.clock import NS_PER_MS
 from .instruments import market_index
 from .statuses import ORDER_TYPES, TIF_GTT, TIF_IOC, TIF_POST_ONLY
 from .transactions import Attribute, GroupingType
@@ -50,7 +51,6 @@ MAX_AMOUNT = 2**48 - 1
 MAX_CLIENT_INDEX = 2**48 - 1
 INDEX_EPOCH_MS = 1_735_689_600_000  # 2025-01-01: the client indexes we make count from here
 INDEXES_PER_MS = 64
-NS_PER_MS = 1_000_000
 DEFAULT_LIFE_MS = 28 * 86_400_000
 MIN_LIFE_MS = 5 * 60_000
 MAX_LIFE_MS = 30 * 86_400_000

@@ -23,6 +23,7 @@ from ..execution.identity import TrackedOrder
 from ..execution.inflight import same_hash
 from ..execution.lifecycle import Doubt
 from ..execution.lookups import Why
+from ..net.clock import NS_PER_MS
 from .account_feed import TxOutcome
 from .recovery import Recovery
 from .rest import SendResult
@@ -35,7 +36,6 @@ log = logging.getLogger("connectors.lighter")
 CREATE_EXTRA_S = 1.0  # a create gets this much longer than a cancel to show an effect
 TOO_LATE_CODES = frozenset({21700, 21709, 21715})
 KEPT_DOUBTS = 1_000
-NS_PER_MS = 1_000_000
 HELP = {
     21120: "check private key, account, key index and chain id",
     21108: "check private key and key index",

@@ -20,7 +20,7 @@ from ..execution.members import read_rows, within
 from ..execution.reconcile import merge_order_reports, oldest_first
 from ..model.ids import InstrumentId
 from ..model.reports import FillReport, OrderStatusReport
-from ..net.clock import Clock
+from ..net.clock import NS_PER_S, Clock
 from .account_feed import TxOutcome, tx_outcome
 from .instruments import market_index
 from .orders import INDEX_EPOCH_MS, INDEXES_PER_MS
@@ -32,7 +32,6 @@ __all__ = ["Queries"]
 
 log = logging.getLogger("connectors.lighter")
 
-NS_PER_S = 1_000_000_000
 SEARCH_PAGES = 5  # of ended orders, when one is looked for
 DAY_NS = 86_400 * NS_PER_S
 REUSE_MARGIN_NS = 60 * NS_PER_S  # how far the venue's clock and ours may be apart

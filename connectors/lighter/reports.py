@@ -21,6 +21,7 @@ from ..execution.planning import CONDITIONAL
 from ..model.enums import LiquiditySide, OrderStatus, Side
 from ..model.instruments import Instrument
 from ..model.reports import FillReport, OrderStatusReport
+from ..net.clock import NS_PER_MS
 from .rows import OrderLike, TradeLike
 from .statuses import order_status, order_type, time_in_force
 
@@ -33,7 +34,6 @@ log = logging.getLogger("connectors.lighter")
 FEE_DECIMALS = 6
 FEE_UNIT = Decimal(10**FEE_DECIMALS)
 FEE_CURRENCY = "USDC"
-NS_PER_MS = 1_000_000
 _fill_report = RecordMaker(FillReport)  # by position: fills are what a bot waits for
 
 

@@ -38,7 +38,7 @@ from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
 from ..execution.sending import LINK_PAUSE, ORDER_WAIT_S, Kind, SenderBase, as_error
 from ..execution.sequence import LineFull, NotSent, Place
 from ..net.backoff import Backoff, BackoffPolicy
-from ..net.clock import Clock, to_ns
+from ..net.clock import NS_PER_MS, Clock, to_ns
 from ..net.ratelimit import RateLimiter
 from ..net.tasks import OwnedTasks
 from .config import Config
@@ -61,7 +61,6 @@ CANCEL_LIMIT_S = 70.0  # the limit counts by the minute: then it is free again
 RESENDS = 2  # of a cancel that was refused for its nonce, which it can do nothing about
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
-MS = 1_000_000
 
 
 class Signed(Protocol):
@@ -254,7 +253,7 @@ class Sender(SenderBase[Command]):
 
     def _complete(self, command: Command, nonce: Nonce) -> tuple[int, dict[str, Any], Any]:
         command.nonce = nonce
-        command.expires_ms = self._clock.wall_ns() // MS + self._lifetime_ms
+        command.expires_ms = self._clock.wall_ns() // NS_PER_MS + self._lifetime_ms
         plan = command.plan
         fields = plan.fields
         fields["Nonce"] = nonce.value

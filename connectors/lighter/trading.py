@@ -14,7 +14,7 @@ from ..model.enums import ContingencyType
 from ..model.ids import ClientOrderId
 from ..model.instruments import Instrument
 from ..model.orders import Order, OrderList
-from ..net.clock import NS_PER_S
+from ..net.clock import NS_PER_MS, NS_PER_S
 from .client_core import ClientCore
 from .instruments import market_index
 from .orders import (
@@ -35,8 +35,6 @@ from .transactions import (
 )
 
 __all__ = ["CancelOrder", "Trading"]
-
-MS = 1_000_000
 
 
 class Trading(ClientCore, OrderEntry[Command]):
@@ -156,7 +154,7 @@ class Trading(ClientCore, OrderEntry[Command]):
         if given is None and text.isascii() and text.isdecimal() and text[0] != "0":
             given = int(text)
         if given is None:
-            now_ms = self._clock.wall_ns() // MS
+            now_ms = self._clock.wall_ns() // NS_PER_MS
             self._last_index = max(self._last_index + 1, (now_ms - INDEX_EPOCH_MS) * INDEXES_PER_MS)
             while self.registry.by_key(self._last_index) is not None:
                 self._last_index += 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-__all__ = ["NS_PER_S", "SYSTEM_CLOCK", "Clock", "ManualClock", "SystemClock", "to_ns"]
+__all__ = ["NS_PER_MS", "NS_PER_S", "SYSTEM_CLOCK", "Clock", "ManualClock", "SystemClock", "to_ns"]
 
 NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
 
 
 def to_ns(seconds: float) -> int:

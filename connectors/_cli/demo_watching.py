@@ -33,6 +33,7 @@ __all__ = ["WatchingDemo", "picture_of"]
 STEADY_S = 1.0
 TRADE_EVERY_S = 0.2
 WAIT_S = 10.0
+SETTLE_S = 10.0
 HEADINGS = ("venue", "instrument", "bid size", "bid", "ask", "ask size", "last trade", "position")
 
 
@@ -157,7 +158,7 @@ class WatchingDemo(VenueDemo):
         """Still the market, and hold everything against the simulator."""
         self.note("the simulator pauses: comparing markets and account")
         await self.venue.quiet()
-        end = time.monotonic() + WAIT_S
+        end = time.monotonic() + SETTLE_S
         checks = await self.compare()
         while not all(check.held for check in checks) and time.monotonic() < end:
             self.draw()

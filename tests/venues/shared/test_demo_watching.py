@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
 from connectors._cli.demo_checks import Story
-from connectors._cli.demo_watched import DydxVenue, IbkrVenue, Seen
+from connectors._cli.demo_watched import (
+    DydxVenue,
+    IbkrVenue,
+    Seen,
+    WatchedTruth,
+    compare_account,
+)
 from connectors._cli.demo_watching import WatchingDemo, picture_of
 from connectors._cli.simulator import SimulatorAdmin, SimulatorProcess
+from connectors.model import FillReport, Side
 
 FILLS = "no fill of the account was lost, repeated or different"
 MARKETS = "market data is the simulator's, level by level"
@@ -38,42 +46,52 @@ def test_everything_it_shows_happened(run, venue):
     assert demo.losses
 
 
-def spoiled(tell):
-    """Return a `Seen.fill` that tells something else of the first fill."""
-    done = []
+def test_a_fill_that_is_not_told_fails_the_demo(monkeypatch, run):
+    tell, kept = Seen.fill, []
 
-    def fill(self, report):
-        if done:
-            tell_all(self, (report,))
-        else:
-            done.append(report)
-            tell_all(self, tell(report))
+    def told(self, report):
+        if kept:
+            tell(self, report)
+        kept.append(report)
 
-    original = Seen.fill
-
-    def tell_all(seen, reports):
-        for report in reports:
-            original(seen, report)
-
-    return fill
+    monkeypatch.setattr(Seen, "fill", told)
+    monkeypatch.setattr("connectors._cli.demo_watching.STEADY_S", 0.5)
+    monkeypatch.setattr("connectors._cli.demo_watching.SETTLE_S", 2.0)
+    failed, _ = run(play(DydxVenue), timeout_s=60)
+    assert FILLS in failed
 
 
 @pytest.mark.parametrize(
-    "tell",
+    "change",
     [
-        pytest.param(lambda report: (), id="a lost fill"),
-        pytest.param(lambda report: (report, report), id="a repeated fill"),
+        pytest.param(lambda fills, report: fills.update(x=report), id="one that never was"),
+        pytest.param(lambda fills, report: fills.clear(), id="a lost one"),
         pytest.param(
-            lambda report: (replace(report, last_price=report.last_price + Decimal(1)),),
+            lambda fills, report: fills.update(
+                a=replace(report, last_price=report.last_price + Decimal(1))
+            ),
             id="another price",
         ),
     ],
 )
-def test_a_fill_that_is_not_told_rightly_fails_the_demo(monkeypatch, run, tell):
-    monkeypatch.setattr(Seen, "fill", spoiled(tell))
-    monkeypatch.setattr("connectors._cli.demo_watching.WAIT_S", 8.0)
-    failed, _ = run(play(DydxVenue), timeout_s=60)
-    assert FILLS in failed
+def test_fills_are_compared_one_by_one(change):
+    seen = Seen()
+    venue = SimpleNamespace(
+        account=SimpleNamespace(positions=list, order=lambda name: None), instruments=()
+    )
+    report = FillReport(
+        instrument_id="AAPL", client_order_id=None, venue_order_id="1", trade_id="a",
+        side=Side.BUY, last_size=Decimal(5), last_price=Decimal(100), ts_event=1, ts_init=1,
+    )  # fmt: skip
+    nothing = WatchedTruth(books={}, quotes={}, fills={}, orders={}, positions={})
+    truth = replace(nothing, fills={"a": ("AAPL", Side.BUY, Decimal(5), Decimal(100))})
+    seen.fill(report)
+    assert compare_account(venue, seen, nothing, truth)[0].held
+    change(seen.fills, report)
+    assert not compare_account(venue, seen, nothing, truth)[0].held
+    seen.fills = {"a": report}
+    seen.fill(report)
+    assert not compare_account(venue, seen, nothing, truth)[0].held  # told twice
 
 
 def test_a_book_that_stands_still_fails_the_demo(monkeypatch, run):
@@ -86,6 +104,7 @@ def test_a_book_that_stands_still_fails_the_demo(monkeypatch, run):
         return replace(found, books=dict(found.books) | {name: (bids[1:], asks)})
 
     monkeypatch.setattr(DydxVenue, "truth", another)
-    monkeypatch.setattr("connectors._cli.demo_watching.WAIT_S", 8.0)
+    monkeypatch.setattr("connectors._cli.demo_watching.STEADY_S", 0.5)
+    monkeypatch.setattr("connectors._cli.demo_watching.SETTLE_S", 2.0)
     failed, _ = run(play(DydxVenue), timeout_s=60)
-    assert failed.keys() == {MARKETS}
+    assert MARKETS in failed

@@ -150,7 +150,7 @@ class BookKeeper(Generic[B]):
 
     def on_lost(self, keys: Iterable[Hashable]) -> None:
         """The connection that carried these books is gone."""
-        for key in keys:
+        for key in list(keys):  # who is told may end a subscription
             book = self._books.get(key)
             if book is not None:
                 book.on_lost()

@@ -14,7 +14,7 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
-from ..errors import ClientError, ConfigError, RequestTimeout
+from ..errors import ClientError, ConfigError, ConnectorError, RequestTimeout
 from ..execution import account_client
 from ..execution.telling import OnEvent, OnStatus
 from ..model.ids import AccountId, VenueOrderId
@@ -35,6 +35,7 @@ from .order_state import OrderState
 from .orders import OrderStore
 from .reconcile import Reconciliation
 from .rest import IndexerRest
+from .rows import height_of
 
 __all__ = ["AccountClient"]
 
@@ -201,6 +202,28 @@ class AccountClient(account_client.AccountClient):
         if reconciliation.refusal is not None:
             raise reconciliation.refusal
         tasks.spawn(reconciliation.every(config.reconcile_interval_s), "reconcile")
+        tasks.spawn(self._watch_heights(rest, stream), "watch-heights")
+
+    async def _watch_heights(self, rest: IndexerRest, stream: AccountStream) -> None:
+        """Replace a connection that tells no heights while the chain makes blocks.
+
+        Without heights no short-term order ends, and no gap is closed.
+        """
+        patience_s = self.config.idle_timeout_s
+        while True:
+            await asyncio.sleep(patience_s)
+            age_s = self.heights.age_s(self._clock.monotonic_ns())
+            if not stream.is_ready or age_s is None or age_s < patience_s:
+                continue
+            try:
+                there = height_of(await rest.height(), "height")
+            except ConnectorError as error:
+                self.on_problem(f"no blocks for {age_s:.0f} s: {error}", None, error)
+                continue
+            if there <= (self.heights.height or 0):
+                self.on_problem(f"no blocks for {age_s:.0f} s: the chain stands", None, None)
+            elif stream.is_ready:
+                stream.session.reconnect(f"no heights for {age_s:.0f} s")
 
     async def _teardown(self, why: str) -> None:
         self._connected = False

@@ -84,6 +84,7 @@ class AccountStream(GatedStream):
         )
         self.session = self._stream.session
         self._settled = asyncio.Event()
+        self._refusals: set[str] = set()
         for topic in self._gates:
             self._stream.subscribe(topic)
 
@@ -99,8 +100,16 @@ class AccountStream(GatedStream):
 
     # -- the connection ----------------------------------------------------------------
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the connection is up and both topics are served on it."""
+        return super().is_ready and self._refusals.isdisjoint(self._gates)
+
     def _on_connected(self) -> None:
         self._settled.clear()
+        for topic in self._refusals:  # another connection may serve them
+            self._stream.subscribe(topic)
+        self._refusals.clear()
 
     async def _establish(self, epoch: int, *, is_reconnect: bool) -> None:
         """Tell the owner when both topics have spoken; where they do not, connect anew."""
@@ -154,13 +163,16 @@ class AccountStream(GatedStream):
                 self._refused(outcome)
             elif outcome.state is StreamState.PENDING:
                 self._owner.on_problem(f"{outcome.channel}: {outcome.message}", None, None)
+                if outcome.channel not in self._missing and self.session.is_connected:
+                    # What came while it was not served is in no snapshot: begin anew.
+                    self.session.reconnect(f"{outcome.channel} was ended")
 
     def _refused(self, outcome: ChannelOutcome) -> None:
-        """A topic will not come (an address that is blocked): nothing waits for it any more."""
+        """A topic will not come on this connection (an address that is blocked): do not wait."""
         if self._gate is not None and not self._gate.done():
             self._fail_gate(VenueError("subscription", outcome.message))
             return
-        self._gates.pop(outcome.channel, None)
+        self._refusals.add(outcome.channel)
         self._spoke(outcome.channel)
         self._owner.on_refused(outcome.channel, outcome.code, outcome.message)
 

@@ -144,7 +144,8 @@ class LookupRunner:
                     lookup.attempt -= 1  # nothing was answered: no reason to lose patience
                     await asyncio.sleep(RETRY_S)
                     continue
-                self._resolve(lookup, found)
+                if lookup.is_open:  # else it was settled meanwhile, and says nothing of what is new
+                    self._resolve(lookup, found)
 
     def _resolve(self, lookup: Lookup, found: Found) -> None:
         given_up = self._reconciler.given_up

@@ -88,6 +88,8 @@ class OrderPlan:
         Our id of it at the venue.
     size, price, trigger_price :
         What really goes out; `price` is None for an order without a limit of its own.
+    slippage_bps : int or None
+        What protects it where it is a market order; None: as the rules say.
     """
 
     wire: dict[str, Any]
@@ -95,6 +97,7 @@ class OrderPlan:
     size: Decimal
     price: Decimal | None
     trigger_price: Decimal | None
+    slippage_bps: int | None = None
 
     @property
     def asset(self) -> int:
@@ -191,6 +194,7 @@ def plan_order(
     kind, is_buy = order.order_type, order.side is Side.BUY
     size = size_text(order.size, known)
     trigger = None
+    slippage_bps: int | None = None
     if kind in CONDITIONAL:
         if order.trigger_price is None:
             raise Denial(f"a {kind} order needs a trigger_price")
@@ -202,12 +206,13 @@ def plan_order(
         price = _on_grid(order.price, known, "price", rules, passive)
         text = price_text(price, known)
     else:
+        slippage_bps = slippage_of(order, rules.slippage_bps)
         if kind is OrderType.MARKET:
             base = known.price_scale.to_decimal(base_ticks(order, best_price))
         else:
             assert trigger is not None
             base = trigger
-        price = _protection(base, order.side, slippage_of(order, rules.slippage_bps), known)
+        price = _protection(base, order.side, slippage_bps, known)
         text = number_text(price)
     wire: dict[str, Any] = {
         "a": asset_id(known),
@@ -219,7 +224,8 @@ def plan_order(
     }
     if cloid is not None:
         wire["c"] = cloid
-    return OrderPlan(wire, cloid, order.size, price if kind.has_price else None, trigger)
+    limit = price if kind.has_price else None
+    return OrderPlan(wire, cloid, order.size, limit, trigger, slippage_bps)
 
 
 def check_supported(order: Order, instrument: Instrument | None) -> Instrument:
@@ -314,7 +320,10 @@ def plan_modify(
         price = _on_grid(target.price, instrument, "price", rules, passive)
         text = price_text(price, instrument)
     else:
-        text = number_text(_protection(trigger_price, side, rules.slippage_bps, instrument))
+        slippage_bps = original.slippage_bps
+        if slippage_bps is None:
+            slippage_bps = rules.slippage_bps
+        text = number_text(_protection(trigger_price, side, slippage_bps, instrument))
     wire = {
         "a": original.wire["a"],
         "b": is_buy,

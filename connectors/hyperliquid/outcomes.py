@@ -113,6 +113,9 @@ class Outcomes:
             if not order.is_submitted and not order.is_final:
                 self._dispatch.submitted(order)
         elif command.kind is Kind.MODIFY:
+            if self.recovery is not None:  # the one before it is settled
+                self.recovery.done(order, Why.MODIFY_UNSEEN)
+                self.recovery.done(order, Why.MODIFY_IN_DOUBT)
             self._ask(command, Why.MODIFY_UNSEEN)
 
     def tx_accepted(self, command: Command, taken: Taken) -> None:

@@ -44,6 +44,11 @@ KINDS = {
     Why.CANCEL_IN_DOUBT: Kind.CANCEL,
     Why.MODIFY_IN_DOUBT: Kind.MODIFY,
 }
+DOUBTS = {
+    Why.CREATE_IN_DOUBT: Doubt.CREATE,
+    Why.CANCEL_IN_DOUBT: Doubt.CANCEL,
+    Why.MODIFY_IN_DOUBT: Doubt.MODIFY,
+}
 
 
 class Voids(Protocol):
@@ -133,8 +138,8 @@ class Recovery(LookupRunner):
     async def _proof(self, lookup: Lookup, rows: list[DispatchRow]) -> str | None:
         """Return why a command in doubt has failed for certain; None: nobody knows yet."""
         order, why = lookup.order, lookup.why
-        if not self._shows_nothing(order, why, rows):
-            return None
+        if not order.doubt & DOUBTS[why] or not self._shows_nothing(order, why, rows):
+            return None  # the newest command is not the one that was in doubt
         command = self._owner.command_of(order, KINDS[why])
         if command is None or command.nonce is None or lookup.attempt < VOID_AFTER:
             return None
@@ -260,7 +265,7 @@ class Recovery(LookupRunner):
         """Read everything after a gap, tried until the venue answers; then the doubts at once."""
         await self.until_answered(self.read_all, "what the gap has hidden")
         for order in self._dispatch.registry.live_orders():
-            for doubt, why in _DOUBTS:
+            for why, doubt in DOUBTS.items():
                 if order.doubt & doubt:
                     self.ask(order, why)
 
@@ -296,10 +301,3 @@ class Recovery(LookupRunner):
             )
             self._feed.past_fills(rows or ())
             await asyncio.sleep(FILLS_PAUSE_S)
-
-
-_DOUBTS = (
-    (Doubt.CREATE, Why.CREATE_IN_DOUBT),
-    (Doubt.CANCEL, Why.CANCEL_IN_DOUBT),
-    (Doubt.MODIFY, Why.MODIFY_IN_DOUBT),
-)

@@ -324,6 +324,7 @@ class AccountClient(AccountClientBase):
     def _replayed(self, conid: int) -> None:
         self._unknown.pop(conid, None)
         self.feed.replay(conid)
+        self._positions_soon()  # rows of it could not be told
 
     async def _read_positions(self) -> None:
         async with self._reading:  # an answer to an older question must not come last
@@ -338,9 +339,6 @@ class AccountClient(AccountClientBase):
             raise
         account_id = self._account_name(self.account)
         present = self.feed.positions(self.account, rows)
-        if self._unknown:
-            present |= self._positions.instruments  # whose they are is not known yet
-            self._positions_due = self._clock.monotonic_ns() + to_ns(POSITIONS_S)
         for report in self._positions.drop_others(
             present, self._clock.wall_ns(), account_id=account_id
         ):

@@ -289,6 +289,7 @@ class AccountFeed:
         if instrument is None:
             self._hold(execution)
             return
+        more = execution.size - self.executions.size_of(execution)
         sight = self.executions.see(execution)
         if sight is Sight.REPEATED:
             return
@@ -297,11 +298,10 @@ class AccountFeed:
         if sight is not Sight.NEW:
             is_replaced = sight is Sight.CORRECTION
             self._owner.deliver(FillCorrection(fill=report, is_replaced=is_replaced))
-            return
-        if not execution.ts_event or execution.ts_event >= self.since_ns:
+        elif not execution.ts_event or execution.ts_event >= self.since_ns:
             self._owner.take_fill(report, execution.key)
-        if execution.order_id is not None:
-            self._note_executed(execution.order_id, execution.size)
+        if execution.order_id is not None and more and sight is not Sight.COMMISSION:
+            self._note_executed(execution.order_id, more)
 
     def _note_executed(self, order_id: str, size: Decimal) -> None:
         self._executed[order_id] = self._executed.get(order_id, ZERO) + size

@@ -191,6 +191,11 @@ class Executions:
     def __contains__(self, execution: object) -> bool:
         return isinstance(execution, Execution) and execution.key in self._seen
 
+    def size_of(self, execution: Execution) -> Decimal:
+        """Return the size an execution is known with; 0 of a new one."""
+        seen = self._seen.get(execution.key)
+        return Decimal(0) if seen is None else seen.size
+
     def see(self, execution: Execution) -> Sight:
         """Take a copy."""
         seen = self._seen.get(execution.key)

@@ -370,6 +370,15 @@ def test_modify_of_a_trigger() -> None:
         modify(plan(limit()), "1", "60000", trigger=Decimal(50000))
 
 
+def test_modify_of_a_trigger_keeps_the_protection_of_its_own() -> None:
+    order = stop_market_order(
+        "BTC-PERP", Side.SELL, trigger_price="60000", size="1", options={"slippage_bps": 500}
+    )
+    stop = plan(order, CLOID)
+    assert stop.wire["p"] == "57000"
+    assert modify(stop, "2", None).wire == {**stop.wire, "s": "2"}
+
+
 def test_modify_of_an_order_that_was_not_ours() -> None:
     original = plan_external(ETH, Side.SELL, reduce_only=True, post_only=True)
     found = plan_modify(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from venues.dydx.test_data_client import Seen, book_up, client, frames, handled, trade
 
+from connectors.data.books import BookKeeper
 from connectors.model import BookState, BookStatus
 from patience import until
 
@@ -92,3 +93,22 @@ def test_the_first_to_want_trades_of_a_topic_that_is_served_gets_its_history(run
             await until(lambda: trades, what="the history")
 
     run(script())
+
+
+def test_a_callback_may_end_a_subscription_while_books_are_told_to_be_lost():
+    """The keys are those of the connection's own table, which shrinks meanwhile."""
+    channels = {"one": None, "two": None}
+    lost = []
+
+    class Book:
+        def __init__(self, key):
+            self.key = key
+
+        def on_lost(self):
+            lost.append(self.key)
+            channels.pop("two", None)
+
+    keeper = BookKeeper("DYDX", emit=lost.append, on_callback_error=lambda *error: None)
+    keeper._books.update({key: Book(key) for key in channels})
+    keeper.on_lost(channels)
+    assert lost == ["one", "two"]

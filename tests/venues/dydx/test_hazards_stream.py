@@ -1,14 +1,19 @@
-"""What would leave a trader with an account that stands still: topics that end, heights that stop."""
+"""What would leave a trader with an account that stands still: topics that end, lost heights."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from venues.dydx.test_account_client import looking
+from venues.dydx.test_account_client import STEPPED, looking
 
-from connectors.model import FillReport, OrderStatus, OrderStatusReport, Reconnected
-from connectors.model import SubscriptionStatus
+from connectors.model import (
+    ErrorEvent,
+    FillReport,
+    OrderStatus,
+    OrderStatusReport,
+    Reconnected,
+    SubscriptionStatus,
+)
 from patience import until
 
 
@@ -18,18 +23,25 @@ def test_a_trade_of_the_time_the_venue_had_ended_the_topic_comes_before_the_orde
     """Its order is not told as expired without it: what is not served is a gap."""
 
     async def main() -> None:
-        async with looking() as rig:
-            client, sim = rig.client, rig.sim
+        async with looking(venue=STEPPED) as rig:
+            sim = rig.sim
             await rig.caught_up()
-            order = rig.order(good_til_block=sim.chain.height + 15)
+            order = rig.order(good_til_block=sim.chain.height + 8)
             await rig.status_of(order, OrderStatus.ACCEPTED)
-            (connection,) = [each for each in sim.indexer.nodes[0].connections]
-            connection
-            topic = f"{rig.address}/0"
-            ended = {"type": "unsubscribed", "connection_id": "x", "message_id": 9}
-            sim.faults.push(json.dumps({**ended, "channel": "v4_subaccounts", "id": topic}))
-            await until(lambda: not client.is_caught_up, what="the gap")
-            await until(lambda: rig.told(Reconnected), what="another connection")
+            rig.cancel(order)
+            await rig.status_of(order, OrderStatus.PENDING_CANCEL)
+            sim.faults.subscribe_error("v4_subaccounts")  # it is served again later
+            for connection in sim.connections.values():
+                connection._unsubscribe("v4_subaccounts", f"{rig.address}/0")
+            sim.faults.proposer_fill(order)
+            rig.blocks(12)
+            await until(lambda: rig.told(ErrorEvent), what="the end of the topic to be told")
+            await rig.caught_up()
+            await rig.status_of(order, OrderStatus.FILLED)
+            ends = [each for each in rig.of(OrderStatusReport) if each.status.is_final]
+            assert [each.status for each in ends] == [OrderStatus.FILLED]
+            assert len(rig.of(FillReport)) == 1
+            assert not rig.differences()
 
     run(main(), 30.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from connectors.execution.lookups import Lookup, Why
 from connectors.execution.reconcile import Found
 from connectors.hyperliquid.execution import ExecutionClient
 from connectors.hyperliquid.rest import HyperliquidRest
-from connectors.model import OrderAccepted, OrderFilled
+from connectors.model import OrderAccepted, OrderFilled, OrderUpdated
 from connectors.net.clock import NS_PER_S, SystemClock
 
 
@@ -125,5 +126,57 @@ def test_what_has_a_time_has_it_by_the_clock_of_the_venue(run: Any) -> None:
                 assert rig.account.cancel_at_ms < rig.sim.clock.now_ms() + 11_000
             finally:
                 await client.close()
+
+    run(scenario(), 60.0)
+
+
+def test_the_nonce_of_a_command_nobody_doubts_is_not_used_up(run: Any) -> None:
+    """The look-up was for the modification before; over HTTP the question would overtake this."""
+
+    async def scenario() -> None:
+        async with trading(post_timeout_ms=60_000) as rig:
+            order = await rig.open_order()
+            tracked = rig.tracked(order)
+            old = await rig.client._queries().find_order(
+                cloid=None, venue_order_id=tracked.venue_order_id
+            )
+            for channel in ("orderUpdates", "post"):
+                rig.sim.faults.tap(channel, "drop")
+            rig.client.modify_order(order.client_order_id, price="2901")
+            await rig.taken("batchModify")
+            lookup = Lookup(tracked, Why.MODIFY_IN_DOUBT, 0)
+            lookup.attempt = 5
+            recovery = rig.client._recovery
+            assert recovery is not None
+            proof = asyncio.ensure_future(recovery._proof(lookup, old))
+            await asyncio.wait([proof], timeout=0.1)
+            proof.cancel()
+            assert rig.actions("noop") == []
+            rig.sim.faults.clear()
+
+    run(scenario(), 60.0)
+
+
+def test_an_order_that_is_modified_all_the_time_is_never_called_unchanged(run: Any) -> None:
+    """The next goes out in the call that tells of the last: each has a patience of its own."""
+
+    async def scenario() -> None:
+        async with trading(
+            modify_unresolved_ms=20, submit_unresolved_ms=20, unresolved_max_pause_s=0.02
+        ) as rig:
+            order = await rig.open_order()
+            prices = itertools.cycle(("2901", "2902"))
+
+            def take(event: Any) -> None:
+                rig.events.append(event)
+                if isinstance(event, OrderUpdated):
+                    rig.client.modify_order(order.client_order_id, price=next(prices))
+
+            rig.take = take
+            rig.client.modify_order(order.client_order_id, price=next(prices))
+            await rig.event(OrderUpdated, order, 400)
+            rig.take = rig.events.append
+            await rig.settle()
+            assert set(rig.kinds(order)) == {"Submitted", "Accepted", "Updated"}
 
     run(scenario(), 60.0)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from venues.ibkr.ibkr_rig import AAPL, Listener, execution_row
+from venues.ibkr.ibkr_rig import AAPL, Listener, execution_row, order_row
 from venues.ibkr.venue_rig import owned, venue
 
 from connectors.ibkr.account_queries import days_since
-from connectors.model import FillReport
+from connectors.model import FillReport, OrderStatus, OrderStatusReport
 from connectors.net.clock import NS_PER_S
 from patience import until
 
@@ -74,3 +74,13 @@ def test_w_43_a_held_correction_is_not_replaced_by_an_older_copy() -> None:
     it.instruments[265598] = AAPL
     it.feed.replay(265598)
     assert [fill.last_size for fill in it.of(FillReport)] == [3]
+
+
+def test_w_43_r_56_a_corrected_size_counts_for_its_order() -> None:
+    it = Listener()
+    it.sor(order_row("Submitted"))
+    it.str_(execution_row(size=2.0))
+    it.str_(execution_row("0000e0d5.6576fd38.01.02", size=5.0))
+    it.sor(order_row("Filled", sparse=True, filledQuantity=5.0))
+    assert not it.feed.has_missing
+    assert it.of(OrderStatusReport)[-1].status is OrderStatus.FILLED

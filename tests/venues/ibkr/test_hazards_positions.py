@@ -10,7 +10,7 @@ import pytest
 from venues.ibkr.test_account_client import ACCOUNT, of, place
 from venues.ibkr.venue_rig import owned, venue
 
-from connectors.errors import VenueError
+from connectors.errors import ClientError, VenueError
 from connectors.ibkr import account_client
 from connectors.model import FillReport
 from patience import until
@@ -77,5 +77,40 @@ def test_r_62_positions_that_could_not_be_read_are_read_again(
             await until(lambda: failures, what="the first reading fails")
             await until(lambda: held(client) == [5], what="the second one")
             assert sim.exchange.accounts[ACCOUNT].positions
+
+    run(scenario())
+
+
+def test_d_30_a_contract_nobody_knows_hides_no_flat_position(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_client, "POSITIONS_S", 0.05)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            place(sim, "filled-1", 200.0)
+            await until(lambda: held(client) == [5])
+            read, find = client._reader.positions, client._catalog.find
+            calls = 0
+
+            async def with_another(account: str) -> list[Any]:
+                nonlocal calls
+                calls += 1
+                rows = [row for row in await read(account) if float(row["position"])]
+                return [*rows, {"conid": "999", "position": 1.0}]
+
+            async def refuse(*names: str | int) -> Any:
+                if 999 in names:
+                    raise ClientError("what kind of contract is that?")
+                return await find(*names)
+
+            monkeypatch.setattr(client._reader, "positions", with_another)
+            monkeypatch.setattr(client._catalog, "find", refuse)
+            place(sim, "sold-1", 1.0, side="SELL")
+            await until(lambda: held(client) == [], what="what is gone from the list is flat")
+            calls_then = calls
+            await asyncio.sleep(0.5)
+            assert calls <= calls_then + 2, "and nobody asks all the time"
 
     run(scenario())

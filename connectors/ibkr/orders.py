@@ -20,12 +20,13 @@ from typing import Any
 from ..errors import DecodeError
 from ..execution.dispatch import OrderRow
 from ..execution.meaning import StatusMeaning
-from ..execution.members import number, whole
+from ..execution.members import whole
 from ..model.enums import OrderStatus, OrderType, Side, TimeInForce
 from ..model.ids import AccountId
 from ..model.instruments import Instrument
 from ..model.reports import OrderStatusReport
 from ..net.clock import NS_PER_MS, NS_PER_S
+from .amounts import amount
 from .trades import SIDES, entity_text
 
 __all__ = ["INACTIVE_S", "LiveOrder", "OrderBoard", "OrderDelta", "OrderRows", "read_orders"]
@@ -174,12 +175,12 @@ def read_order(row: object) -> OrderDelta:
         side=None if side is None else SIDES[side.upper()],
         order_type=_word(row, "origOrderType", "order_type", "orderType"),
         time_in_force=_word(row, "timeInForce", "tif"),
-        size=_number(row, "totalSize", "total_size"),
-        filled=_number(row, "filledQuantity", "filled_quantity", "cum_fill"),
-        remaining=_number(row, "remainingQuantity", "remaining_quantity"),
-        price=_number(row, "price", "limit_price"),
-        stop_price=_number(row, "auxPrice", "stop_price", "aux_price"),
-        average_price=_number(row, "avgPrice", "average_price", "avg_fill_price"),
+        size=amount(row, "totalSize", "total_size"),
+        filled=amount(row, "filledQuantity", "filled_quantity", "cum_fill"),
+        remaining=amount(row, "remainingQuantity", "remaining_quantity"),
+        price=amount(row, "price", "limit_price"),
+        stop_price=amount(row, "auxPrice", "stop_price", "aux_price"),
+        average_price=amount(row, "avgPrice", "average_price", "avg_fill_price"),
         reason=_word(row, "order_cancellation_by_system_reason") or None,
         ts_changed=_time(row),
     )
@@ -192,17 +193,6 @@ def _word(row: Mapping[str, Any], *names: str) -> str | None:
             if not isinstance(value, str):
                 raise DecodeError(f"{name} of an order is not a text", 0)
             return entity_text(value)
-    return None
-
-
-def _number(row: Mapping[str, Any], *names: str) -> Decimal | None:
-    """Return a number; an empty text is none."""
-    for name in names:
-        value = row.get(name)
-        if value is not None and value != "":
-            if isinstance(value, str):
-                return number({name: value.replace(",", "")}, name)
-            return number(row, name)
     return None
 
 

@@ -16,9 +16,10 @@ from enum import Enum
 from typing import Any
 
 from ..errors import DecodeError
-from ..execution.members import number, whole
+from ..execution.members import whole
 from ..model.enums import Side
 from ..net.clock import NS_PER_MS
+from .amounts import amount
 
 __all__ = ["Execution", "Executions", "Sight", "TradeRows", "read_execution", "read_trades"]
 
@@ -131,7 +132,7 @@ def read_execution(row: object) -> Execution:
     side = SIDES.get(str(row.get("side")).upper())
     if side is None:
         raise DecodeError(f"side {row.get('side')!r} of an execution is unknown", 0)
-    size, price = _number(row, "size"), _number(row, "price")
+    size, price = amount(row, "size"), amount(row, "price")
     if size is None or price is None or size <= 0:
         raise DecodeError("an execution without size or price", 0)
     order_ref = row.get("order_ref")
@@ -144,20 +145,11 @@ def read_execution(row: object) -> Execution:
         side=side,
         size=size,
         price=price,
-        commission=_number(row, "commission"),
-        position=_number(row, "position"),
+        commission=amount(row, "commission"),
+        position=amount(row, "position"),
         exchange=str(row.get("exchange") or ""),
         ts_event=whole(row, "trade_time_r", 0) * NS_PER_MS,
     )
-
-
-def _number(row: Mapping[str, Any], name: str) -> Decimal | None:
-    value = row.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        return number({name: value.replace(",", "")}, name)
-    return number(row, name)
 
 
 class Sight(Enum):

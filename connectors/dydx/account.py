@@ -267,7 +267,7 @@ class AccountFeed:
         height = row.updated_height or 0
         is_known = self._store.get(row.order_id) is not None
         state = self._store.take(row, height=height, is_asked=True)
-        if not is_known:
+        if not is_known and height:  # a row without a block may be of any time
             self._note_before(state, row, height)
         if is_settled:
             state.is_doubtful = False

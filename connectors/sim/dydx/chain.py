@@ -157,6 +157,7 @@ class Chain(EngineListener):
         old = account.orders.get(order.order_id)
         if old is not None and old.state != "expired":
             order.filled, order.committed, order.versions = old.filled, old.committed, old.versions
+            order.updated_height, order.updated_ms = old.updated_height, old.updated_ms
             if old.resting:
                 self._take_out(old, "REPLACED")
                 self.listener.on_removed(old, "REPLACED")
@@ -485,8 +486,7 @@ class Chain(EngineListener):
                     self._take_out(order, "EXPIRED")
                 if order.state == "open":
                     order.state = "expired"
-                told_after = self.config.indexer_expired_blocks
-                if told_after:
+                if told_after := self.config.indexer_expired_blocks:
                     self._last_word.setdefault(self.height + told_after, []).append(order)
         for account in self.subaccounts.values():
             if account.cancels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from venues.dydx.account_rig import (
     HEIGHT,
     ORDER,
@@ -105,6 +106,18 @@ def test_dx_o_05_a_trade_the_snapshot_knew_already_is_not_counted_twice() -> Non
     assert [fill.trade_id for fill in account.trades()] == ["f1"]
     report = account.order(ORDER)
     assert (report.status, report.filled_size) == (OrderStatus.PARTIALLY_FILLED, Decimal("0.01"))
+
+
+@pytest.mark.parametrize("height", [None, "0"])
+def test_dx_o_05_an_answer_without_a_block_counts_no_trade_twice(height: Any) -> None:
+    """It may be of any time: what it shows as filled need not be from before we looked."""
+    account = Account()
+    account.start()
+    row = placed(totalFilled="0.005", updatedAtHeight=height)
+    account.feed.orders([row])
+    account.answered(trade("f1", size="0.005"), since_height=HEIGHT + 1)
+    report = account.order(ORDER)
+    assert (report.status, report.filled_size) == (OrderStatus.PARTIALLY_FILLED, Decimal("0.005"))
 
 
 def test_7_3_a_cancel_of_later_terms_than_those_that_ended_may_still_fill() -> None:

@@ -74,6 +74,20 @@ def test_an_order_goes_through_its_states_as_blocks_pass() -> None:
 
 
 @in_loop
+def test_7_3_a_replacement_keeps_the_block_of_the_trades_before_it() -> None:
+    rig = Rig(rest_lag_blocks=0)
+    order = rig.order("buy", "0.02", "89000", 1, good_til_block=HEIGHT + 10)
+    rig.house("sell", "0.005", "89000")
+    rig.block()
+    before = ask(rig, f"orders/{order['id']}")
+    rig.order("buy", "0.02", "89100", 1, good_til_block=HEIGHT + 15)
+    after = ask(rig, f"orders/{order['id']}")
+    assert (after["totalFilled"], after["goodTilBlock"]) == ("0.005", str(HEIGHT + 15))
+    assert after["updatedAtHeight"] == before["updatedAtHeight"] == str(HEIGHT + 1)
+    assert after["updatedAt"] == before["updatedAt"]
+
+
+@in_loop
 def test_orders_are_a_bare_array_and_filtered() -> None:
     rig = Rig(rest_lag_blocks=0)
     traded(rig)

@@ -111,6 +111,8 @@ class AccountFeed:
         Positions and balances.
     history_height : int or None
         The block of the first snapshot: trades up to it are past, and not handed on.
+    snapshot_height : int
+        The block of the last snapshot.
     is_funded : bool or None
         False: the venue does not know the account (yet), which is no failure (DX-W-19). None:
         nobody has said.
@@ -135,6 +137,7 @@ class AccountFeed:
         self._reader = RowReader(sink)
         self.holdings = Holdings(sink, members, self._reader, clock=clock)
         self.history_height: int | None = None
+        self.snapshot_height = 0
         self.is_funded: bool | None = None
         self.unknown_members = 0
 
@@ -166,6 +169,7 @@ class AccountFeed:
     def _begin(self, height: int) -> None:
         if self.history_height is None:
             self.history_height = height
+        self.snapshot_height = height
 
     def update(self, contents: Any, number: int | None = None) -> None:
         """Take a message of the stream; `number` is the child it names. DecodeError if it is none.

@@ -133,7 +133,9 @@ class Reconciliation:
             await self._until_answered()
             self.has_read.set()
             self._owner.on_read()
-            target = (self._heights.height or 0) + self._lag_blocks
+            # Where heights stood still, the snapshot may be of a later block.
+            newest = max(self._heights.height or 0, self._feed.snapshot_height)
+            target = newest + self._lag_blocks
             while self._opened == opened and (self._heights.height or 0) < target:
                 self._stirred.clear()
                 await self._stirred.wait()
@@ -174,7 +176,9 @@ class Reconciliation:
 
     # -- reading -------------------------------------------------------------------------
 
-    async def read(self, *, is_settled: bool = False, since: int | None = None) -> None:
+    async def read(
+        self, *, is_settled: bool = False, since: int | None = None, limit: int = LATEST_MAX
+    ) -> None:
         """Read the account once: money, live orders, trades and transfers, orders in doubt.
 
         Parameters
@@ -183,6 +187,8 @@ class Reconciliation:
             Every replica has what a gap has hidden: what is found as it was, is.
         since : int, optional
             Block from which trades are read; by default that of the gap.
+        limit : int
+            How many orders that changed last are read.
 
         Raises
         ------
@@ -196,7 +202,6 @@ class Reconciliation:
             await self._read_orders(is_settled=is_settled)
             await self._read_trades(start)
             await self._read_transfers(start)
-            limit = LATEST_MAX if self._since is not None else LATEST
             await self._read_ended(start, is_settled=is_settled, limit=limit)
             if is_settled:  # before, a replica that lags knows no more of one order than of all
                 await self._look_up()
@@ -274,14 +279,17 @@ class Reconciliation:
     async def every(self, interval_s: float) -> None:
         """Read the account from time to time, with the trades since the last time."""
         last = self._heights.height or 0
+        limit = LATEST
         while True:
             await asyncio.sleep(interval_s)
-            if self._since is not None:
-                continue  # it is being read
+            if self._since is not None:  # it is being read
+                limit = LATEST_MAX  # as trades, orders of more than one interval come next
+                continue
             now = self._heights.height or 0
             try:
-                await self.read(is_settled=True, since=last - self._lag_blocks)
+                await self.read(is_settled=True, since=last - self._lag_blocks, limit=limit)
             except ConnectorError as error:
                 self._owner.on_problem(f"the account was not read: {error}", None, error)
+                limit = LATEST_MAX
                 continue
-            last = now
+            last, limit = now, LATEST

@@ -95,12 +95,16 @@ class Account(AccountClient):
 
     def start(self, height: int = HEIGHT, orders: tuple[dict[str, Any], ...] = ()) -> None:
         """Begin with an empty account at a height."""
+        self.snapshot(height, orders)
+        self.block(height)
+
+    def snapshot(self, height: int, orders: tuple[dict[str, Any], ...] = ()) -> None:
+        """Take what a subscription of an empty account begins with."""
         snapshot = json.loads(json.dumps(frame("subscribed_subaccounts")))
         snapshot["contents"]["orders"] = list(orders)
         snapshot["contents"]["blockHeight"] = str(height)
         snapshot["contents"]["subaccount"]["latestProcessedBlockHeight"] = str(height)
         self.frame(snapshot)
-        self.block(height)
 
     def answered(self, *rows: dict[str, Any], since_height: int = HEIGHT) -> None:
         """Take trades that were asked for."""

@@ -62,7 +62,7 @@ class Replica:
         limit: int = 0,
     ) -> Any:
         self._ask("orders:" + (",".join(status) if not latest_first else f"latest {limit}"))
-        return self.ended if latest_first else self.open_orders
+        return self.ended[:limit] if latest_first else self.open_orders
 
     async def fill_pages(
         self, address: str, number: int, *, is_parent: bool
@@ -284,6 +284,26 @@ def test_the_stream_settles_a_doubt_too(run: Any) -> None:
     caught_up(run, test)
 
 
+def test_dx_r_05_a_gap_is_as_long_as_the_account_says_where_heights_stand(run: Any) -> None:
+    """The replicas have to reach the block of the snapshot, of which no height was told yet."""
+
+    async def main(account: Reading) -> None:
+        told = HEIGHT + LAG
+        account.reconciliation.open_gap()
+        account.snapshot(told + 20)
+        reads, readings = account.reads, account.reconciliation.readings
+        account.reconciliation.read_gap()
+        await until(lambda: account.reads > reads, what="the first reading")
+        account.block(told + 21)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert account.reconciliation.is_open
+        assert account.reconciliation.readings == readings + 1
+        await account.caught_up(told + 20 + LAG)
+
+    caught_up(run, main)
+
+
 def test_a_connection_lost_while_a_gap_is_read_makes_it_one_longer_gap(run: Any) -> None:
     async def test(account: Reading) -> None:
         account.message(HEIGHT + LAG, orders=[placed(good_til_block=HEIGHT + 90)])
@@ -417,3 +437,27 @@ def test_the_account_is_read_from_time_to_time(run: Any) -> None:
         assert len(account.trades()) == 1
 
     caught_up(run, test)
+
+
+def test_dx_r_06_behind_long_gaps_orders_are_read_as_far_back_as_trades(run: Any) -> None:
+    """What the regular reading finds first may be older than the orders of one interval."""
+
+    async def main(account: Reading) -> None:
+        asked = account.replica.asked
+        account.reconciliation.open_gap()
+        task = asyncio.create_task(account.reconciliation.every(0.0))
+        try:
+            for _ in range(20):  # regular readings that the gap leaves out
+                await asyncio.sleep(0)
+            assert asked == []
+            await account.lost_and_back(HEIGHT + 50)
+            await account.caught_up(HEIGHT + 50 + LAG)
+            usual, wide = (f"orders:latest {n}" for n in (reconcile.LATEST, reconcile.LATEST_MAX))
+            await until(lambda: usual in asked, what="regular readings")
+            latest = [each for each in asked if "latest" in each]
+            assert latest[:4] == [wide, wide, wide, usual], "the gap twice, then what it left out"
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    caught_up(run, main)

@@ -188,6 +188,7 @@ class AccountClient(account_client.AccountClient):
             lag_blocks=config.rest_lag_blocks,
         )
         reconciliation.open_gap()
+        reconciliation.is_deaf = True
         stream = self._stream = AccountStream(
             self, config=config, members=self._members, attempts=self._attempts
         )
@@ -280,12 +281,14 @@ class AccountClient(account_client.AccountClient):
         """Both topics have spoken: read what was missed."""
         self._restored += is_reconnect
         if self._reconciliation is not None:
+            self._reconciliation.is_deaf = False
             self._reconciliation.read_gap()
 
     def on_link_lost(self, epoch: int, why: str) -> None:
         """Nothing is told until the next connection."""
         if self._reconciliation is not None:
             self._reconciliation.open_gap()
+            self._reconciliation.is_deaf = True
         self._store.doubt()
 
     def on_session_event(self, event: SessionEvent) -> None:

@@ -65,6 +65,8 @@ class Reconciliation:
         Set once the account was read, or that was refused.
     refusal : AuthenticationError or None
         Why the venue lets nobody here read (a blocked country or address).
+    is_deaf : bool
+        Nobody tells of the account (yet): heights may come, but no gap is closed.
     readings, gaps :
         Counters: times the account was read, gaps that were closed.
     """
@@ -97,6 +99,7 @@ class Reconciliation:
         self._lock = asyncio.Lock()
         self.has_read = asyncio.Event()
         self.refusal: AuthenticationError | None = None
+        self.is_deaf = False
         self.readings = 0
         self.gaps = 0
 
@@ -141,7 +144,7 @@ class Reconciliation:
                 await self._stirred.wait()
             if self._opened == opened:
                 await self._until_answered(is_settled=True)
-            if self._opened == opened:
+            if self._opened == opened and not self.is_deaf:
                 self._close_gap()
             else:  # the connection was lost, or lost frames, meanwhile
                 await asyncio.sleep(PAUSE_S)

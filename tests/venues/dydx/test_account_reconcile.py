@@ -284,6 +284,27 @@ def test_the_stream_settles_a_doubt_too(run: Any) -> None:
     caught_up(run, test)
 
 
+def test_frames_missing_before_the_account_is_subscribed_close_no_gap(run: Any) -> None:
+    """Heights come on a connection whose account topic is late: what it misses is unread."""
+
+    async def main(account: Reading) -> None:
+        start = HEIGHT + LAG
+        account.reconciliation.open_gap()
+        account.reconciliation.is_deaf = True
+        account.reconciliation.read_gap()  # a height did not come
+        await until(lambda: account.reads == 2, what="the first reading")
+        readings = account.reconciliation.readings
+        account.block(start + LAG)
+        await until(lambda: account.reconciliation.readings > readings, what="the second reading")
+        account.replica.trades = [trade("unheard", height=start + LAG + 1)]
+        account.block(start + 20)
+        account.reconciliation.is_deaf = False
+        await account.lost_and_back(start + 20)
+        assert [fill.trade_id for fill in account.trades()] == ["unheard"]
+
+    caught_up(run, main)
+
+
 def test_dx_r_05_a_gap_is_as_long_as_the_account_says_where_heights_stand(run: Any) -> None:
     """The replicas have to reach the block of the snapshot, of which no height was told yet."""
 

@@ -20,6 +20,9 @@ NOT_SOURCES = shutil.ignore_patterns(
     ".*", "build", "dist", "results", "__pycache__", "*.so", "*.egg-info", "*.html"
 )
 
+# What is looked at here does not depend on how well the C is optimised.
+QUICK = {"CONNECTORS_BUILD_QUICK": "1"}
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -120,7 +123,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with once(tmp_path_factory, "wheel") as (folder, is_empty):
         if is_empty:
-            return wheel_from(sdist, sys.executable, folder)
+            return wheel_from(sdist, sys.executable, folder, **QUICK)
     (made,) = folder.glob("tickwire-*.whl")
     return made
 
@@ -153,8 +156,7 @@ def build_with(
         command([str(python), "-m", "venv", str(base / "builder")], cwd=base)
         builder = base / "builder" / "bin" / "python"
         command([str(builder), "-m", "pip", "install", "-q", "-U", "pip"], cwd=base)
-        # What differs between interpreters does not depend on how well the C is optimised.
-        wheel = wheel_from(sdist, builder, base, CONNECTORS_BUILD_QUICK="1")
+        wheel = wheel_from(sdist, builder, base, **QUICK)
         return environment_with(wheel, python, base / "venv")
 
     return build

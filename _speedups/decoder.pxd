@@ -74,8 +74,9 @@ cdef inline void *slot_for(Rows *rows, size_t size) except NULL:
 
 
 cdef inline Fixed fixed_of(tw_fixed x) noexcept nogil:
+    """Hand a number on; of one that is absent nothing was ever written but the exponent."""
     cdef Fixed out
-    out.mantissa = x.mantissa
+    out.mantissa = x.mantissa if x.exponent >= 0 else 0
     out.exponent = x.exponent
     return out
 

@@ -26,7 +26,7 @@ SHAKEN := tests/faults tests/venues tests/leaks tests/unit/net tests/unit/binanc
 .PHONY: help build demo test test-fast shake test-pythons bench lint format sanitize fuzz soak ledger autobahn hyperliquid-sdk dydx-sdk ibind verify-signer clean
 
 help:
-	@echo "make demo          stream hundreds of instruments from the simulator, break it, check every book"
+	@echo "make demo          stream from five simulated venues, trade on two, break connections, check everything"
 	@echo "make test          the whole test suite"
 	@echo "make test-fast     the tests that take no longer than a few seconds"
 	@echo "make shake         the tests that wait, their processes stopped at random as on a busy machine"

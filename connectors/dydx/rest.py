@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -45,7 +45,9 @@ CANDLES = "candles"
 WINDOW_S = 10.0
 PER_WINDOW = {READS: 100, CANDLES: 1_000}
 PAGE_SIZE = 100
+ORDERS_MAX = 1_000  # of one answer (DX-R-04)
 MAX_PAGES = 1_000
+BEGINNING = "1970-01-01T00:00:00.000Z"
 RETRY_AFTER_S = 1.0  # where the venue does not say
 RETRY = RetryPolicy(
     tries=3,
@@ -295,7 +297,11 @@ class IndexerRest:
         limit: int | None = None,
         **more: Any,
     ) -> list[Any]:
-        """Return orders; `more` are further parameters by the venue's names (DX-R-07)."""
+        """Return orders; `more` are further parameters by the venue's names.
+
+        They are sorted by their end, not by age, and then cut: with `latest_first`, the default,
+        those that end by time come before all that end by height, whatever became of them.
+        """
         answer = await self.get(
             "/orders/parentSubaccountNumber" if is_parent else "/orders",
             **_whose(address, number, is_parent=is_parent),
@@ -308,6 +314,68 @@ class IndexerRest:
         if not isinstance(answer, list):
             raise DecodeError("/orders: the answer is not a list")
         return answer
+
+    async def short_term_order_pages(
+        self,
+        address: str,
+        number: int,
+        *,
+        is_parent: bool = False,
+        ticker: str | None = None,
+        after_block: int,
+    ) -> AsyncIterator[list[Any]]:
+        """Go through the orders whose good-til block is behind one, however they stand."""
+        ask = partial(
+            self.orders,
+            address,
+            number,
+            is_parent=is_parent,
+            ticker=ticker,
+            latest_first=True,
+            goodTilBlockAfter=max(after_block, 1),
+        )
+        async for rows in self._order_pages(ask, "goodTilBlock"):
+            yield rows
+
+    async def stateful_order_pages(
+        self,
+        address: str,
+        number: int,
+        *,
+        is_parent: bool = False,
+        ticker: str | None = None,
+        status: Iterable[str],
+    ) -> AsyncIterator[list[Any]]:
+        """Go through the orders that end by time, of some states."""
+        ask = partial(
+            self.orders,
+            address,
+            number,
+            is_parent=is_parent,
+            ticker=ticker,
+            status=status,
+            latest_first=True,
+            goodTilBlockTimeAfter=BEGINNING,
+        )
+        async for rows in self._order_pages(ask, "goodTilBlockTime"):
+            yield rows
+
+    async def _order_pages(
+        self, ask: Callable[..., Coroutine[Any, Any, list[Any]]], end: str
+    ) -> AsyncIterator[list[Any]]:
+        """Ask again and again, from the end of the last order on: there are no pages of orders."""
+        until: Any = None
+        for _ in range(MAX_PAGES):
+            rows = await ask(limit=ORDERS_MAX, **{f"{end}BeforeOrAt": until})
+            if rows:
+                yield rows
+            if len(rows) < ORDERS_MAX:
+                return
+            last = rows[-1].get(end) if isinstance(rows[-1], Mapping) else None
+            if last is None or last == until:
+                break
+            until = last
+        log.error("venue=DYDX orders that end before %s %s stay unread", end, until)
 
     async def fills(
         self,

@@ -173,6 +173,41 @@ def test_dx_r_04_pages_go_on_until_one_is_not_full(run: Any) -> None:
     assert all("limit=100" in target for target in targets)
 
 
+def test_dx_r_04_orders_are_asked_for_from_the_end_of_the_last_one_on(run: Any) -> None:
+    """Orders have no pages; the venue sorts them by their end, and cuts after a thousand."""
+    made = [{"id": str(n), "goodTilBlock": str(9_000 - n)} for n in range(1_300)]
+    given = [answer(200, made[:1_000]), answer(200, made[999:])]
+
+    async def ask(rest: IndexerRest) -> list[Any]:
+        pages = rest.short_term_order_pages(ADDRESS, 0, after_block=7_000)
+        return [row["id"] async for page in pages for row in page]
+
+    found, targets = asked(run, {"/v4/orders": given}, ask)
+    assert list(dict.fromkeys(found)) == [str(n) for n in range(1_300)]
+    first = (
+        f"/v4/orders?address={ADDRESS}&subaccountNumber=0&returnLatestOrders=true&limit=1000"
+        "&goodTilBlockAfter=7000"
+    )
+    assert targets == [first, f"{first}&goodTilBlockBeforeOrAt=8001"]
+
+
+@pytest.mark.parametrize("last", [{"goodTilBlockTime": "2026-01-01T00:00:00.000Z"}, {}, "junk"])
+def test_dx_r_04_orders_that_cannot_be_gone_through_are_told(
+    run: Any, last: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thousand of one end, or rows without any: it ends, and not in silence."""
+    made = [answer(200, [last] * 1_000) for _ in range(3)]
+
+    async def ask(rest: IndexerRest) -> int:
+        pages = rest.stateful_order_pages(ADDRESS, 0, status=("OPEN", "UNTRIGGERED"))
+        return sum([len(page) async for page in pages])
+
+    found, targets = asked(run, {"/v4/orders": made}, ask)
+    assert found == 1_000 * len(targets)
+    assert len(targets) <= 2
+    assert "stay unread" in caplog.text
+
+
 def test_15_parameters_are_written_as_the_venue_wants_them(run: Any) -> None:
     ticker = "FARTCOIN,RAYDIUM,9BB6NFEcjBCtnNLFko2FqVQBq8HHM13kCyYcdQbgpump-USD"
     answers = {

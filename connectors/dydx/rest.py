@@ -19,9 +19,8 @@ it (DX-R-05). Rows come as the venue sends them; `rows` and `markets` read them.
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -35,18 +34,14 @@ from ..net.per_host import PerHost
 from ..net.ratelimit import RateLimiter, WindowQuota
 from ..net.redact import mask_text
 from .config import Config
+from .pages import order_pages, pages
 
 __all__ = ["CANDLES", "READS", "IndexerRest", "classify", "rest_limiter"]
-
-log = logging.getLogger("connectors.dydx")
 
 READS = "reads"  # keys of the limiter (DX-R-01)
 CANDLES = "candles"
 WINDOW_S = 10.0
 PER_WINDOW = {READS: 100, CANDLES: 1_000}
-PAGE_SIZE = 100
-ORDERS_MAX = 1_000  # of one answer (DX-R-04)
-MAX_PAGES = 1_000
 BEGINNING = "1970-01-01T00:00:00.000Z"
 RETRY_AFTER_S = 1.0  # where the venue does not say
 RETRY = RetryPolicy(
@@ -334,7 +329,7 @@ class IndexerRest:
             latest_first=True,
             goodTilBlockAfter=max(after_block, 1),
         )
-        async for rows in self._order_pages(ask, "goodTilBlock"):
+        async for rows in order_pages(ask, "goodTilBlock"):
             yield rows
 
     async def stateful_order_pages(
@@ -357,25 +352,8 @@ class IndexerRest:
             latest_first=True,
             goodTilBlockTimeAfter=BEGINNING,
         )
-        async for rows in self._order_pages(ask, "goodTilBlockTime"):
+        async for rows in order_pages(ask, "goodTilBlockTime"):
             yield rows
-
-    async def _order_pages(
-        self, ask: Callable[..., Coroutine[Any, Any, list[Any]]], end: str
-    ) -> AsyncIterator[list[Any]]:
-        """Ask again and again, from the end of the last order on: there are no pages of orders."""
-        until: Any = None
-        for _ in range(MAX_PAGES):
-            rows = await ask(limit=ORDERS_MAX, **{f"{end}BeforeOrAt": until})
-            if rows:
-                yield rows
-            if len(rows) < ORDERS_MAX:
-                return
-            last = rows[-1].get(end) if isinstance(rows[-1], Mapping) else None
-            if last is None or last == until:
-                break
-            until = last
-        log.error("venue=DYDX orders that end before %s %s stay unread", end, until)
 
     async def fills(
         self,
@@ -405,7 +383,7 @@ class IndexerRest:
     ) -> AsyncIterator[list[Any]]:
         """Go through the trades of an account, newest page first; stop when you have enough."""
         ask = partial(self.fills, address, number, is_parent=is_parent, ticker=ticker)
-        async for rows in self._pages(ask):
+        async for rows in pages(ask):
             yield rows
 
     async def transfer_pages(
@@ -413,20 +391,8 @@ class IndexerRest:
     ) -> AsyncIterator[list[Any]]:
         """Go through the transfers of an account, newest page first; stop when you have enough."""
         ask = partial(self.transfers, address, number, is_parent=is_parent)
-        async for rows in self._pages(ask):
+        async for rows in pages(ask):
             yield rows
-
-    async def _pages(
-        self, ask: Callable[..., Coroutine[Any, Any, list[Any]]]
-    ) -> AsyncIterator[list[Any]]:
-        """Ask page after page; what happens meanwhile moves rows on, so that one may come twice."""
-        for page in range(1, MAX_PAGES + 1):
-            rows = await ask(limit=PAGE_SIZE, page=page)
-            if rows:
-                yield rows
-            if len(rows) < PAGE_SIZE:
-                return
-        log.error("venue=DYDX more than %d pages: what is older stays unread", MAX_PAGES)
 
     async def positions(
         self,

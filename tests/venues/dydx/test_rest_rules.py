@@ -158,19 +158,41 @@ def test_dx_r_03_an_account_without_money_is_none(run: Any) -> None:
     assert targets == list(answers)
 
 
-def test_dx_r_04_pages_go_on_until_one_is_not_full(run: Any) -> None:
-    pages = [
-        [{"n": 100 * page + row} for row in range(100 if page < 2 else 7)] for page in range(3)
+def paged(run: Any, *heights: list[int]) -> tuple[list[int], list[str]]:
+    """Go through pages of trades of some blocks; return these, and what was asked behind &."""
+    given = [
+        answer(200, {"fills": [{"createdAtHeight": str(h)} for h in page]}) for page in heights
     ]
-    given = [answer(200, {"fills": page}) for page in pages]
 
     async def ask(rest: IndexerRest) -> list[Any]:
-        return [row["n"] async for page in rest.fill_pages(ADDRESS, 0) for row in page]
+        pages = rest.fill_pages(ADDRESS, 0)
+        return [int(row["createdAtHeight"]) async for page in pages for row in page]
 
     found, targets = asked(run, {"/v4/fills": given}, ask)
-    assert found == list(range(207))
-    assert [target.rpartition("page=")[2] for target in targets] == ["1", "2", "3"]
-    assert all("limit=100" in target for target in targets)
+    return found, [target.partition("subaccountNumber=0&")[2] for target in targets]
+
+
+def test_dx_r_05_a_page_begins_with_the_last_block_of_the_one_before(run: Any) -> None:
+    """By number alone, a page of a replica that lags would begin further down."""
+    first, second = [*range(300, 200, -1)], [*range(201, 101, -1)]
+    found, asked_for = paged(run, first, second, [102, 101])
+    assert found == [*first, *second, 102, 101]
+    assert asked_for == [
+        "limit=100&page=1",
+        "createdBeforeOrAtHeight=201&limit=100&page=1",
+        "createdBeforeOrAtHeight=102&limit=100&page=1",
+    ]
+
+
+def test_dx_r_04_a_block_longer_than_a_page_is_gone_through(run: Any) -> None:
+    found, asked_for = paged(run, [9] * 100, [9] * 100, [9] * 1_000, [9] * 7 + [8])
+    assert found[-1] == 8
+    assert asked_for == [
+        "limit=100&page=1",
+        "createdBeforeOrAtHeight=9&limit=100&page=1",
+        "createdBeforeOrAtHeight=9&limit=1000&page=1",
+        "createdBeforeOrAtHeight=9&limit=1000&page=2",
+    ]
 
 
 def test_dx_r_04_orders_are_asked_for_from_the_end_of_the_last_one_on(run: Any) -> None:

@@ -212,6 +212,9 @@ class KeeperStream(Protocol):
     def on_message(self, message: Message, ts_init: int) -> None:
         """A frame arrived."""
 
+    def wants(self, topic: str) -> bool:
+        """Whether a topic must go on for it, also if another stream is done with it."""
+
     def on_problem(self, error: Exception, data: bytes) -> None:
         """A frame could not be used, or broke the protocol; then there is no `data`."""
 

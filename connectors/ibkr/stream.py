@@ -90,7 +90,9 @@ class TopicStream(ChannelStream):
         on_message: Callable[[Message, int], object] | None = None,
         on_asked: Callable[[str, Asked], object] | None = None,
     ) -> None:
-        self.topics = TopicControl(keeper.config)
+        self.topics = TopicControl(
+            keeper.config, is_shared=lambda topic: keeper.is_wanted(topic, besides=self)
+        )
         super().__init__(owner, name, control=self.topics, key="")
         self._on_message = on_message
         self._on_asked = on_asked
@@ -108,6 +110,10 @@ class TopicStream(ChannelStream):
         else:
             refused = ChannelOutcome(channel, StreamState.REFUSED, None, reason)
             asyncio.get_running_loop().call_soon(self._tell, [refused])
+
+    def wants(self, topic: str) -> bool:
+        """Tell whether the client wants a topic; for the keeper."""
+        return self.topics.wants(topic)
 
     def heard(self, topic: str) -> None:
         """A topic spoke, in a frame that the decoder did not leave to Python."""

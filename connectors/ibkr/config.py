@@ -47,6 +47,9 @@ class Timers(Settings):
         A topic that says nothing for so long is asked for again, so often.
     login_poll_s :
         Pause between looks whether somebody has logged in, and between take-overs.
+    orders_idle_s :
+        Pause between readings of the live orders while none is known to be open, which finds those
+        of other platforms where the socket says nothing of them (W-36). The venue allows 5 (P-05).
     bridge_step_s, bridge_limit_s :
         Pause between looks whether a brokerage session is up; longest wait for it (N-05).
     reconnect_min_s, reconnect_max_s, stable_s :
@@ -66,6 +69,7 @@ class Timers(Settings):
     resend_s: float = 5.0
     resends_max: int = 20
     login_poll_s: float = 60.0
+    orders_idle_s: float = 30.0
     bridge_step_s: float = 1.0
     bridge_limit_s: float = 30.0
     reconnect_min_s: float = 1.0

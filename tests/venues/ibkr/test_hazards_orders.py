@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from venues.ibkr.ibkr_rig import Listener, execution_row, order_row, topic
 from venues.ibkr.test_account_client import ACCOUNT, place, status_of
-from venues.ibkr.venue_rig import owned, venue
+from venues.ibkr.venue_rig import TIMERS, login, owned, venue
 
 from connectors.errors import VenueError
 from connectors.ibkr import account_client, orders
+from connectors.ibkr.account_client import AccountClient
 from connectors.model import OrderStatus, OrderStatusReport
+from connectors.net.clock import NS_PER_S
 from patience import until
 
 Run = Callable[..., Any]
@@ -64,7 +67,8 @@ def test_r_51_r_57_an_order_that_ended_unseen_is_not_shown_for_ever(
         told: list[Any] = []
         async with venue() as sim, owned(sim, told) as client:
             gone, lives = place(sim, "day-1"), place(sim, "day-2")
-            await until(lambda: len(client.orders()) == 2)
+            for order in (gone, lives):
+                await until(lambda it=order: status_of(client, it) is OrderStatus.ACCEPTED)
             sim.configure(sor_silent=True)
             read = client.keeper.rest.live_orders
 
@@ -87,6 +91,51 @@ def test_r_51_r_57_an_order_that_ended_unseen_is_not_shown_for_ever(
             assert status_of(client, gone) is OrderStatus.ACCEPTED, "a row brings it back"
 
     run(scenario())
+
+
+@pytest.mark.parametrize("is_silenced", [False, True])
+def test_w_36_w_37_an_order_from_elsewhere_is_found_without_a_row(
+    run: Run, monkeypatch: pytest.MonkeyPatch, is_silenced: bool
+) -> None:
+    """Nothing is open and `sor` is inert: the list is read now and then all the same.
+
+    Also where a filter of somebody else has silenced it (F-06).
+    """
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        timers = replace(TIMERS, orders_idle_s=0.05)
+        async with (
+            venue(sor_silent=True) as sim,
+            login(sim, timers=timers) as keeper,
+            AccountClient(keeper=keeper, on_event=told.append) as client,
+        ):
+            read, forced = keeper.rest.live_orders, not is_silenced
+
+            async def silenced(*, force: bool = False, **options: Any) -> Any:
+                nonlocal forced
+                forced = forced or force
+                answer = await read(force=force, **options)
+                return answer if forced else {"orders": [], "snapshot": False}
+
+            monkeypatch.setattr(keeper.rest, "live_orders", silenced)
+            assert client.orders() == []
+            order = place(sim, "phone-1")
+            await until(lambda: status_of(client, order) is OrderStatus.ACCEPTED)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("polls", "pause_s"), [(True, 30.0), (False, None)])
+def test_p_05_the_list_is_read_slowly_while_nothing_is_open(
+    polls: bool, pause_s: float | None
+) -> None:
+    client = AccountClient(poll_orders=polls)
+    client._polled_ns = 7 * NS_PER_S
+    due_ns = client._poll_due_ns()
+    assert due_ns == (None if pause_s is None else (7 + pause_s) * NS_PER_S)
+    client.feed.take(topic({"topic": "sor", "args": [order_row("Submitted")]}))
+    assert client._poll_due_ns() == (12 * NS_PER_S if polls else None)
 
 
 def test_r_51_absence_counts_in_whole_lists_only() -> None:

@@ -138,6 +138,9 @@ class Config(Settings):
         Of a request; of one that is about an order (R-04); of opening the socket.
     lines_max :
         Market data lines at the same time (P-11).
+    size_factors :
+        By conid, what the venue's sizes of bid and ask are multiplied by. None by default: older
+        documentation has US stocks in hundreds, and what is seen is in shares (V-10).
     timers, pacing :
         See there.
     origin :
@@ -160,6 +163,7 @@ class Config(Settings):
     order_timeout_s: float = 15.0
     ws_timeout_s: float = 5.0
     lines_max: int = 100
+    size_factors: Mapping[str, int] = field(default_factory=dict, hash=False)
     timers: Timers = field(default_factory=Timers)
     pacing: Pacing = field(default_factory=Pacing)
     origin: bool = False
@@ -177,7 +181,20 @@ class Config(Settings):
         self._require_positive("http_timeout_s", "order_timeout_s", "ws_timeout_s", "lines_max")
         if len(self.suppress) > SUPPRESSIONS_MAX:
             raise ConfigError(f"suppress takes {SUPPRESSIONS_MAX} ids at most (P-12)")
+        self._take_factors()
         self.tls.check(self.base_url, allow_plaintext=self.allow_plaintext)
+
+    def _take_factors(self) -> None:
+        factors = {str(conid): factor for conid, factor in self.size_factors.items()}
+        for conid, factor in factors.items():
+            if not conid.isdecimal() or type(factor) is not int or factor < 1:
+                text = f"whole numbers from 1 by conid, got {factor!r} for {conid!r}"
+                raise ConfigError(f"size_factors are {text}")
+        object.__setattr__(self, "size_factors", factors)
+
+    def size_factor(self, conid: str) -> int:
+        """Return what a contract's sizes of bid and ask are multiplied by."""
+        return self.size_factors.get(conid, 1)
 
     @classmethod
     def from_env(cls, *, env: Mapping[str, str] | None = None, **settings: Any) -> Config:

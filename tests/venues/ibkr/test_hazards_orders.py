@@ -15,6 +15,8 @@ from venues.ibkr.venue_rig import TIMERS, login, owned, venue
 from connectors.errors import VenueError
 from connectors.ibkr import account_client, orders
 from connectors.ibkr.account_client import AccountClient
+from connectors.ibkr.account_feed import ABSENCES, LIST_MAX
+from connectors.ibkr.account_queries import AccountReader
 from connectors.model import OrderStatus, OrderStatusReport
 from connectors.net.clock import NS_PER_S
 from patience import until
@@ -158,6 +160,53 @@ def test_r_51_absence_counts_in_whole_lists_only() -> None:
     it.str_(execution_row(size=5.0))
     it.feed.give_up(order)
     assert it.of(OrderStatusReport)[-1].status is OrderStatus.FILLED, "its executions say so"
+
+
+def test_r_51_an_order_the_socket_spoke_of_meanwhile_is_not_absent() -> None:
+    """A list is as old as its question; and one of a thousand rows may have left it out."""
+    it = Listener()
+    it.sor(order_row("Submitted"))
+    other = order_row("Submitted", orderId=7)
+    for _ in range(3):
+        asked_ns = it.clock.monotonic_ns()
+        it.wait(5)
+        it.sor(order_row(sparse=True, remainingQuantity=5.0))
+        it.feed.live_orders({"orders": [other], "snapshot": True}, asked_ns)
+    assert it.feed.absent == []
+    for _ in range(3):
+        it.wait(5)
+        it.list_orders(*(other | {"orderId": 7 + each} for each in range(LIST_MAX)))
+    assert it.feed.absent == []
+
+
+def test_r_53_an_order_that_speaks_while_it_is_looked_for_lives(run: Run) -> None:
+    """Its row arrives before the status that knows nothing of it."""
+
+    class Rest:
+        async def live_orders(self) -> dict[str, Any]:
+            return {"orders": [], "snapshot": True}
+
+        async def order_status(self, order_id: str) -> dict[str, Any]:
+            if speaks:
+                it.sor(order_row("Submitted"))
+                it.list_orders(order_row("Submitted"))
+            raise VenueError(503, "unknown", status=503)
+
+    it = Listener()
+    it.sor(order_row("Submitted"))
+    reader = AccountReader(Rest, it.feed, it.clock)  # type: ignore[arg-type]
+
+    async def poll() -> OrderStatus:
+        for _ in range(ABSENCES):
+            it.wait(5)
+            assert await reader.orders()
+        last: OrderStatus = it.of(OrderStatusReport)[-1].status
+        return last
+
+    speaks = True
+    assert run(poll()) is OrderStatus.ACCEPTED
+    speaks = False
+    assert run(poll()) is OrderStatus.CANCELED
 
 
 def test_d_30_orders_are_read_even_if_the_money_is_not(

@@ -10,9 +10,9 @@ from ..data.channel_stream import ChannelStream, StreamOwner
 from ..data.control import ChannelOutcome, Command, Method
 from ..errors import VenueError
 from ..model import StreamState
-from ..net.session_events import Connected, Lost, SessionState
+from ..net.session_events import Closed, Connected, Lost, SessionState
 from .control import Asked, TopicControl, topic_of
-from .events import Gap, GreetedLate, KeeperEvent, Ready
+from .events import Failed, Gap, GreetedLate, KeeperEvent, KeeperState, Ready, words_of
 from .wire import Message
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class KeeperLink:
         """Live while the session is ready."""
         if self._keeper.is_ready:
             return SessionState.LIVE
-        return SessionState.RECONNECTING if self._keeper.is_open else SessionState.CLOSED
+        is_kept = self._keeper.is_open and self._keeper.state is not KeeperState.DOWN
+        return SessionState.RECONNECTING if is_kept else SessionState.CLOSED
 
     @property
     def epoch(self) -> int:
@@ -146,6 +147,10 @@ class TopicStream(ChannelStream):
         elif isinstance(event, GreetedLate):
             self.topics.ask_again()
             self.pump()
+        elif isinstance(event, Failed):
+            self._on_event(Closed(self.session.epoch, event.error))
+        elif (words := words_of(event)) is not None:
+            self._owner.on_venue_error(self, *words)
 
     # -- of the channels ---------------------------------------------------------------------
 

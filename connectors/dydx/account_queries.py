@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..execution.members import within
 from ..model.ids import InstrumentId
 from ..model.reports import FillReport, OrderStatusReport
 from .account import AccountFeed
 from .channels import ticker_from_instrument_id
 from .members import Members
-from .reconcile import OPEN_KINDS
+from .reconcile import LIVE_KINDS
 from .rest import IndexerRest
 from .rows import FillRow
 
@@ -20,8 +22,11 @@ ORDERS_MAX = 1_000
 class Queries:
     """Questions about one account. What is read counts for the streams' orders as well."""
 
-    def __init__(self, rest: IndexerRest, *, members: Members, feed: AccountFeed) -> None:
+    def __init__(
+        self, rest: IndexerRest, *, members: Members, feed: AccountFeed, height: int
+    ) -> None:
         self._rest = rest
+        self._height = height
         self._members = members
         self._feed = feed
 
@@ -33,23 +38,30 @@ class Queries:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> list[OrderStatusReport]:
-        """Return the state of orders: the live ones, and the newest thousand that ended.
+        """Return the state of orders: the live ones, and the thousand that ended with latest ends.
 
         Where an answer lags behind the stream, what the stream has said stands.
         """
         members = self._members
-        rows = await self._rest.orders(
-            members.address,
-            members.number,
-            is_parent=members.is_parent,
-            ticker=None if instrument_id is None else ticker_from_instrument_id(instrument_id),
-            status=OPEN_KINDS if open_only else None,
-            latest_first=True,
-            limit=ORDERS_MAX,
-        )
+        ticker = None if instrument_id is None else ticker_from_instrument_id(instrument_id)
+        whose = {"is_parent": members.is_parent, "ticker": ticker}
+        rows: list[Any] = []
+        async for page in self._rest.stateful_order_pages(
+            members.address, members.number, **whose, status=LIVE_KINDS
+        ):
+            rows += page
+        async for page in self._rest.short_term_order_pages(
+            members.address, members.number, **whose, after_block=self._height - 1
+        ):
+            rows += page
+        if not open_only:
+            rows += await self._rest.orders(
+                members.address, members.number, **whose, latest_first=True, limit=ORDERS_MAX
+            )
+        reports = {each.venue_order_id: each for each in self._feed.order_reports(rows)}
         return [
             report
-            for report in self._feed.order_reports(rows)
+            for report in reports.values()
             if (instrument_id is None or report.instrument_id == instrument_id)
             and (
                 report.status.is_open

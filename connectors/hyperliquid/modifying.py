@@ -16,8 +16,8 @@ from ..execution.planning import Denial
 from ..execution.sending import Command, Kind
 from ..model.instruments import Instrument
 from .instruments import asset_id
+from .lines import Line
 from .orders import CancelPlan, ModifyPlan, Rules, plan_modify
-from .outcomes import Line
 from .sending import Sender
 
 __all__ = ["Modifications"]

@@ -267,14 +267,14 @@ class Recovery(LookupRunner):
         self.arm()
 
     def _check_over(self, row: DispatchRow) -> None:
-        """An order that is filled, and rests: its last leg was never needed."""
+        """An order that is filled, and rests, or has too big a leg: that is to be canceled."""
         order = self._dispatch.registry.find(
             client_key=row.client_key, venue_order_id=row.report.venue_order_id
         )
         if order is None or not order.former_venue_order_ids:
             return
         is_over = order.filled_size >= order.size and self._dispatch.marker(order) is None
-        if order.is_final or is_over:
+        if order.is_final or is_over or self._dispatch.is_too_big(order):
             self._dispatch.work.stray(order)
 
     async def catch_up(self) -> None:

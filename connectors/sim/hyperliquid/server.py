@@ -186,7 +186,7 @@ class Simulator(VenueServer[Connection]):
         if request.method != "POST":
             return web.Response(status=405, text="Method Not Allowed")
         raw = await request.read()
-        fault = self.faults.take_reply(path)
+        fault: Reply | None = self.faults.take_reply(path)
         status, answer, kind, outcome = self._carry_out(path, raw, fault)
         self.record.requests.append(Request(self.clock.now_ms(), path, kind, raw, status))
         if outcome is not None and outcome.slot is not None:

@@ -196,7 +196,7 @@ class Simulator(VenueServer[Connection]):
         found = self.rest.find(request.method, below) if below is not None else None
         name = found[0].name if found is not None else "unknown"
         self.record.hits[name] += 1
-        fault = self.faults.take_reply(name)
+        fault: Reply | None = self.faults.take_reply(name)
         answer = self._carry_out(request, below, query, raw, fault)
         self.record.requests.append(
             Request(

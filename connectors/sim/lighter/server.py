@@ -172,7 +172,7 @@ class Simulator(VenueServer[Connection]):
             return web.Response(status=404, text="404 page not found")
         endpoint = path.removeprefix(API)
         self.record.hits[endpoint] += 1
-        fault = self.faults.take_reply(endpoint)
+        fault: Reply | None = self.faults.take_reply(endpoint)
         hold = self.faults.take_hold(endpoint)
         retry_s = self.limits.too_many_requests(endpoint)
         if retry_s:

@@ -41,9 +41,12 @@ def test_dx_m_20_accounts_are_blocks_behind() -> None:
     rig.block()
     for _ in range(2):
         assert ask(rig, "fills", **ME) == {"fills": []}
-        assert ask(rig, f"addresses/{ADDRESS}/subaccountNumber/0")["subaccount"][
-            "openPerpetualPositions"
-        ] == {}
+        assert (
+            ask(rig, f"addresses/{ADDRESS}/subaccountNumber/0")["subaccount"][
+                "openPerpetualPositions"
+            ]
+            == {}
+        )
         rig.block()
     row = ask(rig, f"addresses/{ADDRESS}/subaccountNumber/0")["subaccount"]
     assert list(row["openPerpetualPositions"]) == [BTC]

@@ -22,8 +22,8 @@ __all__ = ["ReadingTransport", "watch_hangup"]
 
 log = logging.getLogger("connectors.net.hangup")
 
-# Turns of the loop in which a dead socket must have been read to its end: each reads 64 KiB or
-# more, and a receive buffer holds a few MiB.
+# Times in which a dead socket must have been read to its end: each reads 64 KiB or more, and a
+# receive buffer holds a few MiB.
 MOST_TURNS = 1_000
 PAUSED_S = 0.05
 
@@ -89,7 +89,8 @@ class _HangupWatch:
         elif turns:
             transport.pause_reading()
             transport.resume_reading()
-            self._loop.call_soon(self._read_on, number, transport, turns - 1)
+            # It reads in the next turn: asyncio would call that off if it were paused in it.
+            self._loop.call_soon(self._loop.call_soon, self._read_on, number, transport, turns - 1)
         else:
             log.warning("a connection that was reset could not be read to its end")
             transport.abort()

@@ -78,7 +78,14 @@ class _HangupWatch:
         for number, _ in self._epoll.poll(0):
             transport = self._watched.get(number)
             if transport is not None:
-                self._read_on(number, transport, MOST_TURNS)
+                self._let_read(number, transport, MOST_TURNS)
+
+    def _let_read(self, number: int, transport: ReadingTransport, turns: int) -> None:
+        """Look again when the loop has had a turn to read by itself.
+
+        asyncio would call a read off if the transport were paused in the same turn.
+        """
+        self._loop.call_soon(self._loop.call_soon, self._read_on, number, transport, turns)
 
     def _read_on(self, number: int, transport: ReadingTransport, turns: int) -> None:
         """Have the transport read until it has seen the end itself."""
@@ -89,8 +96,7 @@ class _HangupWatch:
         elif turns:
             transport.pause_reading()
             transport.resume_reading()
-            # It reads in the next turn: asyncio would call that off if it were paused in it.
-            self._loop.call_soon(self._loop.call_soon, self._read_on, number, transport, turns - 1)
+            self._let_read(number, transport, turns - 1)
         else:
             log.warning("a connection that was reset could not be read to its end")
             transport.abort()

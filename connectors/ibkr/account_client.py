@@ -158,7 +158,8 @@ class AccountClient(AccountClientBase):
     def _queries(self) -> Queries:
         if self._tasks is None:
             raise ClientError("the client is not connected: use `async with` or `connect()`")
-        return Queries(self._reader, self.feed, self._catalog, self.executed_before)
+        look_up = self._look_up_contracts
+        return Queries(self._reader, self.feed, self._catalog, self.executed_before, look_up)
 
     def executed_before(self, report: FillReport, key: FillKey) -> bool:
         """Tell whether a trade was handed out."""
@@ -309,6 +310,7 @@ class AccountClient(AccountClientBase):
         await self._look_up_contracts()
         self._polled_ns = self._clock.monotonic_ns()
         await reader.orders()  # late: the venue allows one list in 5 s
+        await self._look_up_contracts()  # that no position and no trade names
         await self._read_positions()
         await reader.money(self.account)  # last: orders do not wait for it
         self.feed.trades_answered(self._clock.monotonic_ns(), is_first=is_first)

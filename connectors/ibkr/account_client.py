@@ -56,6 +56,7 @@ log = logging.getLogger("connectors.ibkr")
 OPEN_TIMEOUT_S = 60.0
 POLL_S = 5.0  # P-05
 POSITIONS_S = 1.0  # after a fill, the positions are read again
+POSITIONS_AGAIN_S = 10.0  # and once more: the first reading may be older than the fill
 RETRY_S = 5.0
 HISTORY_MARGIN_S = 60.0  # the venue's clock and ours differ
 RANK = 0
@@ -119,6 +120,7 @@ class AccountClient(AccountClientBase):
         self._lost_ns: int | None = None  # since when news may have been missed (Unix)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._positions_due: int | None = None
+        self._positions_again: int | None = None
         self._reading = asyncio.Lock()
         self._polled_ns = 0
         self._opened = False
@@ -241,8 +243,11 @@ class AccountClient(AccountClientBase):
         super().deliver(report)
 
     def _positions_soon(self) -> None:
-        if self._positions_due is None:
-            self._positions_due = self._clock.monotonic_ns() + to_ns(POSITIONS_S)
+        now_ns = self._clock.monotonic_ns()
+        soon_ns = now_ns + to_ns(POSITIONS_S)
+        self._positions_again = now_ns + to_ns(POSITIONS_AGAIN_S)
+        if self._positions_due is None or self._positions_due > soon_ns:
+            self._positions_due = soon_ns
             self._wake.set()
 
     def unknown_contract(self, conid: int) -> None:
@@ -334,7 +339,7 @@ class AccountClient(AccountClientBase):
             await self._take_positions()
 
     async def _take_positions(self) -> None:
-        self._positions_due = None
+        self._positions_due, self._positions_again = self._positions_again, None
         try:
             rows = await self._reader.positions(self.account)
         except BaseException:

@@ -82,6 +82,31 @@ def test_r_62_positions_that_could_not_be_read_are_read_again(
     run(scenario())
 
 
+def test_r_62_a_position_that_lags_behind_its_fill_is_read_once_more(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is only nearly of this moment: it may not have the fill yet that called for it."""
+    monkeypatch.setattr(account_client, "POSITIONS_S", 0.05)
+    monkeypatch.setattr(account_client, "POSITIONS_AGAIN_S", 0.2)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            read, readings = client._reader.positions, 0
+
+            async def lagging(account: str) -> list[Any]:
+                nonlocal readings
+                readings += 1
+                return [] if readings == 1 else await read(account)
+
+            monkeypatch.setattr(client._reader, "positions", lagging)
+            place(sim, "filled-1", 200.0)
+            await until(lambda: readings, what="the first reading")
+            await until(lambda: held(client) == [5], what="the second one")
+
+    run(scenario())
+
+
 def test_r_62_of_two_readings_that_overlap_the_younger_counts(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,9 +159,9 @@ class TopicStream(ChannelStream):
         self.pump()
 
     def _leaving(self, command: Command) -> None:
-        if command.method is not Method.SUBSCRIBE:
-            return
-        if self._on_asked is not None:
+        if command.method is Method.SUBSCRIBE and self._on_asked is not None:
             self._on_asked(topic_of(command.channel), self.topics.why(command))
-        if self.topics.may_be_silent(command.channel):
+
+    def _left(self, command: Command) -> None:
+        if command.method is Method.SUBSCRIBE and self.topics.may_be_silent(command.channel):
             self._tell(self.topics.on_subscribed(command.channel))

@@ -230,6 +230,10 @@ class DataClient(MarketFeeds):
         return found
 
     async def _prepare(self) -> None:
+        if not self.keeper.is_open:
+            self.keeper.use_decoder(lambda _: self._decoder)
+        elif self.keeper.decoder is not self._decoder:
+            raise ClientError("the frames of this session are another DataClient's: use that one")
         await self._session.open()
         self._catalog.use(self.keeper.rest)
 

@@ -93,6 +93,27 @@ def test_w_11_quotes_and_trades_and_w_06_halts(run: Run) -> None:
     run(scenario())
 
 
+def test_d_02_one_data_client_reads_the_frames_of_a_session(run: Run) -> None:
+    """A second one would take them away from the first, which would hear nothing any more."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, login(sim) as keeper:
+            first = DataClient(keeper=keeper, symbols=("AAPL",))
+            second = DataClient(keeper=keeper, symbols=("AAPL",))
+            async with first:
+                first.subscribe_quotes("AAPL", told.append)
+                await until(lambda: told, what="a quote")
+                with pytest.raises(ClientError, match="another DataClient"):
+                    await second.connect()
+            async with second:
+                second.subscribe_quotes("AAPL", told.append)
+                count = len(told)
+                await until(lambda: len(told) > count, what="a quote, when the first has left")
+
+    run(scenario())
+
+
 def test_v_06_a_previous_close_is_no_trade(run: Run) -> None:
     async def scenario() -> None:
         told: list[Any] = []

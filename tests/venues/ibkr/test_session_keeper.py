@@ -395,3 +395,18 @@ def test_who_hears_that_a_topic_is_served_may_act_at_once(run, what):
         stream._stop_timers()
 
     run(scene())
+
+
+def test_a_client_that_joins_late_was_not_lost_before(run):
+    """The session was ready twice already: its first connection is no reconnect to the client."""
+
+    async def scene():
+        keeper, owner = Wire(), Owner()
+        keeper.machine.epoch = 2
+        keeper.attach(stream := TopicStream(owner, "ibkr/test", keeper))
+        stream.on_keeper_event(Gap(0, "closed"))
+        stream.on_keeper_event(Ready(0, 3, 10))
+        seen = [event.is_reconnect for event in owner.sessions if isinstance(event, Connected)]
+        assert seen == [False, True]
+
+    run(scene())

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from ..data.control import ChannelOutcome
-from ..errors import ClientError, ConnectorError, RequestTimeout, VenueError
+from ..errors import ClientError, ConnectorError, DecodeError, RequestTimeout, VenueError
 from ..execution.account_client import AccountClient as AccountClientBase
 from ..execution.fills import FillKey
 from ..execution.telling import Event, OnEvent, OnStatus
@@ -357,7 +357,7 @@ class AccountClient(AccountClientBase):
         for conid in [conid for conid, due_ns in self._unknown.items() if due_ns <= now_ns]:
             try:
                 await self._catalog.find(conid)
-            except VenueError as error:
+            except (VenueError, DecodeError) as error:
                 self._unknown[conid] = self._clock.monotonic_ns() + to_ns(60.0)
                 self.on_problem(f"contract {conid} is not known: {error}", None, error)
                 continue

@@ -11,7 +11,7 @@ from venues.ibkr.ibkr_rig import AAPL
 from venues.ibkr.test_account_client import ACCOUNT, of, place
 from venues.ibkr.venue_rig import owned, venue
 
-from connectors.errors import ClientError, VenueError
+from connectors.errors import ClientError, DecodeError, VenueError
 from connectors.ibkr import account_client
 from connectors.model import FillReport
 from patience import until
@@ -171,3 +171,22 @@ def test_d_30_a_contract_nobody_knows_hides_no_flat_position(
             assert calls <= calls_then + 2, "and nobody asks all the time"
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    "error", [DecodeError("no list", 0), VenueError(500, "x", status=500), ClientError("no")]
+)
+def test_one_contract_that_cannot_be_looked_up_keeps_nothing_from_being_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    told: list[Any] = []
+    client = account_client.AccountClient(on_status=told.append)
+
+    async def refuse(*names: str | int) -> Any:
+        raise error
+
+    monkeypatch.setattr(client._catalog, "find", refuse)
+    client.unknown_contract(7)
+    run(client._look_up_contracts())
+    run(client._look_up_contracts())
+    assert len(told) == 1, "and it is not asked for again at once"

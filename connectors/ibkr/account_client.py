@@ -416,8 +416,12 @@ class AccountClient(AccountClientBase):
     async def _do(self, call: Callable[[], Awaitable[object]]) -> None:
         try:
             await call()
-        except ConnectorError as error:
-            self.on_problem(f"the account could not be read: {error}", None, error)
+        except Exception as error:
+            what: object = error
+            if not isinstance(error, ConnectorError):  # nobody foresaw it: no reason for haste
+                log.exception("venue=%s the account could not be read", VENUE)
+                what = type(error).__name__
+            self.on_problem(f"the account could not be read: {what}", None, error)
             # In the penalty box asking again only makes it worse (P-09).
             await asyncio.sleep(max(RETRY_S, getattr(error, "retry_after_s", 0.0)))
 

@@ -13,7 +13,7 @@ from venues.ibkr.venue_rig import owned, venue
 
 from connectors.errors import ClientError, DecodeError, VenueError
 from connectors.ibkr import account_client
-from connectors.model import FillReport
+from connectors.model import ErrorEvent, FillReport
 from patience import until
 
 Run = Callable[..., Any]
@@ -169,6 +169,32 @@ def test_d_30_a_contract_nobody_knows_hides_no_flat_position(
             calls_then = calls
             await asyncio.sleep(0.5)
             assert calls <= calls_then + 2, "and nobody asks all the time"
+
+    run(scenario())
+
+
+def test_a_reading_that_breaks_is_told_and_tried_again_without_haste(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw in an answer is no reason to ask for it without a pause."""
+    monkeypatch.setattr(account_client, "POSITIONS_S", 0.0)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            calls = 0
+
+            async def broken(account: str) -> list[Any]:
+                nonlocal calls
+                calls += 1
+                raise TypeError("what is that?")
+
+            monkeypatch.setattr(client._reader, "positions", broken)
+            place(sim, "filled-1", 200.0)
+            await until(lambda: any("TypeError" in each.message for each in of(told, ErrorEvent)))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert calls <= 2
 
     run(scenario())
 

@@ -484,7 +484,8 @@ class DataClient(MarketFeeds):
         if depth.bad:
             self._error(f"{depth.bad} rows of the ladder of {instrument.id} could not be read")
         try:
-            update = make_update(ladder.take(depth), instrument, ts_init=ts_init)
+            rows, number = ladder.take(depth), ladder.number(ts_init)
+            update = make_update(rows, instrument, number=number, ts_init=ts_init)
         except PrecisionError as error:
             self._error(f"a ladder of {instrument.id} is refused: {error}", error=error)
             self._off_scale(instrument)

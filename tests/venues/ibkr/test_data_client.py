@@ -12,6 +12,7 @@ from venues.ibkr.venue_rig import login, venue
 
 from connectors.errors import ClientError, Unsupported
 from connectors.ibkr.account_client import AccountClient
+from connectors.ibkr.books import read_depth
 from connectors.ibkr.data import DataClient
 from connectors.ibkr.market import Code, MarketStats
 from connectors.model import (
@@ -203,6 +204,24 @@ def test_v_09_after_a_gap_nothing_is_carried_over(run: Run) -> None:
             for subscription in subscriptions:
                 subscription.cancel()
             await until(lambda: not any(one.lines for one in sim.connections.values()))
+
+    run(scenario())
+
+
+def test_w_21_a_clock_that_is_set_back_freezes_no_ladder(run: Run) -> None:
+    """Only their arrival orders ladders: one that comes later is newer, whatever the time."""
+
+    async def scenario() -> None:
+        shown: list[Any] = []
+        async with watching("AAPL") as (_, data):
+            data.subscribe_book("AAPL", lambda book: shown.append(book.best_bid_ticks))
+            await until(lambda: shown, what="the first ladder")
+            ((topic, _),) = data._depths.items()
+            for price, ts_init in (("10.00", 2 * 10**18), ("11.00", 10**18), ("12.00", 10**18)):
+                row = {"row": 1, "price": price, "bid": "5"}
+                data._depths[topic][1].clear()
+                data._take_depth(topic, read_depth({"topic": topic, "data": [row]}), ts_init)
+            assert shown[-3:] == [1_000, 1_100, 1_200]
 
     run(scenario())
 

@@ -196,6 +196,21 @@ def test_the_bar_under_way_is_told_if_wanted() -> None:
     assert [(bar.ts_open - OPENED, bar.is_closed) for bar in told] == [(60 * NS, False)]
 
 
+def test_r_21_a_bar_is_over_when_the_next_has_begun() -> None:
+    """An exchange opens at half past: the first bar of an hour lasts half of one."""
+    told: list[Bar] = []
+    series = BarSeries(3_600, told.append, closed_only=True)
+    series.take(history(), AAPL, OPENED)
+    series.take(history(0, 1_800), AAPL, OPENED + 1_800 * NS)
+    assert told == [], "its last trades may still come"
+    series.take(history(0, 1_800), AAPL, OPENED + 1_802 * NS)
+    assert [(bar.ts_open, bar.is_closed) for bar in told] == [(OPENED, True)]
+    series.take(history(0, 1_800), AAPL, OPENED + 3_700 * NS)
+    assert len(told) == 1
+    day = BarSeries(86_400, told.append, closed_only=True)
+    assert day.due_in_s(OPENED) <= 1_802, "who knows when the next one begins"
+
+
 def test_asking_waits_for_the_end_of_the_bar() -> None:
     series = BarSeries(60, print, closed_only=True)
     assert series.due_in_s(OPENED + 50 * NS) == pytest.approx(12.0)

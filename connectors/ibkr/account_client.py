@@ -57,6 +57,7 @@ OPEN_TIMEOUT_S = 60.0
 POLL_S = 5.0  # P-05
 POSITIONS_S = 1.0  # after a fill, the positions are read again
 POSITIONS_AGAIN_S = 10.0  # and once more: the first reading may be older than the fill
+EMPTY_S = 1.0  # a list without any of the positions there were is asked for again after that
 RETRY_S = 5.0
 HISTORY_MARGIN_S = 60.0  # the venue's clock and ours differ
 RANK = 0
@@ -342,6 +343,9 @@ class AccountClient(AccountClientBase):
         self._positions_due, self._positions_again = self._positions_again, None
         try:
             rows = await self._reader.positions(self.account)
+            if not rows and len(self._positions):  # the venue may still be loading them
+                await asyncio.sleep(EMPTY_S)
+                rows = await self._reader.positions(self.account)
         except BaseException:
             self._positions_soon()  # what called for it is still unread
             raise

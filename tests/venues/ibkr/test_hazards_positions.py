@@ -107,6 +107,32 @@ def test_r_62_a_position_that_lags_behind_its_fill_is_read_once_more(
     run(scenario())
 
 
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_r_62_an_empty_list_is_asked_for_twice_before_all_is_flat(
+    run: Run, monkeypatch: pytest.MonkeyPatch, is_flat: bool
+) -> None:
+    """A venue that is still loading the portfolio has no positions for a moment."""
+    monkeypatch.setattr(account_client, "EMPTY_S", 0.01)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        client = account_client.AccountClient(instruments=(AAPL,), on_event=told.append)
+        held_row = {"conid": "265598", "position": 2.0}
+        answers = [[held_row], [], [] if is_flat else [held_row]]
+
+        async def positions(account: str) -> list[Any]:
+            return answers.pop(0)
+
+        monkeypatch.setattr(client._reader, "positions", positions)
+        await client._read_positions()
+        await client._read_positions()
+        assert answers == []
+        assert held(client) == ([] if is_flat else [2])
+        assert [int(each.signed_size) for each in told] == ([2, 0] if is_flat else [2])
+
+    run(scenario())
+
+
 def test_r_62_of_two_readings_that_overlap_the_younger_counts(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,14 +8,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from venues.ibkr.ibkr_rig import AAPL as STOCK
 from venues.ibkr.venue_rig import login, venue
 
 from connectors.errors import ClientError, Unsupported
+from connectors.ibkr import data as data_module
 from connectors.ibkr.account_client import AccountClient
 from connectors.ibkr.books import read_depth
 from connectors.ibkr.data import DataClient
 from connectors.ibkr.market import Code, MarketStats
 from connectors.model import (
+    BookState,
+    BookStatus,
     EventFlag,
     InstrumentStatus,
     MarketStatus,
@@ -224,6 +228,44 @@ def test_w_21_a_clock_that_is_set_back_freezes_no_ladder(run: Run) -> None:
             assert shown[-3:] == [1_000, 1_100, 1_200]
 
     run(scenario())
+
+
+def test_w_21_a_ladder_off_the_grid_leaves_no_old_book_behind(run: Run) -> None:
+    """The levels that were shown before are not those of now: nobody may trade on them."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, login(sim) as keeper:
+            data = DataClient(keeper=keeper, symbols=("AAPL",), on_status=told.append)
+            async with data:
+                data.subscribe_book("AAPL", lambda _: None)
+                await until(lambda: data.book("AAPL") is not None, what="the first ladder")
+                ((topic, _),) = data._depths.items()
+                row = {"row": 1, "price": "10.005", "bid": "5"}
+                data._take_depth(topic, read_depth({"topic": topic, "data": [row]}), 1)
+                assert data.book("AAPL") is None
+                assert of(told, BookStatus)[-1].state is BookState.BUFFERING
+                data._depths[topic][1].clear()
+                row = {"row": 1, "price": "10.01", "bid": "5"}
+                data._take_depth(topic, read_depth({"topic": topic, "data": [row]}), 2)
+                assert data.book("AAPL") is not None
+
+    run(scenario())
+
+
+def test_v_07_prices_between_ticks_have_definitions_read_ever_more_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mid-point trades are legal, and each reading is a request for every contract."""
+    data, now_s, read = DataClient(instruments=(STOCK,)), 0.0, []
+    monkeypatch.setattr(data_module.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(data, "_off_scale", lambda _: read.append(now_s))
+    for _ in range(24 * 60):
+        now_s += 60.0
+        data._on_off_scale(STOCK)
+    assert read[0] == 60.0
+    assert 4 <= len(read) <= 12, "of a day"
+    assert read[-1] - read[-2] <= 6 * 3_600
 
 
 def test_w_21_a_second_ladder_of_the_account_is_refused(run: Run) -> None:

@@ -85,7 +85,8 @@ class Trading(ClientCore, OrderEntry[Command]):
 
         OTO and OTOCO: an entry, then one or two exits that trigger; they wait for the entry to
         fill, and of two the second is canceled when the first fills. OCO: exits alone, whose size
-        follows the position.
+        follows the position: more or less than they were given may trade, and they are filled when
+        the venue says so. Exits have `reduce_only`, and the side that the entry has not.
         """
         self._need_credentials("submit")
         grouping = _GROUPINGS.get(contingency)
@@ -97,6 +98,9 @@ class Trading(ClientCore, OrderEntry[Command]):
             for command in commands:
                 self.dispatch.denied(command.subject, reason or "")
             return
+        if grouping is Grouping.OF_POSITION:
+            for command in commands:
+                self.dispatch.sized_by_venue(command.subject)
         self._need(self._sender).orders(commands, grouping)
         self._submitted(commands)
 
@@ -261,4 +265,9 @@ def _group_problem(orders: Sequence[Order], contingency: ContingencyType) -> str
     exits = orders if contingency is ContingencyType.OCO else orders[1:]
     if not all(order.order_type.has_trigger for order in exits):
         return "the exits of a group need a trigger_price"
+    if not all(order.reduce_only for order in exits):
+        return "the exits of a group can only reduce: give reduce_only"
+    sides = {order.side for order in exits}
+    if len(sides) > 1 or (exits is not orders and orders[0].side in sides):
+        return "the exits of a group are of one side, which the entry has not"
     return None

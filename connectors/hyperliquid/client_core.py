@@ -25,7 +25,7 @@ from ..net.session_events import Connected, SessionEvent
 from .account import Balances, Positions
 from .account_feed import AccountFeed
 from .config import VENUE, Config, FillPolicy
-from .instruments import ALL_DEXES, dex_of, load_instruments
+from .instruments import ALL_DEXES, USD, dex_of, is_spot, load_instruments
 from .lines import Line
 from .modifying import Modifications
 from .orders import Rules
@@ -82,6 +82,7 @@ class ClientCore(TradingClient):
         )
         self._user = _user(config, self._signer)
         self._dexes: tuple[str, ...] = ("",)
+        self._collateral: dict[str, str] = {}  # by dex
         self._ahead_ms = 0  # our clock of the venue's
         self._rules = Rules(
             slippage_bps=config.market_slippage_bps, normalize_prices=config.normalize_prices
@@ -110,7 +111,7 @@ class ClientCore(TradingClient):
             wall_ns=clock.wall_ns,
         )
         self._positions = Positions()
-        self._balances = Balances(self.account_id)
+        self._balances = Balances(self.account_id, self._collateral_of)
         self._feed = AccountFeed(
             self,
             dispatch=self.dispatch,
@@ -162,6 +163,12 @@ class ClientCore(TradingClient):
             wanted = dict.fromkeys(dex_of(instrument) for instrument in self.markets)
         # The venue cuts a connection that asks for a dex it does not have.
         self._dexes = ("", *(dex for dex in wanted if dex))
+        for each in self.markets:
+            if each.settle and not is_spot(each):
+                self._collateral[each.info.get("dex", "")] = each.settle
+
+    def _collateral_of(self, dex: str) -> str:
+        return self._collateral.get(dex, USD)
 
     # -- what comes in (StreamOwner) -----------------------------------------------------
 

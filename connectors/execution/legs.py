@@ -328,11 +328,16 @@ class LegDispatch(OrderDispatch):
 
     def _on_rejected(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
-        self._follow_fired(order, report)
         reason = report.reason or self.rules.reject_reason
         legs = self._legs.get(order.client_order_id)
+        if legs is None or not legs.owed:  # else it is of a replacement that a reply refused
+            self._follow_fired(order, report)
         is_new_leg = order.is_accepted and order.venue_order_id != report.venue_order_id
         if is_new_leg:
+            if legs is not None and legs.marker is None and legs.owed:
+                legs.owed -= 1
+                legs.retired.append(report.venue_order_id)
+                return Outcome.SKIP
             if legs is None or legs.marker is None:
                 return Outcome.SKIP  # of a replacement that failed, as a reply has told
             if is_older_leg(report.venue_order_id, order.venue_order_id):

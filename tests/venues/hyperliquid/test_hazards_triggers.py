@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from venues.hyperliquid.trading_rig import Rig, buy, trading, until
 
-from connectors.execution.identity import OrderRegistry, TrackedOrder
+from connectors.execution.identity import OrderRegistry, Shape, TrackedOrder
 from connectors.execution.legs import LegDispatch
 from connectors.model import (
     ContingencyType,
@@ -90,6 +90,18 @@ def test_what_a_trigger_set_off_waits_for_the_fills_of_its_end() -> None:
         bench.fill("b", "6", "2")
         assert bench.kinds == [before, after, "Filled"]
         assert bench.order.is_final
+
+
+def test_the_row_of_a_refused_modification_is_not_what_a_trigger_set_off() -> None:
+    """It bears an oid of its own too; the reply has told it, and the order lives on."""
+    bench = Bench(OrderType.STOP_LIMIT)
+    bench.status(S.TRIGGERED, "1")
+    bench.dispatch.replace_sent(bench.order, Shape(Decimal(10), Decimal(99), Decimal(98)))
+    bench.dispatch.replace_refused(bench.order, "Invalid TP/SL price.", row_may_follow=True)
+    for _ in range(2):
+        bench.status(S.REJECTED, "2", reason="badTriggerPxRejected")
+    assert bench.kinds == ["Triggered", "ModifyRejected"]
+    assert not bench.order.is_final
 
 
 def test_a_limit_order_that_was_triggered_rests_under_its_own_oid() -> None:

@@ -79,6 +79,7 @@ class ClientCore(TradingClient):
             signer=signer if signer is not None else _make_signer(config),
             owns_signer=signer is None,
             attempts=attempts,
+            max_quote_age_s=config.max_quote_age_s,
         )
         self._user = _user(config, self._signer)
         self._dexes: tuple[str, ...] = ("",)
@@ -157,7 +158,8 @@ class ClientCore(TradingClient):
 
     async def _load_markets(self) -> None:
         rest = self._need(self._rest)
-        await self.markets.load(lambda: load_instruments(rest, self.config.dexes))
+        found = await self.markets.load(lambda: load_instruments(rest, self.config.dexes))
+        self._tell_markets(found)
         wanted = dict.fromkeys(self.config.dexes)
         if ALL_DEXES in wanted:
             wanted = dict.fromkeys(dex_of(instrument) for instrument in self.markets)
@@ -208,6 +210,7 @@ class ClientCore(TradingClient):
         sender.resume()
         if is_reconnect:
             tasks.spawn(self._catch_up(recovery), "catch-up")
+            self._refresh_markets()  # a venue that was away may be back with other markets
         recovery.arm()
         self.settled()
 

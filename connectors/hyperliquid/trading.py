@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import ConnectorError
@@ -114,7 +115,7 @@ class Trading(ClientCore, OrderEntry[Command]):
             order,
             self.markets.get(order.instrument_id),
             cloid=cloid,
-            best_price=lambda side: self._prices.against(order.instrument_id, side),
+            best_price=partial(self._best_price, order.instrument_id),
             rules=self._rules,
         )
         return TrackedOrder(

@@ -14,9 +14,9 @@ from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
 from ..execution.legs import LegDispatch
-from ..execution.members import read_rows, within
+from ..execution.members import read_rows
 from ..execution.reconcile import merge_order_reports
-from ..model.ids import InstrumentId
+from ..execution.scope import ReportScope
 from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import NS_PER_MS, Clock
 from .account_feed import AccountFeed, oldest_first
@@ -145,18 +145,11 @@ class Queries:
 
     # -- reports -----------------------------------------------------------------------
 
-    async def order_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]:
+    async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
         """Return the state of orders: the live ones, and the newest 2 000 that ended."""
         active = await self.open_orders()
         ended: list[DispatchRow] = []
-        if not open_only:
+        if not scope.open_only:
             raw = await self._rest.historical_orders(self._user)
             rows = [row for row in read_rows(reported_order, raw, log) if _is_end(row)]
             ended = self._orders(reversed(rows))
@@ -164,44 +157,27 @@ class Queries:
             if self._of(row) is not None:
                 self._dispatch.answer(row)
         reports = merge_order_reports(self._shown(active), self._shown(ended))
-        return [
-            report
-            for report in reports
-            if (instrument_id is None or report.instrument_id == instrument_id)
-            and (report.status.is_open or within(report.ts_last, start_ns, end_ns))
-        ]
+        return [report for report in reports if scope.has_order(report)]
 
-    async def fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: str | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]:
+    async def fill_reports(self, scope: ReportScope) -> list[FillReport]:
         """Return trades that were not handed out yet, oldest first.
 
         They count as handed out now: the stream will not repeat them. A new trade of an order of
         ours becomes its `OrderFilled` instead.
         """
-        if start_ns is None:
+        if scope.start_ns is None:
             rows = read_rows(fill_row, await self._rest.user_fills(self._user), log)
         else:
-            end_ms = None if end_ns is None else end_ns // NS_PER_MS
+            end_ms = None if scope.end_ns is None else scope.end_ns // NS_PER_MS
             pages = self._rest.fills_since(
-                self._user, start_ms=start_ns // NS_PER_MS, end_ms=end_ms
+                self._user, start_ms=scope.start_ns // NS_PER_MS, end_ms=end_ms
             )
             rows = await self._collect(pages)
         fresh: list[FillReport] = []
         for row in oldest_first(rows):
             own = self._reporter.fill(row)
             report = own.report
-            if (
-                (venue_order_id is not None and report.venue_order_id != venue_order_id)
-                or (instrument_id is not None and report.instrument_id != instrument_id)
-                or not within(report.ts_event, start_ns, end_ns)
-                or self._dispatch.knows_fill(report)
-            ):
+            if not scope.has_fill(report) or self._dispatch.knows_fill(report):
                 continue
             if own.order is not None:
                 self._dispatch.fill(report, client_key=own.client_key)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Account", "ApiKey", "Position"]
 
-MICRO = 1_000_000
+MICRO = 1_000_000  # fees are in millionths
 IMF_ONE = 10_000
 KEPT_ORDERS = 100_000
 KEPT_TRADES = 100_000

@@ -7,7 +7,7 @@ An order is looked up by its cloid first: an oid we know may be that of a leg th
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from ..errors import DecodeError
@@ -28,7 +28,6 @@ __all__ = ["Queries"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-MARGIN_MS = 5_000  # venue's and our clock differ
 RECENT_MS = 600_000
 
 
@@ -65,6 +64,10 @@ class Queries:
         self._feed = feed
         self._clock = clock
 
+    def venue_ms(self, ts_ns: int) -> int:
+        """Return the earliest time the venue's clock may have shown at a time of ours."""
+        return self._reporter.venue_ms(ts_ns)
+
     # -- lists -------------------------------------------------------------------------
 
     async def open_orders(self) -> list[DispatchRow]:
@@ -95,16 +98,25 @@ class Queries:
     # -- one order ---------------------------------------------------------------------
 
     async def find_order(
-        self, *, cloid: str | None, venue_order_id: str | None
+        self,
+        *,
+        cloid: str | None,
+        venue_order_id: str | None,
+        on_stranger: Callable[[OrderStatusReport], object] | None = None,
     ) -> list[DispatchRow]:
         """Look an order up by its ids; none found proves nothing, DecodeError if it says nothing.
 
         Under its cloid stands what was placed last, which may be a replacement that was refused:
-        then the leg we know is in a row of its own behind it.
+        then the leg we know is in a row of its own behind it. `on_stranger` is told of an order
+        under the cloid that cannot be the one that was asked for; it is left out.
         """
         rows: list[DispatchRow] = []
         if cloid is not None:
-            rows = await self._look_up(cloid)
+            for row in await self._look_up(cloid):
+                if row.client_key is not None:
+                    rows.append(row)
+                elif on_stranger is not None:
+                    on_stranger(row.report)
         is_there = any(row.report.venue_order_id == venue_order_id for row in rows)
         if not is_there and venue_order_id is not None and venue_order_id.isdecimal():
             rows += await self._look_up(int(venue_order_id))
@@ -125,16 +137,11 @@ class Queries:
         if recent:
             rows = await self.fills_since(now_ms - RECENT_MS)
         elif order.ts_submitted:
-            start_ms = order.ts_submitted // NS_PER_MS - MARGIN_MS
-            rows = await self.fills_since(max(start_ms, 0))
+            rows = await self.fills_since(self._reporter.venue_ms(order.ts_submitted))
         else:
             rows = read_rows(fill_row, await self._rest.user_fills(self._user), log)
-        legs = {order.venue_order_id, *order.former_venue_order_ids}
-        return [
-            self._reporter.fill(row).report
-            for row in oldest_first(rows)
-            if row.order_id in legs or (row.cloid is not None and row.cloid == order.client_key)
-        ]
+        found = map(self._reporter.fill, oldest_first(rows))
+        return [own.report for own in found if own.order is order]
 
     # -- reports -----------------------------------------------------------------------
 

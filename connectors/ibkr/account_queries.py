@@ -61,16 +61,19 @@ class AccountReader:
         """Have the venue make its list of orders anew, which undoes filters too (F-06)."""
         await self._rest().live_orders(force=True)
 
-    async def orders(self) -> bool:
+    async def orders(self, *, patiently: bool = True) -> bool:
         """Read the live orders; False if the venue's list never became one (R-51, F-06)."""
-        for attempt in range(LIST_TRIES):
+        for attempt in range(LIST_TRIES if patiently else 1):
             if attempt:
                 await asyncio.sleep(LIST_PAUSE_S)
             asked_ns = self._clock.monotonic_ns()
             if self._feed.live_orders(await self._rest().live_orders(), asked_ns):
                 await self._look_for_absent()
                 return True
-        log.warning("venue=IBKR the list of live orders stays empty and without a snapshot")
+        log.log(
+            logging.WARNING if patiently else logging.DEBUG,
+            "venue=IBKR the list of live orders stays empty and without a snapshot",
+        )
         return False
 
     async def _look_for_absent(self) -> None:

@@ -297,6 +297,15 @@ class AccountFeed:
                 found.append(report)
         return found
 
+    def live_reports(self) -> list[OrderStatusReport]:
+        """Return the reports of the orders that may still fill, as far as anybody has said."""
+        now_ns = self._clock.wall_ns()
+        found = (
+            state.report(self._members.account_id(state.subaccount_number), now_ns)
+            for state in self._store.live
+        )
+        return [report for report in found if report is not None]
+
     def _take_asked(self, row: OrderRow, *, is_settled: bool) -> OrderState:
         height = row.updated_height or 0
         known = self._store.get(row.order_id)
@@ -331,7 +340,8 @@ class AccountFeed:
             if wanted(report):
                 found.append(report)
                 self._sink.remember_fill(row.fill_id)
-                self._store.fill(row)
+                if state is not None or row.height > (self.history_height or 0):
+                    self._store.fill(row)  # else a row of its order has it in what was filled
                 if state is not None:
                     self._tell((state,))
         return found

@@ -32,7 +32,8 @@ class Queries:
     async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
         """Return the state of orders: the live ones, and the thousand that ended with latest ends.
 
-        Where an answer lags behind the stream, what the stream has said stands.
+        Where an answer lags behind the stream, what the stream has said stands: also of a live
+        order of which the answer does not know yet.
         """
         members = self._members
         whose: dict[str, Any] = {"is_parent": members.is_parent, "ticker": _ticker(scope)}
@@ -49,7 +50,8 @@ class Queries:
             rows += await self._rest.orders(
                 members.address, members.number, **whose, latest_first=True, limit=ORDERS_MAX
             )
-        reports = {each.venue_order_id: each for each in self._feed.order_reports(rows)}
+        found = [*self._feed.order_reports(rows), *self._feed.live_reports()]
+        reports = {each.venue_order_id: each for each in found}
         return [report for report in reports.values() if scope.has_order(report)]
 
     async def fill_reports(self, scope: ReportScope) -> list[FillReport]:

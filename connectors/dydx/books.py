@@ -43,30 +43,38 @@ class RawBook(IndexerBook):
 class Comparison:
     """Whether a book and what REST says of it have agreed lately (DX-B-09).
 
-    REST is another view, blocks behind: a difference of a moment means nothing.
+    REST is another view, blocks behind: a difference of a moment means nothing, and neither do two
+    in a market that has moved between them. A price that is wrong stands still.
 
     Parameters
     ----------
     patience_s :
-        A top that differs for longer is wrong.
+        A best price that stands and differs for longer is wrong.
     """
 
-    __slots__ = ("_differs_since", "_patience_s")
+    __slots__ = ("_differing", "_patience_s")
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
-        self._differs_since: float | None = None
+        # Best bid and ask that differed the last time, and since when.
+        self._differing: list[tuple[Decimal | None, float] | None] = [None, None]
 
     def is_wrong(self, book: ChainedBook, body: Mapping[str, Any], now: float) -> bool:
         """Compare with an `orderbooks` answer that came at monotonic `now`."""
         theirs = (_best(body, "bids", max), _best(body, "asks", min))
-        if theirs == (book.bid, book.ask):
-            self._differs_since = None
+        if book.is_crossed:  # which one may be shown: REST is not
+            self._differing = [None, None]
             return False
-        if self._differs_since is None:
-            self._differs_since = now
-            return False
-        return now - self._differs_since > self._patience_s
+        is_wrong = False
+        for side, (mine, other) in enumerate(zip((book.bid, book.ask), theirs, strict=True)):
+            before = self._differing[side]
+            if mine == other:
+                self._differing[side] = None
+            elif before is None or before[0] != mine:
+                self._differing[side] = mine, now
+            elif now - before[1] > self._patience_s:
+                is_wrong = True
+        return is_wrong
 
 
 def _best(

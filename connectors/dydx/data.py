@@ -99,8 +99,8 @@ class DataClient(MarketFeeds):
     raw_books :
         Show books as the venue sends them, crossed or not.
     compare_books_s :
-        Time between comparisons of each book with REST; 0: none. A book whose best prices differ
-        for more than two seconds is asked for again.
+        Time between comparisons of each book with REST; 0: none. A book with a best price that
+        stands still and differs for more than two seconds is asked for again.
     attempts, policy :
         Budget of connection attempts, by default that of the process; how connections are kept.
 

@@ -270,6 +270,7 @@ class Rest:
                 ):
                     rows.append(views.transfer_rest(item, account))
         rows.reverse()
+        rows.sort(key=lambda row: int(row["createdAtHeight"]), reverse=True)  # of all children
         return _page("transfers", _before(rows, given), given)
 
     def _transfers_between(self, given: Parameters) -> Any:

@@ -244,6 +244,23 @@ def test_the_past_is_no_news_and_can_be_asked_for(run: Any) -> None:
     run(main(), 30.0)
 
 
+def test_dx_w_20_a_live_order_no_replica_knows_yet_is_reported(run: Any) -> None:
+    """Who asks right behind its order, and is told that there is none, would place it again."""
+
+    async def main() -> None:
+        async with looking(venue={**STEPPED, "rest_lag_blocks": 2}) as rig:
+            await rig.caught_up()
+            order = rig.order(flags="long_term")
+            rig.blocks()
+            await rig.status_of(order, OrderStatus.ACCEPTED)
+            ask = rig.client.generate_order_status_reports
+            for wanted in (None, "BTC-USD-PERP"):
+                assert [r.venue_order_id for r in await ask(wanted, open_only=True)] == [order]
+            assert await ask("ETH-USD-PERP", open_only=True) == []
+
+    run(main(), 30.0)
+
+
 def test_dx_w_19_an_account_nobody_has_funded(run: Any) -> None:
     async def main() -> None:
         setups = (AccountSetup(random_mnemonic(random.Random(5)), 0, "0"),)

@@ -13,7 +13,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -25,9 +27,10 @@ from connectors.dydx import AccountClient, Config
 from connectors.dydx.reconcile import Reconciliation
 from connectors.dydx.rest import READS, IndexerRest, _written
 from connectors.errors import TransportError, VenueError
-from connectors.model import FillReport
+from connectors.model import FillReport, Transfer
 from connectors.net.ratelimit import RateLimiter
 from connectors.net.tasks import OwnedTasks
+from connectors.sim.dydx.numbers import MONEY, count, money
 from connectors.sim.dydx.rest import Mistake
 from faults.dydx_ledger import Ledger
 
@@ -35,7 +38,8 @@ SEEDS = range(1, 7)
 STEPS = 120
 LAG = 4  # blocks a replica may be behind, at most
 TURNS = 200  # of the loop, in which all that can happen without a block has happened
-ACCOUNT, BLOCKS = "v4_subaccounts", "v4_block_height"
+CHILD = 128
+ACCOUNT, PARENT, BLOCKS = "v4_subaccounts", "v4_parent_subaccounts", "v4_block_height"
 
 
 class Replicas(IndexerRest):
@@ -75,12 +79,20 @@ class Model:
             height_first=self.source.random() < 0.3,
             indexer_expired_blocks=self.source.choice((0, 6)),
         )
-        self.account = self.rig.account
+        self.is_parent = seed % 2 == 0
+        self.accounts = [self.rig.account]
+        if self.is_parent:
+            child = self.rig.chain.open_subaccount(ADDRESS, CHILD)
+            child.usdc, child.funded = self.rig.account.usdc, True
+            child.keep_state(self.rig.chain.height - 1_000)
+            self.accounts.append(child)
         self.fills: dict[str, FillReport] = {}
         self.repeated: list[str] = []
+        self.transfers: Counter[Decimal] = Counter()
         self.done: Counter[str] = Counter()
         self.client = AccountClient(
-            Config.sim("http://127.0.0.1:9", address=ADDRESS), on_event=self._on_event
+            Config.sim("http://127.0.0.1:9", address=ADDRESS, parent=self.is_parent),
+            on_event=self._on_event,
         )
         self.rest = Replicas(self.rig, self.source)
         self.tasks = OwnedTasks("model", on_death=self._died)
@@ -107,6 +119,8 @@ class Model:
             if event.trade_id in self.fills:
                 self.repeated.append(f"fill {event.trade_id}")
             self.fills[event.trade_id] = event
+        elif isinstance(event, Transfer):
+            self.transfers[event.amount] += 1
 
     def _died(self, name: str, error: BaseException) -> None:
         self.deaths.append(f"{name}: {error!r}")
@@ -117,31 +131,36 @@ class Model:
         """Let something happen at the venue."""
         rig, source = self.rig, self.source
         sim, chance = rig.sim, source.random()
+        account = source.choice(self.accounts)
         market = source.choice([*rig.chain.markets.values()])
         if chance < 0.5:
-            sim.house.act_for(self.account, market)
+            sim.house.act_for(account, market)
         elif chance < 0.65:
             for _ in range(3):
                 sim.house.take(market, is_buy=source.random() < 0.5)
         elif chance < 0.70:
             sim.house.quote(market, is_buy=source.random() < 0.5, distance=source.randint(1, 4))
         elif chance < 0.73:
-            self._fill_canceled()
+            self._fill_canceled(account)
         elif chance < 0.76:
             rig.fault(
-                "foreign_fill", address=ADDRESS, size="0.0003", price="89000",
-                client_id=source.getrandbits(31), open_after=source.random() < 0.5,
+                "foreign_fill", address=ADDRESS, subaccount_number=account.number, size="0.0003",
+                price="89000", client_id=source.getrandbits(31), open_after=source.random() < 0.5,
             )  # fmt: skip
         elif chance < 0.78:
             rig.fault("sparse_removal", address=ADDRESS, client_id=source.getrandbits(31))
-        elif chance < 0.80 and self.account.fills:
-            rig.fault("repeat_fill", address=ADDRESS)
+        elif chance < 0.80 and account.fills:
+            rig.fault("repeat_fill", address=ADDRESS, subaccount_number=account.number)
+        elif chance < 0.81 and len(self.accounts) > 1:
+            rig.chain.transfer(*source.sample(self.accounts, 2), count("10", MONEY))
+        elif chance < 0.83:
+            rig.chain.transfer(None, account, count(str(source.randint(1, 9_999)), MONEY))
         else:
             rig.block()
 
-    def _fill_canceled(self) -> None:
+    def _fill_canceled(self, account: Any) -> None:
         """Let the proposer fill what its own node has canceled, while it may."""
-        for order in islice(reversed([*self.account.orders.values()]), 50):
+        for order in islice(reversed([*account.orders.values()]), 50):
             may = order.is_short_term and order.terms.good_til_block > self.rig.chain.height
             if may and order.removal == "USER_CANCELED" and order.open_quantums:
                 part = self.source.choice((1, 2))
@@ -157,8 +176,9 @@ class Model:
         self.rig.sim.config.snapshot_lag_blocks = self.source.randrange(3)
         self.wire = self.rig.connect()
         self.waiting.clear()
-        self.silent = {ACCOUNT, BLOCKS}
-        topics = [(ACCOUNT, NAME), (BLOCKS, None)]
+        account = PARENT if self.is_parent else ACCOUNT
+        self.silent = {account, BLOCKS}
+        topics = [(account, NAME), (BLOCKS, None)]
         self.source.shuffle(topics)
         for channel, id_ in topics:
             self.wire.subscribe(channel, id_)
@@ -257,20 +277,48 @@ class Model:
         bad = [*self.repeated, *self.deaths]
         if self.reconciliation.is_open:
             bad.append("the gap is open")
-        bad += ledger._compare_fills(self)
-        for order in self.account.orders.values():
-            bad += ledger._compare_order(self, order)
-        known = {order.uuid for order in self.account.orders.values()}
+        for account in self.accounts:
+            bad += self._differences_of(account, ledger)
+        known = {order.uuid for account in self.accounts for order in account.orders.values()}
         bad += [
             f"{report.venue_order_id} lives, the venue has none"
             for report in self.client.orders()
             if report.venue_order_id not in known
         ]
-        held = {f"{t}-PERP": p.quantums for t, p in self.account.positions.items()}
-        told = {r.instrument_id for r in self.client.positions() if r.size}
-        if told != held.keys():
-            bad.append(f"positions {told}, at the venue {held}")
+        moved = Counter(
+            Decimal(money(item.amount))
+            for account in self.accounts
+            for item in account.transfers
+            if item.sender[1] is None  # between children nothing is told
+        )
+        if self.transfers != moved:
+            bad.append(
+                f"transfers {self.transfers - moved} too much, {moved - self.transfers} lost"
+            )
+        self.done["transfers"] += moved.total()
         self.done.update(ledger.compared)
+        return bad
+
+    def _differences_of(self, account: Any, ledger: Any) -> list[str]:
+        name = self.client._members.account_id(account.number)
+        fills = {key: report for key, report in self.fills.items() if report.account_id == name}
+        seen: Any = SimpleNamespace(client=self.client, account=account, fills=fills)
+        bad: list[str] = ledger._compare_fills(seen)
+        for order in account.orders.values():
+            bad += ledger._compare_order(seen, order)
+        held = {
+            f"{t}-PERP": Decimal(p.market.size(p.quantums)) for t, p in account.positions.items()
+        }
+        told = {
+            report.instrument_id: report.signed_size
+            for report in self.client.positions()
+            if report.size and report.account_id == name
+        }
+        if told != held:
+            bad.append(f"{name}: positions {told}, at the venue {held}")
+        money_told = [b.total for b in self.client.balances(name)]
+        if money_told != [Decimal(money(account.usdc))]:
+            bad.append(f"{name}: balances {money_told}, at the venue {money(account.usdc)}")
         return bad
 
 

@@ -13,6 +13,7 @@ from venues.dydx.account_rig import (
     canceled,
     filled_row,
     placed,
+    stateful,
     trade,
 )
 
@@ -130,3 +131,15 @@ def test_7_3_a_cancel_of_later_terms_than_those_that_ended_may_still_fill() -> N
     assert account.order(ORDER).status is OrderStatus.PENDING_CANCEL
     account.block(HEIGHT + 10)
     assert account.order(ORDER).status is OrderStatus.CANCELED
+
+
+def test_dx_o_05_trades_of_the_past_that_are_asked_for_fill_no_order_again() -> None:
+    """Nobody has named their order yet; what it shows as filled has them in it."""
+    account = Account()
+    account.start()
+    rows = account.feed.read_fills([trade("old", size="0.01", height=HEIGHT - 5)])
+    assert len(account.feed.fill_reports(rows, lambda report: True)) == 1
+    row = stateful("OPEN", HEIGHT - 5, filled="0.01", size="0.02")
+    account.feed.orders([row])
+    report = account.order(ORDER)
+    assert (report.status, report.filled_size) == (OrderStatus.PARTIALLY_FILLED, Decimal("0.01"))

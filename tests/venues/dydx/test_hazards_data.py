@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from types import SimpleNamespace
+
 from venues.dydx.test_data_client import Seen, book_up, client, frames, handled, trade
 
 from connectors.data.books import BookKeeper
+from connectors.dydx.books import Comparison
 from connectors.model import BookState, BookStatus
 from patience import until
 
@@ -112,3 +116,25 @@ def test_a_callback_may_end_a_subscription_while_books_are_told_to_be_lost():
     keeper._books.update({key: Book(key) for key in channels})
     keeper.on_lost(channels)
     assert lost == ["one", "two"]
+
+
+def book_of(bid, ask):
+    return SimpleNamespace(bid=Decimal(bid), ask=Decimal(ask), is_crossed=bid >= ask)
+
+
+def test_dx_b_09_a_market_that_moves_faster_than_rest_is_not_wrong():
+    """REST is behind at every look: only a price that stands while it differs is wrong."""
+    comparison = Comparison(2.0)
+    body = {"bids": [{"price": "100", "size": "1"}], "asks": [{"price": "105", "size": "1"}]}
+    for look in range(10):
+        book = book_of(str(101 + look % 2), str(103 + look % 2))
+        assert not comparison.is_wrong(book, body, 30.0 * look)
+    assert not comparison.is_wrong(book_of("103", "105"), body, 300.0)
+    assert not comparison.is_wrong(book_of("103", "105"), body, 301.0)
+    assert comparison.is_wrong(book_of("103", "105"), body, 303.0)
+
+
+def test_dx_b_09_a_book_that_is_shown_crossed_is_not_wrong():
+    comparison = Comparison(2.0)
+    body = {"bids": [{"price": "100", "size": "1"}], "asks": [{"price": "105", "size": "1"}]}
+    assert not any(comparison.is_wrong(book_of("106", "105"), body, at) for at in (0.0, 9.0, 18.0))

@@ -119,6 +119,18 @@ def test_orders_are_a_bare_array_and_filtered() -> None:
 
 
 @in_loop
+def test_transfers_of_a_parents_children_are_newest_first() -> None:
+    rig = Rig(rest_lag_blocks=0)
+    child = rig.chain.open_subaccount(ADDRESS, 128)
+    for amount, account in enumerate((rig.account, child, rig.account, child), 1):
+        rig.chain.transfer(None, account, amount * 1_000_000)
+        rig.block()
+    path = "transfers/parentSubaccountNumber"
+    rows = ask(rig, path, address=ADDRESS, parentSubaccountNumber=0)["transfers"]
+    assert [row["size"] for row in rows] == ["4", "3", "2", "1"]
+
+
+@in_loop
 def test_fills_page_and_end_where_they_are_told() -> None:
     rig = Rig(rest_lag_blocks=0)
     traded(rig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -49,8 +49,15 @@ TITLES = {
 CASE_COUNTS = frozenset({"dydx", "hyperliquid"})  # venues with names such as kPEPE
 
 
+OnStatus = Callable[[StatusEvent], object]
+
+
 class Client(Protocol):
     """What a data client of any venue offers this view."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(self, *error: object) -> None: ...
 
     def instrument(self, instrument: Instrument | str) -> Instrument: ...
 
@@ -179,10 +186,10 @@ class Watch:
         )
 
 
-async def _binance(
-    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+def _binance(
+    names: Sequence[str], env: str, sim_url: str | None, on_status: OnStatus
 ) -> list[Served]:
-    """Open a client for each product that is asked for."""
+    """Make a client for each product that is asked for."""
     served: list[Served] = []
     for product in sorted({product_of(name) for name in names}):
         if sim_url is not None:
@@ -190,67 +197,52 @@ async def _binance(
         else:
             environment = binance.Environment("live" if env == "mainnet" else env)
             config = binance.Config(product=product, environment=environment)
-        client = binance.DataClient(config, on_status=watch.on_status)
-        await stack.enter_async_context(client)
+        client = binance.DataClient(config, on_status=on_status)
         served.append((client, [name for name in names if product_of(name) is product]))
     return served
 
 
-async def _lighter(
-    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+def _lighter(
+    names: Sequence[str], env: str, sim_url: str | None, on_status: OnStatus
 ) -> list[Served]:
-    """Open one client; a simulator counts as a test network."""
     if sim_url is None:
         config = LighterConfig(environment=Environment(env))
     else:
         config = LighterConfig.sim(sim_url)
-    client = lighter.DataClient(config, on_status=watch.on_status)
-    await stack.enter_async_context(client)
-    return [(client, list(names))]
+    return [(lighter.DataClient(config, on_status=on_status), list(names))]
 
 
-async def _hyperliquid(
-    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
+def _hyperliquid(
+    names: Sequence[str], env: str, sim_url: str | None, on_status: OnStatus
 ) -> list[Served]:
-    """Open one client that knows the dexes of the instruments; a simulator is a test network."""
-    dexes = {name.partition(":")[0] for name in names if ":" in name}
+    """Make one client that knows the dexes of the instruments."""
+    dexes = tuple({name.partition(":")[0] for name in names if ":" in name})
     if sim_url is not None:
-        config = hyperliquid.Config.sim(sim_url, dexes=tuple(dexes))
+        config = hyperliquid.Config.sim(sim_url, dexes=dexes)
     else:
-        environment = hyperliquid.Environment(env)
-        config = hyperliquid.Config(environment=environment, dexes=tuple(dexes))
-    client = hyperliquid.DataClient(config, on_status=watch.on_status)
-    await stack.enter_async_context(client)
-    return [(client, list(names))]
+        config = hyperliquid.Config(environment=hyperliquid.Environment(env), dexes=dexes)
+    return [(hyperliquid.DataClient(config, on_status=on_status), list(names))]
 
 
-async def _ibkr(
-    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
-) -> list[Served]:
-    """Open one client at the gateway of `IBKR_BASE_URL`; a test network is a paper account."""
+def _ibkr(names: Sequence[str], env: str, sim_url: str | None, on_status: OnStatus) -> list[Served]:
+    """Make one client of the gateway of `IBKR_BASE_URL`; a test network is a paper account."""
     if sim_url is not None:
         config = ibkr.Config.sim(sim_url)
     else:
         config = ibkr.Config.from_env(expect_paper=True if env == "testnet" else None)
-    client = ibkr.DataClient(config, symbols=names, on_status=watch.on_status)
-    await stack.enter_async_context(client)
-    return [(client, list(names))]
+    return [(ibkr.DataClient(config, symbols=names, on_status=on_status), list(names))]
 
 
-async def _dydx(
-    stack: AsyncExitStack, watch: Watch, names: Sequence[str], env: str, sim_url: str | None
-) -> list[Served]:
-    """Open one client; a simulator is a test network."""
+def _dydx(names: Sequence[str], env: str, sim_url: str | None, on_status: OnStatus) -> list[Served]:
     if sim_url is not None:
         config = dydx.Config.sim(sim_url)
     else:
         config = dydx.Config(environment=dydx.Environment(env))
-    client = dydx.DataClient(config, on_status=watch.on_status)
-    await stack.enter_async_context(client)
-    return [(client, list(names))]
+    return [(dydx.DataClient(config, on_status=on_status), list(names))]
 
 
-OPENERS = {
+# Of each venue: its clients, not opened yet. A simulator is a test network.
+CLIENTS: Mapping[str, Callable[[Sequence[str], str, str | None, OnStatus], list[Served]]] = {
     "binance": _binance,
     "dydx": _dydx,
     "hyperliquid": _hyperliquid,
@@ -272,7 +264,9 @@ async def _watch(
         if env == "sim" and sim_url is None:
             simulator = await stack.enter_async_context(SimulatorProcess(venue))
             sim_url = simulator.http_url
-        clients = await OPENERS[venue](stack, watch, instruments, env, sim_url)
+        clients = CLIENTS[venue](instruments, env, sim_url, watch.on_status)
+        for client, _ in clients:
+            await stack.enter_async_context(client)
         screen = stack.enter_context(open_screen(plain=plain))
         await watch.run(clients, screen, seconds)
 

@@ -248,18 +248,13 @@ class TestOffScale:
         assert bench.feed(depth(b=[["1.0001", "0.001"]])).flags == 0
 
 
+def one_of_each():
+    return (quote(), agg_trade(), trade(), depth(), mark(), kline(), ticker(), force_order())
+
+
 class TestFrameRules:
     def test_bn_f_01_any_order_of_keys(self, bench):
-        for frame in (
-            quote(),
-            agg_trade(),
-            trade(),
-            depth(),
-            mark(),
-            kline(),
-            ticker(),
-            force_order(),
-        ):
+        for frame in one_of_each():
             usual = bench.feed(frame)
             turned = bench.feed(dict(reversed(frame.items())))
             assert usual == turned
@@ -267,16 +262,7 @@ class TestFrameRules:
 
     def test_bn_f_02_unknown_keys_are_ignored(self, bench):
         extra = {"zz": {"e": "aggTrade", "u": [1, {"b": "x"}]}, "longer_than_eight": [[]], "": 1}
-        for frame in (
-            quote(),
-            agg_trade(),
-            trade(),
-            depth(),
-            mark(),
-            kline(),
-            ticker(),
-            force_order(),
-        ):
+        for frame in one_of_each():
             assert bench.feed(frame | extra) == bench.feed(frame)
             assert bench.feed(extra | frame) == bench.feed(frame)
 

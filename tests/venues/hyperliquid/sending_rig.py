@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from connectors._speedups.feed import Decoder
 from connectors.hyperliquid.config import Config, OrderChannel
 from connectors.hyperliquid.instruments import load_instruments
@@ -30,6 +32,11 @@ from connectors.sim.hyperliquid.server import Simulator, start
 KEYS = [f"{number:02x}" * 32 for number in range(0x31, 0x39)]
 PRICE = Decimal(20_000)  # far below every market: rests
 SIZE = Decimal("0.001")
+CROSSING = Decimal(100_000)
+SHORT = 60_000  # of a post that must not time out while the machine is busy
+HTTP, WS = OrderChannel.HTTP, OrderChannel.WS
+CHANNELS = (WS, HTTP)
+both = pytest.mark.parametrize("channel", CHANNELS)
 
 
 async def until(condition: Callable[[], Any], what: str = "the condition") -> Any:
@@ -212,4 +219,17 @@ async def sending(
         rig.signer.close()
 
 
-CHANNELS = (OrderChannel.WS, OrderChannel.HTTP)
+def posted(rig: Rig) -> list[Any]:
+    """Return the bodies the venue has seen."""
+    return [record.action for record in rig.sim.record.actions]
+
+
+def settings(**changes: Any) -> SimConfig:
+    """Return the settings of a venue that knows all `KEYS`."""
+    setups = tuple(AccountSetup(f"0x{key}") for key in KEYS)
+    return SimConfig(**{"setups": setups, "levels": 5, "block_ms": 0, **changes})
+
+
+def lost(where: OrderChannel) -> str:
+    """Return the kind of reply that is lost when a command gets no answer."""
+    return "post" if where is WS else "/exchange"

@@ -21,8 +21,19 @@ from connectors.sim.lighter.server import Simulator, start
 from oracle import lighter_tx
 from patience import GRACE_S
 
-__all__ = ["Client", "Trader", "Wire", "connected", "limit", "running", "wired"]
+__all__ = [
+    "START_MS",
+    "Client",
+    "Trader",
+    "Wire",
+    "code_of",
+    "connected",
+    "limit",
+    "running",
+    "wired",
+]
 
+START_MS = 1_777_941_383_576  # of a virtual clock
 DAY_MS = 86_400_000
 LIMIT, MARKET, STOP, STOP_LIMIT, TAKE, TAKE_LIMIT = range(6)
 IOC, GTT, POST_ONLY = range(3)
@@ -227,3 +238,10 @@ async def wired(scenario: str = "empty", **changes: Any) -> AsyncIterator[tuple[
     """Give a client and one websocket."""
     async with running(scenario, **changes) as client, connected(client) as wire:
         yield client, wire
+
+
+async def code_of(client: Client, tx_type: Any, info: str) -> int:
+    """Send a transaction over HTTP and return the code of the answer."""
+    status, body = await client.post("sendTx", {"tx_type": str(tx_type), "tx_info": info})
+    assert status == (200 if body["code"] == 200 else 400)
+    return int(body["code"])

@@ -9,14 +9,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from venues.lighter.sim_client import Client, Wire, connected, limit, running, wired
+from venues.lighter.sim_client import START_MS, Client, Wire, connected, limit, running, wired
 
 from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator
 from patience import GRACE_S
 
 Run = Callable[..., Any]
-START_MS = 1_777_941_383_576
 
 
 async def quiet(wire: Wire) -> None:

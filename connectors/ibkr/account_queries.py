@@ -129,13 +129,13 @@ class Queries:
         reader: AccountReader,
         feed: AccountFeed,
         catalog: ContractCatalog,
-        told: Callable[[FillReport, FillKey], bool],
+        is_new: Callable[[FillKey], bool],
         look_up: Callable[[], Awaitable[None]],
     ) -> None:
         self._reader = reader
         self._feed = feed
         self._catalog = catalog
-        self._told = told
+        self._is_new = is_new
         self._look_up = look_up
 
     async def order_reports(
@@ -177,7 +177,7 @@ class Queries:
                 (instrument,) = await self._catalog.find(execution.conid)
             report = self._feed.fill_report(execution, instrument)
             if (
-                not self._told(report, execution.key)
+                self._is_new(execution.key)
                 and instrument_id in (None, report.instrument_id)
                 and venue_order_id in (None, report.venue_order_id)
                 and within(report.ts_event, start_ns, end_ns)

@@ -78,6 +78,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
             self._reconciler.grace_ns = NS_PER_S + to_ns(max(ahead_s, 0.0))  # venue's time counts
             # Below that it is the way of the answer.
             self._ahead_ms = round(ahead_s * 1_000) if abs(ahead_s) > WARN_SKEW_S else 0
+        self._reporter.ahead_ms = self._ahead_ms
         await self._load_markets()
         if config.check_signer:
             await self._check_signer(rest, signer.address.lower())
@@ -121,6 +122,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
                 f"the account was not read within {FIRST_READ_TIMEOUT_S:g} s"
             ) from None
         tasks.spawn(recovery.reconcile(config.reconcile_interval_s), "reconcile")
+        tasks.spawn(self._keep_markets(config.metadata_refresh_s), "metadata")
 
     async def _check_signer(self, rest: HyperliquidRest, address: str) -> None:
         """Make sure the key may sign for the account (12.1); an agent's own account is empty."""

@@ -9,9 +9,8 @@ from typing import Any
 
 from ..errors import VenueError
 from ..execution.fills import FillKey
-from ..execution.members import within
 from ..execution.reconcile import oldest_first
-from ..model.ids import InstrumentId
+from ..execution.scope import ReportScope
 from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import NS_PER_S, Clock
 from .account_feed import AccountFeed
@@ -138,49 +137,23 @@ class Queries:
         self._is_new = is_new
         self._look_up = look_up
 
-    async def order_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]:
+    async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
         """Return the orders of the session's list, and those of the socket."""
         await self._reader.orders()
         await self._look_up()
         rows = (self._feed.board.row(order) for order in self._feed.board)
-        reports = [row.report for row in rows if row is not None]
-        return [
-            report
-            for report in reports
-            if instrument_id in (None, report.instrument_id)
-            and not (open_only and report.status.is_final)
-            and within(report.ts_last, start_ns, end_ns)
-        ]
+        return [row.report for row in rows if row is not None and scope.has_order(row.report)]
 
-    async def fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: str | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]:
+    async def fill_reports(self, scope: ReportScope) -> list[FillReport]:
         """Return executions that were not handed out yet, oldest first; up to seven days back."""
         now_ns = self._feed.now_ns()
-        rows = await self._reader.list_trades(days_since(start_ns, now_ns))
+        rows = await self._reader.list_trades(days_since(scope.start_ns, now_ns))
         found: dict[FillKey, FillReport] = {}
         for execution in read_executions(rows).rows:
             instrument = self._catalog.get(execution.conid)
             if instrument is None:
                 (instrument,) = await self._catalog.find(execution.conid)
             report = self._feed.fill_report(execution, instrument)
-            if (
-                self._is_new(execution.key)
-                and instrument_id in (None, report.instrument_id)
-                and venue_order_id in (None, report.venue_order_id)
-                and within(report.ts_event, start_ns, end_ns)
-            ):
+            if scope.has_fill(report) and self._is_new(execution.key):
                 found[execution.key] = report  # the last copy has the highest revision
         return oldest_first(found.values())

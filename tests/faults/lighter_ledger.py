@@ -41,7 +41,14 @@ from connectors.net.ratelimit import Quota
 from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator, start
 from faults import ledger
-from faults.ledger import Line, Plan, Result
+from faults.ledger import Plan, Result
+from faults.ledger_lines import (
+    Line,
+    compare_absent,
+    compare_end,
+    compare_position,
+    compare_trade,
+)
 
 __all__ = ["Plan", "Result", "main", "run_ledger"]
 
@@ -88,21 +95,7 @@ class Bot(ledger.Bot):
 class Mischief(ledger.Mischief):
     """What can break at Lighter."""
 
-    def drop(self) -> str | None:
-        """Cut a connection in use."""
-        faults = self._sim.faults
-        # Only what is in use: a socket that has not got as far as its streams is no victim.
-        used = [number for number, one in self._sim.connections.items() if len(one.channels) >= 6]
-        if not used:
-            return None
-        number = self._random.choice(used)
-        kind = self._random.choice(("abort", "abort", "close", "close_after_next_frame", "deaf"))
-        if kind == "deaf":  # what is written in the meantime never arrives
-            faults.stop_reading(number)
-            self._sim.later(self._random.uniform(1, 15), lambda: faults.abort(number))
-        else:
-            getattr(faults, kind)(number)
-        return kind
+    CHANNELS, DEAD = 6, "stop_reading"
 
     def disturb(self) -> str:
         """Do something else."""
@@ -192,19 +185,12 @@ class Venue(ledger.Venue):
         ):
             yield
 
+    def live(self, bot: Bot) -> Any:
+        return self.sim.exchange.account(bot.index).live
+
     def is_still(self, bot: Bot) -> bool:
-        """Whether nothing of a bot is open, on either side."""
-        sender = bot.client._sender
-        return (
-            bot.client.is_connected
-            and not bot.client.registry.live
-            and not bot.client._schedule
-            and not bot.client.dispatch._missing
-            and not self.sim.exchange.account(bot.index).live
-            and sender is not None
-            and not sender.inflight
-            and not sender.nonces.outstanding
-        )
+        """Whether nothing of a bot is open, and no nonce is out."""
+        return super().is_still(bot) and not bot.client._sender.nonces.outstanding
 
     def compare(self, bot: Bot) -> list[str]:
         """Compare a bot's ledger with the venue's books."""
@@ -219,11 +205,7 @@ class Venue(ledger.Venue):
         bad += [f"the venue has an order nobody placed: {one}" for one in venue_orders.values()]
         market = sim.exchange.market(MARKET)
         size = Decimal(account.size_in(market)) * LOT
-        if bot.held != size:
-            bad.append(f"position by fills {bot.held}, at the venue {size}")
-        reported = {r.instrument_id: r.signed_size for r in bot.client._positions.reports()}
-        if reported.get(bot.INSTRUMENT, Decimal(0)) != size:
-            bad.append(f"position reported {reported}, at the venue {size}")
+        bad += compare_position(bot, size)
         state = bot.client._balances.latest
         held = {b.currency: b.total for b in state.balances} if state is not None else {}
         collateral = Decimal(account.collateral + account.spot.get(3, 0)) / 10**6
@@ -263,25 +245,15 @@ def _compare_trades(sim: Simulator, bot: Bot) -> list[str]:
                 LiquiditySide.MAKER if is_maker else LiquiditySide.TAKER,
                 Decimal(trade.quote) * rate / 10**12,
             )
-            line = bot.lines[event.client_order_id]
-            got = (
-                line.key,
-                event.side,
-                event.last_size,
-                event.last_price,
-                event.liquidity,
-                event.commission,
-            )
-            if got != expected:
-                bad.append(f"trade {name}: told {got}, is {expected}")
+            bad += compare_trade(name, bot.lines[event.client_order_id], event, expected)
     bad += [f"never happened: {event}" for event in told.values()]
     return bad
 
 
 def _compare_order(line: Line, venue: Any) -> list[str]:
     if venue is None:
-        return ledger.compare_absent(line)
-    return ledger.compare_end(
+        return compare_absent(line)
+    return compare_end(
         line,
         filled=Decimal(venue.filled) * LOT,
         ends=END_OF.get(venue.status, {"OrderCanceled"}),

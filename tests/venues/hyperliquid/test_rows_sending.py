@@ -434,7 +434,7 @@ def test_a_signer_that_fails_is_not_sent(run, channel):
 def test_closing_in_the_middle(run, channel):
     async def main():
         async with sending(order_channel=channel, post_timeout_ms=SHORT) as rig:
-            rig.sim.faults.next_reply(lost(channel), delay_s=5.0)
+            rig.sim.faults.next_reply(lost(channel), delay_s=1.0)
             first = rig.command()
             rig.sender.order(first)
             await until(lambda: posted(rig))
@@ -443,7 +443,7 @@ def test_closing_in_the_middle(run, channel):
             assert await rig.done(first) == ["unknown"]
             assert rig.limits.posts.used == 0
             if channel is HTTP:
-                await asyncio.sleep(5.2)  # until the venue's own wait for its answer is over
+                await asyncio.sleep(1.2)  # until the venue's own wait for its answer is over
 
     run(main(), 60)
 
@@ -471,9 +471,12 @@ def test_http_commands_about_one_order_keep_their_order(run):
             rig.sender.order(create)
             rig.sender.cancels([cancel])
             rig.sender.order(other)
-            assert await rig.done(other) == ["accepted"]
-            assert rig.owner.of(cancel) == []  # waits for the reply to its order
-            assert await rig.done(create, cancel) == ["accepted", "accepted"]
+            assert await rig.done(create, other, cancel) == ["accepted"] * 3
+            named = {id(create): "create", id(other): "other", id(cancel): "cancel"}
+            told = [(what, named[id(about)]) for what, about, _ in rig.owner.told]
+            # The cancel waits for the reply to its order, and nothing else does.
+            assert told.index(("accepted", "create")) < told.index(("sent", "cancel"))
+            assert told.index(("sent", "other")) < told.index(("accepted", "create"))
             kinds = [body["type"] for body in posted(rig)]
             assert kinds == ["order", "order", "cancelByCloid"]
 

@@ -123,6 +123,7 @@ class AccountClient(AccountClientBase):
         self._positions_due: int | None = None
         self._positions_again: int | None = None
         self._reading = asyncio.Lock()
+        self._is_doubtful = False  # a frame was lost, whatever it said
         self._polled_ns = 0
         self._opened = False
         self._account = ""
@@ -162,11 +163,7 @@ class AccountClient(AccountClientBase):
         if self._tasks is None:
             raise ClientError("the client is not connected: use `async with` or `connect()`")
         look_up = self._look_up_contracts
-        return Queries(self._reader, self.feed, self._catalog, self.executed_before, look_up)
-
-    def executed_before(self, report: FillReport, key: FillKey) -> bool:
-        """Tell whether a trade was handed out."""
-        return not self.fills.is_new(key)
+        return Queries(self._reader, self.feed, self._catalog, self.fills.is_new, look_up)
 
     # -- life --------------------------------------------------------------------------
 
@@ -219,8 +216,15 @@ class AccountClient(AccountClientBase):
 
     def _on_message(self, message: Message, ts_init: int) -> None:
         topic = decode(message)
-        if self.feed.take(topic):
-            self._wake.set()
+        try:
+            if topic.detail is Detail.MALFORMED:
+                raise DecodeError("it is not JSON", 0)
+            if self.feed.take(topic):
+                self._wake.set()
+                return
+        except Exception as error:
+            log.warning("venue=%s a frame is lost", VENUE, exc_info=error)
+            self.on_frame_problem(None, error)
             return
         if topic.detail in (Detail.NOTIFICATION, Detail.PROMPT):
             for note in topic.value:
@@ -229,8 +233,8 @@ class AccountClient(AccountClientBase):
     def _take_note(self, note: Notification | Prompt, payload: Any) -> None:
         if isinstance(note, Prompt):
             self.deliver(note)  # type: ignore[arg-type]  # this venue's own
-            return
-        self._teller.venue_event(Detail.NOTIFICATION, orjson.dumps(payload), stream="ntf")
+        else:
+            self._teller.venue_event(Detail.NOTIFICATION, orjson.dumps(payload), stream="ntf")
 
     def take_fill(self, report: FillReport, key: FillKey | None = None) -> bool:
         """Hand a trade on, and have the positions read again."""
@@ -288,9 +292,11 @@ class AccountClient(AccountClientBase):
         """Tell of an error that is about no topic."""
         self.on_problem(message, code, None)
 
-    def on_frame_problem(self, stream: TopicStream, error: Exception) -> None:
-        """Tell of a frame that could not be used."""
+    def on_frame_problem(self, stream: TopicStream | None, error: Exception) -> None:
+        """Tell of a frame that could not be used, and have what it may have said read."""
         self.on_problem(f"a frame could not be used: {error}", None, error)
+        self._is_doubtful = True
+        self._wake.set()
 
     def on_unknown_frame(self, stream: TopicStream, name: str, data: bytes) -> None:
         """Of other topics somebody else takes care."""
@@ -323,11 +329,7 @@ class AccountClient(AccountClientBase):
 
     async def _know_positions(self) -> None:
         """Look up the contracts that are held, before anything is told about them."""
-        for row in await self._reader.positions(self.account):
-            conid = row.get("conid") if isinstance(row, dict) else None
-            text = str(conid) if isinstance(conid, int | str) else ""
-            if text.isdecimal() and self._catalog.get(int(text)) is None:
-                self.unknown_contract(int(text))
+        self.feed.name_contracts(await self._reader.positions(self.account))
         await self._look_up_contracts()
 
     def _replayed(self, conid: int) -> None:
@@ -403,6 +405,8 @@ class AccountClient(AccountClientBase):
         missing_ns = self.feed.missing_due_ns()
         if missing_ns is not None and missing_ns <= now_ns:
             yield "trades", self._reader.trades
+        if self._is_doubtful:
+            yield "doubt", self._read_doubtful
         poll_ns = self._poll_due_ns()
         if poll_ns is not None and poll_ns <= now_ns:
             yield "orders", self._poll
@@ -421,11 +425,9 @@ class AccountClient(AccountClientBase):
         try:
             await call()
         except Exception as error:
-            what: object = error
             if not isinstance(error, ConnectorError):  # nobody foresaw it: no reason for haste
                 log.exception("venue=%s the account could not be read", VENUE)
-                what = type(error).__name__
-            self.on_problem(f"the account could not be read: {what}", None, error)
+            self.on_problem(f"account not read: {type(error).__name__}: {error}", None, error)
             # In the penalty box asking again only makes it worse (P-09).
             await asyncio.sleep(max(RETRY_S, getattr(error, "retry_after_s", 0.0)))
 
@@ -440,6 +442,15 @@ class AccountClient(AccountClientBase):
     def _is_whole_since(self, epoch: int) -> bool:
         """Tell whether the session was there all the time since it was in that epoch."""
         return self.keeper.is_ready and self.keeper.epoch == epoch
+
+    async def _read_doubtful(self) -> None:
+        self._is_doubtful = False
+        try:
+            await self._reader.trades()
+            await self._poll()
+        except BaseException:
+            self._is_doubtful = True
+            raise
 
     async def _poll(self) -> None:
         self._polled_ns = self._clock.monotonic_ns()
@@ -476,9 +487,7 @@ class AccountClient(AccountClientBase):
                 if running is None or running.done():  # its end wakes us
                     dues.append(due_ns)
         known = [due_ns for due_ns in dues if due_ns is not None]
-        if not known:
-            return None
-        return max(min(known) - self._clock.monotonic_ns(), 0) / NS_PER_S
+        return max(min(known) - self._clock.monotonic_ns(), 0) / NS_PER_S if known else None
 
     async def generate_position_status_reports(
         self, instrument_id: InstrumentId | None = None

@@ -405,6 +405,14 @@ class AccountFeed:
 
     # ---- positions ----------------------------------------------------------------------------
 
+    def name_contracts(self, rows: list[Any]) -> None:
+        """Have the contracts of positions looked up, before anything is told about them."""
+        for row in rows:
+            conid = row.get("conid") if isinstance(row, Mapping) else None
+            text = str(conid) if isinstance(conid, int | str) else ""
+            if text.isdecimal() and self._instrument_of(int(text)) is None:
+                self._owner.unknown_contract(int(text))
+
     def positions(self, account: str, rows: object) -> set[InstrumentId]:
         """Take a full set of positions; return the instruments that must not count as flat."""
         present: set[InstrumentId] = set()

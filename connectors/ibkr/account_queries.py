@@ -128,13 +128,13 @@ class Queries:
         reader: AccountReader,
         feed: AccountFeed,
         catalog: ContractCatalog,
-        told: Callable[[FillReport, FillKey], bool],
+        is_new: Callable[[FillKey], bool],
         look_up: Callable[[], Awaitable[None]],
     ) -> None:
         self._reader = reader
         self._feed = feed
         self._catalog = catalog
-        self._told = told
+        self._is_new = is_new
         self._look_up = look_up
 
     async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
@@ -154,6 +154,6 @@ class Queries:
             if instrument is None:
                 (instrument,) = await self._catalog.find(execution.conid)
             report = self._feed.fill_report(execution, instrument)
-            if scope.has_fill(report) and not self._told(report, execution.key):
+            if scope.has_fill(report) and self._is_new(execution.key):
                 found[execution.key] = report  # the last copy has the highest revision
         return oldest_first(found.values())

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from venues.ibkr.ibkr_rig import AAPL, Listener, execution_row, order_row
+from venues.ibkr.test_account_client import of, place
 from venues.ibkr.venue_rig import owned, venue
 
+from connectors.errors import ProtocolError
 from connectors.ibkr.account_queries import days_since
-from connectors.model import FillReport, OrderStatus, OrderStatusReport
+from connectors.ibkr.wire import classify
+from connectors.model import ErrorEvent, FillReport, OrderStatus, OrderStatusReport
 from connectors.net.clock import NS_PER_S
 from patience import until
 
@@ -108,3 +111,38 @@ def test_r_56_filled_with_a_size_means_that_size() -> None:
     it.sor(order_row("Filled", sparse=True, filledQuantity=2.0, remainingQuantity=0.0))
     last = it.of(OrderStatusReport)[-1]
     assert (last.status, last.filled_size) == (OrderStatus.FILLED, 2)
+
+
+@pytest.mark.parametrize("what", ["truncated", "breaks", "protocol"])
+def test_a_frame_that_is_lost_has_the_executions_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It may have been a fill, or the end of an order; nobody sends it again."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue(resends=0) as sim, owned(sim, told) as client:
+            order = place(sim, "lost-1")
+            await until(lambda: client.orders(), what="the order")
+            assert client._stream is not None
+            deliver = client._on_message
+
+            def lose(message: Any, ts_init: int) -> None:
+                if message.topic not in ("str", "sor"):
+                    deliver(message, ts_init)
+                elif what == "truncated":
+                    deliver(classify(b'{"topic":"str","args":[{"exec'), ts_init)
+                elif what == "breaks":
+                    with monkeypatch.context() as patch:
+                        patch.setattr(client.feed, "take", lambda _: 1 / 0)
+                        deliver(message, ts_init)
+                else:
+                    client.on_frame_problem(client._stream, ProtocolError("no UTF-8"))
+
+            monkeypatch.setattr(client._stream, "_on_message", lose)
+            sim.fill(order)
+            await until(lambda: of(told, FillReport), what="the fill, from the list")
+            await until(lambda: not client.orders(), what="the end of the order")
+            assert of(told, ErrorEvent)
+
+    run(scenario())

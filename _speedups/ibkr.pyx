@@ -22,6 +22,7 @@ from connectors._speedups._csrc cimport (
     tw_at_end,
     tw_err,
     tw_fixed,
+    tw_fixed_share,
     tw_span,
     tw_symbol_find,
     tw_symbols,
@@ -108,6 +109,7 @@ cdef struct Line:
     Py_ssize_t n_letters
     int64_t updated                     # ms, 0: not told
     int64_t ts_init                     # of the last frame, 0: none
+    int64_t size_factor                 # of 88 and 85
     uint64_t frames
     tw_ib_manner manner
 
@@ -191,10 +193,11 @@ cdef class IbkrDecoder(SymbolDecoder):
 
     # ---- lines -----------------------------------------------------------------------------------
 
-    def open_line(self, int32_t number, *, bint want_fields=False):
+    def open_line(self, int32_t number, *, bint want_fields=False, int64_t size_factor=1):
         """Take the frames of a line from now on, of which nothing is known yet.
 
-        Raises IndexError when no symbol has that number.
+        Sizes of bid and ask are multiplied by `size_factor`. Raises IndexError when no symbol has
+        that number.
         """
         cdef Line *line
         self.symbols.instrument(number)
@@ -202,6 +205,7 @@ cdef class IbkrDecoder(SymbolDecoder):
         memset(line, 0, sizeof(Line))
         line.is_open = True
         line.want_fields = want_fields
+        line.size_factor = size_factor
 
     def close_line(self, int32_t number):
         """Leave the frames of a line to `on_cold`."""
@@ -355,6 +359,9 @@ cdef class IbkrDecoder(SymbolDecoder):
                 line.known |= 1u << field
                 if f.values[field].number.exponent < 0:
                     line.wide |= 1u << field
+                elif line.size_factor != 1 and (field == IB_BID_SIZE or field == IB_ASK_SIZE):
+                    if not tw_fixed_share(line.values[field], line.size_factor, 0, &line.values[field]):
+                        line.wide |= 1u << field
                 if f.values[field].approximate:
                     line.approximate |= 1u << field
                     self.approximate_values += 1
@@ -417,9 +424,11 @@ cdef inline bint _merge(IbkrDecoder self, Line *line, tw_ib_frame *f) noexcept:
     cdef uint32_t values = f.seen & ((1u << IB_VALUES) - 1)
     cdef uint32_t plain = f.plain
     cdef bint is_odd = (f.seen & TW_IB_OTHER) != 0
-    # A price without a mark behind one with it is more than a number.
+    # A price without a mark behind one with it is more than a number, so is a size to be multiplied.
     if TW_UNLIKELY(line.mark != 0):
         plain &= ~(1u << IB_LAST)
+    if TW_UNLIKELY(line.size_factor != 1):
+        plain &= ~(1u << IB_BID_SIZE | 1u << IB_ASK_SIZE)
     if TW_UNLIKELY(values != plain):
         is_odd |= self.merge_odd(line, f, values & ~plain)
     line.known |= plain

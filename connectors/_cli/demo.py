@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 from .._loop import run
 from ..errors import ConnectorError
@@ -82,7 +83,7 @@ async def _trade_and_watch(seed: int, plain: bool) -> list[Check]:
         for watcher in WATCHED:
             admin, process = next(given)
             watchers.append(WatchingDemo(watcher, admin, process.ready, story=story, draw=draw))
-        demos: tuple[VenueDemo, ...] = (*traders, *watchers)
+        demos: tuple[VenueDemo[Any], ...] = (*traders, *watchers)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for demo in demos:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ConnectorError
 from ..model import Quote, Side, limit_order
-from .demo_base import VenueDemo
+from .demo_base import VenueDemo, side_by_side
 from .demo_checks import Story
 from .demo_ledger import Ledger, Line, Truth, compare, compare_account
 from .demo_venues import TradedVenue
@@ -38,20 +38,8 @@ HEADINGS = ("venue", "side", "order", "price", "size", "filled", "state")
 BOTH = (Side.BUY, Side.SELL)
 
 
-class TradingDemo(VenueDemo):
-    """One run on one venue: the market maker, its ledger, and the story so far.
-
-    Parameters
-    ----------
-    kind : type
-        One of `demo_venues`.
-    ready : dict
-        The line the simulator printed.
-    story : Story
-        Where it is told; one for all that is shown together.
-    draw : callable
-        Called whenever there may be something new to show.
-    """
+class TradingDemo(VenueDemo[TradedVenue]):
+    """The market maker, its ledger, and the story so far."""
 
     def __init__(
         self,
@@ -62,32 +50,32 @@ class TradingDemo(VenueDemo):
         story: Story,
         draw: Callable[[], object],
     ) -> None:
-        super().__init__(kind.name, story=story, draw=draw)
-        self.admin = admin
+        super().__init__(kind, admin, ready, story=story, draw=draw)
         self.ledger = Ledger()
         self.quote: Quote | None = None
         self.acting = False
         self.calls = Latencies()
+        self.client = self.venue.execution
         self._changes = 0
         self._working: dict[Side, str] = {}
-        self.market = kind(admin, ready, on_event=self.ledger.on_event, on_status=self.on_status)
-        self.venue = self.market.execution
-        self.data = self.market.data
 
     # ---- the market maker ---------------------------------------------------------------------
 
+    def on_event(self, event: Any) -> None:
+        self.ledger.on_event(event)
+
     def on_quote(self, quote: Quote) -> None:
         self.quote = quote
-        self.venue.update_quote(quote)
+        self.client.update_quote(quote)
 
     def requote(self) -> None:
         """Bring both orders to the best prices; called again and again."""
         if self.quote is None or not self.acting:
             return
         # The more we hold, the further away we offer to hold more.
-        held = int(self.ledger.signed_position / self.market.hit)
-        self._requote(Side.BUY, self.quote.bid - self.market.tick * min(max(held, 0), MAX_SKEW))
-        self._requote(Side.SELL, self.quote.ask + self.market.tick * min(max(-held, 0), MAX_SKEW))
+        held = int(self.ledger.signed_position / self.venue.hit)
+        self._requote(Side.BUY, self.quote.bid - self.venue.tick * min(max(held, 0), MAX_SKEW))
+        self._requote(Side.SELL, self.quote.ask + self.venue.tick * min(max(-held, 0), MAX_SKEW))
 
     def _requote(self, side: Side, price: Decimal) -> None:
         order_id = self._working.get(side)
@@ -98,37 +86,37 @@ class TradingDemo(VenueDemo):
             self._changes += 1
             began = time.perf_counter_ns()
             if self._changes % CANCEL_EVERY == 0:
-                self.venue.cancel_order(order_id)
+                self.client.cancel_order(order_id)
             else:
-                self.venue.modify_order(order_id, price=price)
+                self.client.modify_order(order_id, price=price)
             self.calls.add(time.perf_counter_ns() - began)
 
     def _is_changing(self, order_id: str) -> bool:
-        order = self.venue.registry.by_client_id(order_id)
+        order = self.client.registry.by_client_id(order_id)
         return order is not None and (order.requested is not None or order.is_pending_cancel)
 
     def _place(self, side: Side, price: Decimal) -> None:
-        size = self.market.size
-        order = limit_order(self.market.instrument, side, size=size, price=price, post_only=True)
+        size = self.venue.size
+        order = limit_order(self.venue.instrument, side, size=size, price=price, post_only=True)
         self.ledger.lines[order.client_order_id] = Line(side, size, price)
         self._working[side] = order.client_order_id
         began = time.perf_counter_ns()
-        self.venue.submit_order(order)
+        self.client.submit_order(order)
         self.calls.add(time.perf_counter_ns() - began)
 
     # ---- the story ----------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Connect, and play."""
-        async with self.venue, self.data:
+        async with self.client, self.data:
             await self.play()
 
     async def play(self) -> None:
         """Quote, lose the connection, be filled meanwhile, stop and compare."""
-        name = self.market.instrument
+        name = self.venue.instrument
         self.data.subscribe_quotes(name, self.on_quote)
         await self.until(lambda: self.quote is not None, WAIT_S, "a quote")
-        self.note(f"quoting both sides of {name}, {self.market.size:f} each")
+        self.note(f"quoting both sides of {name}, {self.venue.size:f} each")
         self.acting = True
         await self.trade_for(STEADY_S)
         await self.be_filled_while_away()
@@ -152,18 +140,18 @@ class TradingDemo(VenueDemo):
         """Have one of the simulator's own accounts trade with our order of a side."""
         line = self._line(side)
         if line is not None and line.is_working:
-            await self.market.take(side, line.price, size or self.market.hit)
+            await self.venue.take(side, line.price, size or self.venue.hit)
 
     async def hit_until_traded(self, side: Side) -> None:
         """Hit, harder each time, until we have traded: others may stand before us.
 
         In vain if the order has traded to its end just before.
         """
-        before = await self.market.trade_ids()
-        size = self.market.hit
+        before = await self.venue.trade_ids()
+        size = self.venue.hit
         for _ in range(MOST_HITS):
             await self.hit(side, size)
-            if await self.market.trade_ids() - before:
+            if await self.venue.trade_ids() - before:
                 return
             size *= 2
 
@@ -187,23 +175,23 @@ class TradingDemo(VenueDemo):
         await self.until(rest_again, WAIT_S, "two resting orders")
         losses = self.losses
         self.note("the simulator resets the private connection and trades with our orders")
-        await self.market.cut()
+        await self.venue.cut()
         await self.until(
-            lambda: self.losses > losses and not self.venue.is_connected,
+            lambda: self.losses > losses and not self.client.is_connected,
             WAIT_S,
             "the loss is noticed",
         )
-        before = await self.market.trade_ids()
+        before = await self.venue.trade_ids()
         for side in BOTH:
             await self.hit_until_traded(side)
-        missed = await self.market.trade_ids() - before
+        missed = await self.venue.trade_ids() - before
         if not missed:
             raise ConnectorError("the simulator's accounts do not trade with us")
         untold = missed - self.ledger.fills.keys()
-        await self.market.let_back()
+        await self.venue.let_back()
         began = time.monotonic()
         told = await self.until(
-            lambda: self.venue.is_connected and missed <= self.ledger.fills.keys(), WAIT_S
+            lambda: self.client.is_connected and missed <= self.ledger.fills.keys(), WAIT_S
         )
         self.check(
             "fills made while the connection was down arrived, once",
@@ -217,12 +205,12 @@ class TradingDemo(VenueDemo):
         """Cancel everything, still the market, and hold the ledger against the simulator."""
         self.acting = False
         self.note("canceling what rests, and comparing")
-        self.venue.cancel_all_orders(self.market.instrument)
+        self.client.cancel_all_orders(self.venue.instrument)
         lines = self.ledger.lines.values()
         ended = await self.until(lambda: all(line.is_over for line in lines), WAIT_S)
         await self.admin.post("config", rate_per_s=0)
-        live = await self.market.live_orders()
-        truth = await self.market.truth()
+        live = await self.venue.live_orders()
+        truth = await self.venue.truth()
         await self.until(lambda: not self._behind(truth), WAIT_S)
         self.check(
             "nothing of ours is left at the venue",
@@ -233,7 +221,7 @@ class TradingDemo(VenueDemo):
         errors = [str(event) for event in self.trouble]
         self.check(
             "nothing else happened",
-            not errors and not self.venue.callback_errors,
+            not errors and not self.client.callback_errors,
             f"{len(errors)} errors, {len(self.ledger.refusals)} changes refused because the "
             "order had traded" + "".join(f"; {text}" for text in errors[:2]),
         )
@@ -272,7 +260,7 @@ class TradingDemo(VenueDemo):
 
     def summary(self) -> list[str]:
         """Return what is printed of this venue besides its checks."""
-        stats = self.venue.signer_stats
+        stats = self.client.signer_stats
         signed, hits = (stats.signed, stats.pool_hits) if stats is not None else (0, 0)
         calls = ", ".join(
             f"p{100 * fraction:g} {microseconds(ns)}"
@@ -287,11 +275,4 @@ class TradingDemo(VenueDemo):
 
 def picture_of(demos: Sequence[TradingDemo], story: Story) -> Picture:
     """Return what there is to see of several venues, side by side."""
-    states = [demo.state for demo in demos]
-    return Picture(
-        title="; ".join(states),
-        headings=HEADINGS,
-        rows=[row for demo in demos for row in demo.rows()],
-        notes=tuple(story.lines),
-        lines=[f"         {state}" for state in states],
-    )
+    return side_by_side(demos, HEADINGS, story.lines)

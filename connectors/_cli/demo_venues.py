@@ -6,9 +6,10 @@ accounts trade with us, cuts the connection, and reads the simulator's account a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from .. import hyperliquid, lighter
 from ..model import (
@@ -17,15 +18,12 @@ from ..model import (
     OrderFilled,
     OrderRejected,
     Side,
-    StatusEvent,
 )
+from .demo_base import OnEvent, OnStatus, SimulatedVenue
 from .demo_ledger import Ends, Fill, TrueOrder, Truth
-from .simulator import SimulatorAdmin
 
 __all__ = ["HyperliquidVenue", "LighterVenue", "TradedVenue", "lighter_truth", "trading_config"]
 
-OnEvent = Callable[[Any], object]
-OnStatus = Callable[[StatusEvent], object]
 Rows = Sequence[Mapping[str, Any]]
 
 MILLION = 1_000_000
@@ -41,55 +39,46 @@ LIGHTER_ENDS: Mapping[str, Ends] = {
 }
 
 
-class TradedVenue(Protocol):
+class TradedVenue(SimulatedVenue):
     """What `TradingDemo` needs of a venue.
 
     Attributes
     ----------
-    name, instrument : str
-        For the reader; what is quoted.
-    options :
-        Of its simulator.
+    instrument : str
+        What is quoted.
     size, hit, tick : Decimal
         Of our orders, of what the simulator's accounts take from them, of prices.
-    execution, data :
-        The clients.
+    execution :
+        The client that trades.
     """
 
-    name: ClassVar[str]
-    options: ClassVar[tuple[str, ...]]
     instrument: ClassVar[str]
     size: ClassVar[Decimal]
     hit: ClassVar[Decimal]
     tick: ClassVar[Decimal]
     execution: Any
-    data: Any
 
-    def __init__(
-        self,
-        admin: SimulatorAdmin,
-        ready: dict[str, Any],
-        *,
-        on_event: OnEvent,
-        on_status: OnStatus,
-    ) -> None:
-        """Make the clients; `ready` is the line the simulator printed."""
-
+    @abstractmethod
     async def take(self, side: Side, price: Decimal, size: Decimal) -> None:
         """Have one of the simulator's own accounts trade with our order of a side."""
 
+    @abstractmethod
     async def cut(self) -> None:
         """Reset the private connection, and keep the client from being back."""
 
+    @abstractmethod
     async def let_back(self) -> None:
         """Let the client come back."""
 
+    @abstractmethod
     async def live_orders(self) -> int:
         """Return how many orders of ours rest there."""
 
+    @abstractmethod
     async def trade_ids(self) -> set[str]:
         """Return the ids of all our trades."""
 
+    @abstractmethod
     async def truth(self) -> Truth:
         """Return our account."""
 
@@ -98,21 +87,12 @@ class LighterVenue(TradedVenue):
     """Lighter: orders signed with a nonce made ahead, all over one socket."""
 
     name = "Lighter"
-    options: ClassVar[tuple[str, ...]] = ()
     instrument = "ETH-PERP"
     size = Decimal("0.2000")
     hit = Decimal("0.0500")
     tick = Decimal("0.01")
 
-    def __init__(
-        self,
-        admin: SimulatorAdmin,
-        ready: dict[str, Any],
-        *,
-        on_event: OnEvent,
-        on_status: OnStatus,
-    ) -> None:
-        self._admin = admin
+    def _make_clients(self, ready: dict[str, Any], on_event: OnEvent, on_status: OnStatus) -> None:
         self._account = str(ready["accounts"][0]["account_index"])
         config = trading_config(
             ready, tier=lighter.Tier.PLUS, sendtx_quota_per_min=60_000, signing_pool=POOL
@@ -128,10 +108,9 @@ class LighterVenue(TradedVenue):
     async def cut(self) -> None:
         # Without its next nonce the client is not ready.
         await self._admin.post("fault", fault="hold", endpoint="nextNonce")
-        await _abort(
-            self._admin,
-            lambda row: any(name.startswith("account_all_orders") for name in row["channels"]),
-        )
+        for row in await self._opened():
+            if any(name.startswith("account_all_orders") for name in row["channels"]):
+                await self._abort(row)
 
     async def let_back(self) -> None:
         await self._admin.post("fault", fault="release_holds")
@@ -156,22 +135,13 @@ class HyperliquidVenue(TradedVenue):
     """Hyperliquid: a modification is a cancel and a new order there, and one order here."""
 
     name = "Hyperliquid"
-    options: ClassVar[tuple[str, ...]] = ()
     instrument = "ETH-PERP"
     size = Decimal("0.2000")
     hit = Decimal("0.0500")
     tick = Decimal("0.1")
     coin = "ETH"
 
-    def __init__(
-        self,
-        admin: SimulatorAdmin,
-        ready: dict[str, Any],
-        *,
-        on_event: OnEvent,
-        on_status: OnStatus,
-    ) -> None:
-        self._admin = admin
+    def _make_clients(self, ready: dict[str, Any], on_event: OnEvent, on_status: OnStatus) -> None:
         account = ready["accounts"][0]
         self._user = account["address"]
         config = hyperliquid.Config.sim(ready["http"], account["private_key"], signing_pool=POOL)
@@ -185,10 +155,9 @@ class HyperliquidVenue(TradedVenue):
 
     async def cut(self) -> None:
         await self._admin.post("fault", fault="refuse", path="/ws", count=1_000)
-        await _abort(
-            self._admin,
-            lambda row: any(each["type"] == "orderUpdates" for each in row["subscriptions"]),
-        )
+        for row in await self._opened():
+            if any(each["type"] == "orderUpdates" for each in row["subscriptions"]):
+                await self._abort(row)
 
     async def let_back(self) -> None:
         await self._admin.post("fault", fault="clear")
@@ -299,10 +268,3 @@ def _replaced_order(legs: Sequence[Mapping[str, Any]], trades: Mapping[str, Fill
 
 def _other(side: Side) -> str:
     return "sell" if side is Side.BUY else "buy"
-
-
-async def _abort(admin: SimulatorAdmin, is_private: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Reset the open connection that is the private one."""
-    opened = await admin.get("connections", open="true")
-    private = next(each for each in opened if is_private(each))
-    await admin.post("fault", fault="abort", connection=private["number"])

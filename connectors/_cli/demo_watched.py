@@ -3,129 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from .. import dydx, ibkr
-from ..model import FillCorrection, FillReport, Quote, Side, StatusEvent, Trade
-from .demo_checks import Check
-from .simulator import SimulatorAdmin
+from ..model import Side
+from .demo_base import OnEvent, OnStatus, SimulatedVenue
+from .demo_seen import Level, Levels, WatchedTruth
 
-__all__ = ["DydxVenue", "Seen", "WatchedTruth", "WatchedVenue", "compare_account"]
-
-OnEvent = Callable[[Any], object]
-OnStatus = Callable[[StatusEvent], object]
-Level = tuple[Decimal, Decimal]
-Levels = list[Level]
+__all__ = ["DydxVenue", "IbkrVenue", "WatchedVenue"]
 
 CONIDS = {"AAPL": 265598, "IBM": 8314, "SPY": 756733}
 
 
-@dataclass(slots=True)
-class Seen:
-    """What reached the callbacks."""
-
-    quotes: dict[str, Quote] = field(default_factory=dict)
-    trades: dict[str, Trade] = field(default_factory=dict)
-    fills: dict[str, FillReport] = field(default_factory=dict)
-    repeated_fills: int = 0
-    book_updates: int = 0
-
-    def fill(self, report: FillReport) -> None:
-        self.repeated_fills += report.trade_id in self.fills
-        self.fills[report.trade_id] = report
-
-    def correct(self, correction: FillCorrection) -> None:
-        if correction.fill.trade_id in self.fills:
-            self.fills[correction.fill.trade_id] = correction.fill
-
-    def on_book(self, book: object) -> None:
-        self.book_updates += 1
-
-    def positions(self) -> dict[str, Decimal]:
-        """Return what the fills add up to."""
-        sums: dict[str, Decimal] = {}
-        for fill in self.fills.values():
-            size = fill.side.sign * fill.last_size
-            sums[fill.instrument_id] = sums.get(fill.instrument_id, Decimal(0)) + size
-        return sums
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedTruth:
-    """What the simulator has: per instrument, and of the account.
-
-    Attributes
-    ----------
-    books :
-        Bids and asks, best first.
-    quotes :
-        Bid and ask, where the venue sends them by themselves.
-    fills :
-        By id: instrument, side, size, price.
-    orders :
-        By id: whether it is over, and how much of it is filled.
-    positions :
-        Those that are not flat.
-    """
-
-    books: Mapping[str, tuple[Levels, Levels]]
-    quotes: Mapping[str, tuple[Level, Level]]
-    fills: Mapping[str, tuple[str, Side, Decimal, Decimal]]
-    orders: Mapping[str, tuple[bool, Decimal]]
-    positions: Mapping[str, Decimal]
-
-    def since(self, before: WatchedTruth) -> WatchedTruth:
-        """Return what has happened since then; what stands, books and positions, is as it is."""
-        return replace(
-            self,
-            fills={name: row for name, row in self.fills.items() if name not in before.fills},
-            orders={name: row for name, row in self.orders.items() if name not in before.orders},
-        )
-
-
-class WatchedVenue(Protocol):
+class WatchedVenue(SimulatedVenue):
     """What `WatchingDemo` needs of a venue."""
 
-    name: ClassVar[str]
-    options: ClassVar[tuple[str, ...]]
     instruments: ClassVar[tuple[str, ...]]
     with_books: ClassVar[tuple[str, ...]]
     currency: ClassVar[str]
-    data: Any
     account: Any
 
-    def __init__(
-        self,
-        admin: SimulatorAdmin,
-        ready: dict[str, Any],
-        *,
-        on_event: OnEvent,
-        on_status: OnStatus,
-    ) -> None:
-        """Make the clients; `ready` is the line the simulator printed."""
-
+    @abstractmethod
     async def prepare(self) -> WatchedTruth:
         """Let nobody but us trade for the account, and return how it stands."""
 
     @property
+    @abstractmethod
     def has_caught_up(self) -> bool:
         """Whether the account client has read all it may have missed."""
 
+    @abstractmethod
     async def trade(self, side: Side, price: Decimal) -> None:
         """Have an order of the account trade at a price, in the first instrument."""
 
     async def subscribed(self) -> list[str]:
         """Return what the clients are subscribed to, by the simulator's account, sorted."""
+        return sorted(topic for row in await self._opened() for topic in row["subscriptions"])
 
     async def cut(self) -> int:
         """Reset every connection; return how many there were."""
+        opened = await self._opened()
+        for row in opened:
+            await self._abort(row)
+        return len(opened)
 
+    @abstractmethod
     async def quiet(self) -> None:
         """End the trading, and everything that is on its way."""
 
+    @abstractmethod
     async def truth(self) -> WatchedTruth:
         """Return what the simulator has."""
 
@@ -140,15 +69,7 @@ class DydxVenue(WatchedVenue):
     currency = "USDC"
     size = "0.01"
 
-    def __init__(
-        self,
-        admin: SimulatorAdmin,
-        ready: dict[str, Any],
-        *,
-        on_event: OnEvent,
-        on_status: OnStatus,
-    ) -> None:
-        self._admin = admin
+    def _make_clients(self, ready: dict[str, Any], on_event: OnEvent, on_status: OnStatus) -> None:
         self._address = ready["accounts"][0]["address"]
         config = dydx.Config.sim(ready["http"], address=self._address)
         self.data = dydx.DataClient(config, on_status=on_status)
@@ -179,12 +100,6 @@ class DydxVenue(WatchedVenue):
             price=f"{price:f}",
             time_in_force="IOC",
         )
-
-    async def subscribed(self) -> list[str]:
-        return await _subscribed(self._admin)
-
-    async def cut(self) -> int:
-        return await _cut(self._admin)
 
     async def quiet(self) -> None:
         await self._admin.post("quiet", cancel=True)
@@ -234,15 +149,7 @@ class IbkrVenue(WatchedVenue):
     currency = "USD"
     size = 5
 
-    def __init__(
-        self,
-        admin: SimulatorAdmin,
-        ready: dict[str, Any],
-        *,
-        on_event: OnEvent,
-        on_status: OnStatus,
-    ) -> None:
-        self._admin = admin
+    def _make_clients(self, ready: dict[str, Any], on_event: OnEvent, on_status: OnStatus) -> None:
         self._account = ready["accounts"][0]["account_id"]
         config = ibkr.Config.sim(ready["http"], self._account)
         keeper = ibkr.SessionKeeper(config)
@@ -271,12 +178,6 @@ class IbkrVenue(WatchedVenue):
             tif="IOC",
             quantity=self.size,
         )
-
-    async def subscribed(self) -> list[str]:
-        return await _subscribed(self._admin)
-
-    async def cut(self) -> int:
-        return await _cut(self._admin)
 
     async def quiet(self) -> None:
         await self._admin.post("quiesce")
@@ -317,95 +218,8 @@ class IbkrVenue(WatchedVenue):
         )
 
 
-def compare_markets(venue: WatchedVenue, seen: Seen, truth: WatchedTruth) -> Check:
-    """Compare every level of every book, and the quotes that come by themselves."""
-    levels, wrong = 0, []
-    for name, (bids, asks) in truth.books.items():
-        book = venue.data.book(name)
-        levels += len(bids) + len(asks)
-        if book is None or (_shown(book, bid=True), _shown(book, bid=False)) != (bids, asks):
-            wrong.append(f"book of {name}")
-    for name, sides in truth.quotes.items():
-        quote = seen.quotes.get(name)
-        if quote is None or sides != ((quote.bid, quote.bid_size), (quote.ask, quote.ask_size)):
-            wrong.append(f"quote of {name}")
-    quotes = f", {len(truth.quotes)} quotes" if truth.quotes else ""
-    return Check(
-        "market data is the simulator's, level by level",
-        not wrong,
-        f"{len(truth.books)} books, {levels} levels{quotes}, {len(wrong)} different"
-        + (f": {', '.join(wrong)}" if wrong else ""),
-    )
-
-
-def compare_account(
-    venue: WatchedVenue, seen: Seen, before: WatchedTruth, truth: WatchedTruth
-) -> list[Check]:
-    """Compare what happened since `before`: fills, orders and positions."""
-    now = truth.since(before)
-    told = {
-        trade_id: (fill.instrument_id, fill.side, fill.last_size, fill.last_price)
-        for trade_id, fill in seen.fills.items()
-    }
-    wrong = {
-        trade_id
-        for trade_id in told.keys() | now.fills.keys()
-        if told.get(trade_id) != now.fills.get(trade_id)
-    }
-    unlike = [
-        name
-        for name, (is_over, filled) in now.orders.items()
-        if (report := venue.account.order(name)) is None
-        or report.status.is_final != is_over
-        or report.filled_size != filled
-    ]
-    held = {report.instrument_id: report.signed_size for report in venue.account.positions()}
-    follows = seen.positions()
-    for name, size in before.positions.items():
-        follows[name] = follows.get(name, Decimal(0)) + size
-    follows, held = _open(follows), _open(held)
-    return [
-        Check(
-            "no fill of the account was lost, repeated or different",
-            bool(told) and not wrong and not seen.repeated_fills,
-            f"{len(told)} fills, {len(now.fills)} at the simulator, {len(wrong)} different, "
-            f"{seen.repeated_fills} repeated",
-        ),
-        Check(
-            "every order of the account stands as the simulator says",
-            bool(now.orders) and not unlike,
-            f"{len(now.orders)} orders, {len(unlike)} different"
-            + (f": {', '.join(unlike[:2])}" if unlike else ""),
-        ),
-        Check(
-            "the positions follow from the fills and are the simulator's",
-            follows == held == _open(truth.positions),
-            f"{_sizes(follows)} from the fills, {_sizes(held)} reported, "
-            f"{_sizes(truth.positions)} there",
-        ),
-    ]
-
-
-def _open(positions: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    return {name: size for name, size in positions.items() if size}
-
-
-def _sizes(positions: Mapping[str, Decimal]) -> str:
-    return ", ".join(f"{name} {size:f}" for name, size in sorted(positions.items())) or "none"
-
-
 def _levels(rows: Sequence[Sequence[str]]) -> Levels:
     return [(Decimal(price), Decimal(size)) for price, size in rows]
-
-
-def _shown(book: Any, *, bid: bool) -> Levels:
-    from .._speedups.book import BookSide
-
-    price, size = book.instrument.price_scale, book.instrument.size_scale
-    return [
-        (price.to_decimal(ticks), size.to_decimal(lots))
-        for ticks, lots in book.levels(BookSide.BID if bid else BookSide.ASK)
-    ]
 
 
 def _top(fields: Mapping[str, str]) -> tuple[Level, Level]:
@@ -427,18 +241,6 @@ def _ladder(rows: Sequence[Mapping[str, Any]]) -> tuple[Levels, Levels]:
         for side in ("bid", "ask")
     )
     return bids, asks[::-1]
-
-
-async def _subscribed(admin: SimulatorAdmin) -> list[str]:
-    opened = await admin.get("connections", open="true")
-    return sorted(topic for row in opened for topic in row["subscriptions"])
-
-
-async def _cut(admin: SimulatorAdmin) -> int:
-    opened = await admin.get("connections", open="true")
-    for row in opened:
-        await admin.post("fault", fault="abort", connection=row["number"])
-    return len(opened)
 
 
 def _ticker(instrument_id: str) -> str:

@@ -22,9 +22,10 @@ from ..model import (
     Subscription,
     Trade,
 )
-from .demo_base import VenueDemo
+from .demo_base import VenueDemo, side_by_side
 from .demo_checks import Check, Story
-from .demo_watched import Seen, WatchedTruth, WatchedVenue, compare_account, compare_markets
+from .demo_seen import Seen, WatchedTruth, compare_account, compare_markets
+from .demo_watched import WatchedVenue
 from .screen import Picture
 from .simulator import SimulatorAdmin
 
@@ -37,20 +38,8 @@ SETTLE_S = 10.0
 HEADINGS = ("venue", "instrument", "bid size", "bid", "ask", "ask size", "last trade", "position")
 
 
-class WatchingDemo(VenueDemo):
-    """One run on one venue: what its clients told, and the story so far.
-
-    Parameters
-    ----------
-    kind : type
-        One of `demo_watched`.
-    ready : dict
-        The line the simulator printed.
-    story : Story
-        Where it is told; one for all that is shown together.
-    draw : callable
-        Called whenever there may be something new to show.
-    """
+class WatchingDemo(VenueDemo[WatchedVenue]):
+    """What the clients told, and the story so far."""
 
     def __init__(
         self,
@@ -61,17 +50,15 @@ class WatchingDemo(VenueDemo):
         story: Story,
         draw: Callable[[], object],
     ) -> None:
-        super().__init__(kind.name, story=story, draw=draw)
+        super().__init__(kind, admin, ready, story=story, draw=draw)
         self.seen = Seen()
         self.subscriptions: list[Subscription] = []
         self.before: WatchedTruth
-        self.venue = kind(admin, ready, on_event=self.on_event, on_status=self.on_status)
-        self.data = self.venue.data
         self.account = self.venue.account
 
     # ---- what the clients report --------------------------------------------------------------
 
-    def on_event(self, event: object) -> None:
+    def on_event(self, event: Any) -> None:
         if isinstance(event, FillReport):
             self.seen.fill(event)
         elif isinstance(event, FillCorrection):  # on IBKR the commission comes later
@@ -215,10 +202,4 @@ class WatchingDemo(VenueDemo):
 
 def picture_of(demos: Sequence[WatchingDemo]) -> Picture:
     """Return what there is to see of several venues, side by side."""
-    states = [demo.state for demo in demos]
-    return Picture(
-        title="; ".join(states),
-        headings=HEADINGS,
-        rows=[row for demo in demos for row in demo.rows()],
-        lines=[f"         {state}" for state in states],
-    )
+    return side_by_side(demos, HEADINGS)

@@ -27,6 +27,7 @@ __all__ = [
     "check_heartbeat",
     "endpoints",
     "futures_only",
+    "pool_route",
     "route_url",
 ]
 
@@ -166,6 +167,18 @@ _ROUTE_SUFFIXES = (
     "/ws",
     "/stream",
 )
+
+
+def pool_route(product: Product, url: str | None) -> Route | None:
+    """Return the route a pool is on: the one its URL names, the market's without a URL.
+
+    None where nothing is split by route, or the URL does not say.
+    """
+    if not product.is_routed:
+        return None
+    if url is None:
+        return Route.MARKET
+    return next((route for route in Route if f"/{route}/" in url + "/"), None)
 
 
 def route_url(base: str, route: Route | str, *, routed: bool | None = None) -> str:

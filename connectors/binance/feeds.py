@@ -37,10 +37,8 @@ __all__ = ["MarketFeeds"]
 class MarketFeeds(MarketClient):
     """The subscriptions and iterations of `DataClient`.
 
-    Callbacks are plain functions, called on the socket's stack before the next message is read.
-    `instrument` is our id (`BTCUSDT-PERP`), the venue's symbol or an `Instrument`; None, where a
-    method takes it, means the whole market. Each `subscribe_*` has a twin that is iterated over:
-    `quotes`, `trades`, ... with `capacity` events of buffer and a policy for when it is full.
+    What holds on every venue stands with `MarketData`. `instrument` is our id (`BTCUSDT-PERP`), the
+    venue's symbol or an `Instrument`.
 
     All raise `ClientError` for an instrument that is not known, a wrong argument, or a pool
     without room, and `Unsupported` for what the venue does not offer.

@@ -14,8 +14,6 @@ from .._speedups.symbols import SymbolTable
 from ..errors import ClientError, ConnectorError
 from ..model import DataDropped, Instrument, StatusEvent
 from ..net.attempts import AttemptBudget
-from ..net.endpoint import Endpoint
-from ..net.policy import Heartbeat, SessionPolicy
 from ..net.redact import mask_url
 from ..net.session_events import Closed, Connected, RotationDue, SessionEvent
 from ..net.tasks import OwnedTasks
@@ -27,26 +25,23 @@ from .config import (
     check_heartbeat,
     endpoints,
     futures_only,
+    pool_route,
     route_url,
 )
 from .confirmation import Confirmation
-from .connection import SUBSCRIPTION_KEY, Connection
+from .connection import Connection
+from .connection_plan import ROTATION_AGE_S, ConnectionPlan
 from .output import Output
 from .pool_core import PoolCore
 from .reporting import Reporter, is_control, refusal
 from .rotation import Rotation
 from .slots import Outcome, StreamOutcome
-from .streams import parse
+from .streams import check_depth_kinds, parse_on
 from .wire import Reply, VenueProblem, parse_cold_event
 
 __all__ = ["StreamPool"]
 
 log = logging.getLogger("connectors.binance")
-
-HEARTBEAT_REPLY_S = 10.0
-ROTATION_AGE_S = 23.75 * 3600  # the venue ends connections at 24 h (BN-S-04)
-ROTATION_NOTICE_S = 900.0
-ROTATION_SPREAD_S = 30.0  # slots do not rotate at the same time
 
 
 class StreamPool:
@@ -125,11 +120,18 @@ class StreamPool:
         self._product = futures_only(product)
         self._environment = Environment(environment)
         self._credentials = Credentials.optional(api_key, api_secret)
-        self._route = route or self._route_of(url)
-        self._url = url or route_url(
-            endpoints(self._product, self._environment).streams, self._route or Route.MARKET
+        self._route = route or pool_route(self._product, url)
+        self._plan = ConnectionPlan(
+            url
+            or route_url(
+                endpoints(self._product, self._environment).streams, self._route or Route.MARKET
+            ),
+            api_key=self._credentials.api_key if self._credentials is not None else None,
+            proxy=proxy,
+            heartbeat_s=heartbeat_s,
+            idle_timeout_s=idle_timeout_s,
+            rotation_age_s=rotation_age_s if rotate else None,
         )
-        self._heartbeat_s = heartbeat_s
         self._check_names = check_names
         self._symbols = symbols if symbols is not None else SymbolTable()
         self._auto_register = symbols is None
@@ -139,10 +141,7 @@ class StreamPool:
         self._on_off_scale = on_off_scale
         self._on_overlap = on_overlap
         self._rotate = rotate
-        self._rotation_age_s = rotation_age_s
-        self._idle_timeout_s = idle_timeout_s
         self._output_capacity = output_capacity
-        self._proxy = proxy
         self._attempts = attempts
         self._core = PoolCore(max_streams=max_streams, max_connections=max_connections)
         self._connections: list[Connection] = []
@@ -158,16 +157,6 @@ class StreamPool:
         self._rotation = Rotation(self)
         self._reporter = Reporter(self._emit)
 
-    def _route_of(self, url: str | None) -> Route | None:
-        if not self._product.is_routed:
-            return None
-        if url is None:
-            return Route.MARKET
-        for route in Route:
-            if f"/{route}/" in url + "/":
-                return route
-        return None
-
     # ---- looking ------------------------------------------------------------------------------
 
     @property
@@ -178,7 +167,7 @@ class StreamPool:
     @property
     def url(self) -> str:
         """The URL each connection opens, secrets masked."""
-        return mask_url(self._url)
+        return mask_url(self._plan.url)
 
     @property
     def is_active(self) -> bool:
@@ -255,7 +244,7 @@ class StreamPool:
         credential = "<redacted>" if self._credentials is not None else None
         return (
             f"StreamPool(url={self.url!r}, product_type={self._product.label}, "
-            f"credential={credential}, heartbeat={self._heartbeat_s})"
+            f"credential={credential}, heartbeat={self._plan.heartbeat_s})"
         )
 
     # ---- instruments (BN-S-74) ----------------------------------------------------------------
@@ -361,12 +350,13 @@ class StreamPool:
         """
         names = list(streams)
         if self._check_names:
-            names = [self._checked(name) for name in names]
+            names = [parse_on(name, self._product, self._route).name for name in names]
         async with self._lock:
             if self._output is None:
                 raise ClientError("Output channel not initialized")
             new = self._core.new_names(names)
-            self._check_depth(new)
+            if self._check_names:
+                check_depth_kinds(self._core.names(), new, self._product)
             while self._core.needs_slot(len(new)):
                 await self._open_slot()
             batches = self._core.stage(new)
@@ -396,34 +386,6 @@ class StreamPool:
             for name in names:
                 self._settle(name, ClientError(f"{name} was unsubscribed"))
 
-    def _checked(self, name: str) -> str:
-        stream = parse(name, self._product)
-        if self._route is not None and stream.route is not self._route:
-            raise ClientError(
-                f"stream {name!r} is served by route {stream.route}, "
-                f"this pool is on route {self._route}: it would stay silent"
-            )
-        return stream.name
-
-    def _check_depth(self, names: list[str]) -> None:
-        """Diff, partial and RPI depth look alike on a raw connection (BN-F-06)."""
-        if not self._check_names or not any("epth" in name for name in names):
-            return
-        kinds: dict[str, tuple[str, str]] = {}
-        for name in [*self._core.names(), *names]:
-            if "epth" not in name:
-                continue
-            stream = parse(name, self._product)
-            kind = stream.depth_kind
-            if kind is None or stream.symbol is None:
-                continue
-            other, first = kinds.setdefault(stream.symbol, (kind, name))
-            if other != kind:
-                raise ClientError(
-                    f"stream {name!r} cannot be told from {first!r}: one symbol takes either "
-                    "diff, partial or RPI depth; unsubscribe the other first"
-                )
-
     def _available(self, index: int) -> None:
         failure = self._connections[index].failure
         if failure is not None:
@@ -436,34 +398,13 @@ class StreamPool:
         return f"{self._product}/{self._route}" if self._route else str(self._product)
 
     def _make_connection(self, index: int) -> Connection:
-        key = self._credentials.api_key if self._credentials is not None else None
         return Connection(
             self,
             f"{self._label}/{index}",
-            Endpoint(
-                url=self._url,
-                headers={"X-MBX-APIKEY": key} if key is not None else None,
-                proxy=self._proxy,
-            ),
-            policy=self._policy(index),
+            self._plan.endpoint(),
+            policy=self._plan.policy(index),
             decoder_factory=self._make_decoder,
             attempts=self._attempts,
-        )
-
-    def _policy(self, index: int) -> SessionPolicy:
-        heartbeat = None
-        if self._heartbeat_s is not None:
-            heartbeat = Heartbeat(
-                interval_s=self._heartbeat_s,
-                reply_timeout_s=min(self._heartbeat_s, HEARTBEAT_REPLY_S),
-                key=SUBSCRIPTION_KEY,
-            )
-        age_s = self._rotation_age_s - index * min(ROTATION_SPREAD_S, self._rotation_age_s / 100)
-        return SessionPolicy(
-            silence_timeout_s=self._idle_timeout_s,
-            heartbeat=heartbeat,
-            max_age_s=age_s if self._rotate else None,
-            rotation_notice_s=min(ROTATION_NOTICE_S, age_s / 2) if self._rotate else 0.0,
         )
 
     def _make_decoder(self, connection: Connection) -> BinanceDecoder:

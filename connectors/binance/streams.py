@@ -23,6 +23,7 @@ stays silent for ever (BN-C-09); so every name is checked here first.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,8 +36,10 @@ __all__ = [
     "INTERVALS",
     "Stream",
     "canonical",
+    "check_depth_kinds",
     "depth_names",
     "parse",
+    "parse_on",
     "route_of",
 ]
 
@@ -223,3 +226,39 @@ def route_of(name: str, product: Product = Product.USDM) -> Route:
 def depth_names(symbol: str) -> tuple[str, ...]:
     """Return every diff-depth name of a symbol: what ending a book unsubscribes (BN-MD-17)."""
     return tuple(symbol.lower() + suffix for suffix in DEPTH_STREAM_SUFFIXES)
+
+
+def parse_on(name: str, product: Product, route: Route | None) -> Stream:
+    """Parse the name of a stream that is to come from one route; ClientError if it will not."""
+    stream = parse(name, product)
+    if route is not None and stream.route is not route:
+        raise ClientError(
+            f"stream {name!r} is served by route {stream.route}, "
+            f"this pool is on route {route}: it would stay silent"
+        )
+    return stream
+
+
+def check_depth_kinds(held: Iterable[str], new: Iterable[str], product: Product) -> None:
+    """Refuse names of two kinds of depth of one symbol: they look alike on the wire (BN-F-06).
+
+    Raises
+    ------
+    ClientError
+        One of `new` cannot be told from another name, held or new.
+    """
+    added = [name for name in new if "epth" in name]
+    if not added:
+        return
+    kinds: dict[str, tuple[str, str]] = {}
+    for name in [*(name for name in held if "epth" in name), *added]:
+        stream = parse(name, product)
+        kind = stream.depth_kind
+        if kind is None or stream.symbol is None:
+            continue
+        other, first = kinds.setdefault(stream.symbol, (kind, name))
+        if other != kind:
+            raise ClientError(
+                f"stream {name!r} cannot be told from {first!r}: one symbol takes either "
+                "diff, partial or RPI depth; unsubscribe the other first"
+            )

@@ -15,18 +15,20 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from .._speedups.events import EventKind, InstrumentBase
+from .._speedups.events import EventFlag, EventKind, InstrumentBase
 from ..errors import ClientError, ConnectorError, VenueError
 from ..model import (
     Bar,
     ConnectionStatus,
     Instrument,
+    Liquidation,
     Quote,
     Reconnected,
     StatusEvent,
     StreamState,
     Subscription,
     SubscriptionStatus,
+    Trade,
     VenueEvent,
 )
 from ..net.attempts import AttemptBudget
@@ -206,6 +208,31 @@ class ChannelClient(MarketClient, Generic[S]):
         if on_empty_side is not None:
             self._at_end(subscription, self._empty_sides.add(number, on_empty_side))
         return subscription
+
+    def _add_trades(
+        self,
+        instrument: Instrument,
+        channel: NamedChannel,
+        callback: Callable[[Trade], object],
+        new: NewTrades,
+    ) -> Subscription:
+        """Begin to deliver trades; `new` says which, and is told of losses."""
+        consumer = self._consumer(EventKind.TRADE, self._number(instrument), callback)
+        consumer.wants = new
+        subscription = self._add(f"trades {instrument.id}", (channel,), consumer)
+        self._follow_trades(subscription, new)
+        return subscription
+
+    def _add_liquidations(
+        self,
+        instrument: Instrument,
+        channel: NamedChannel,
+        callback: Callable[[Liquidation], object],
+    ) -> Subscription:
+        """Begin to deliver the liquidations on a channel of trades, but none of the past."""
+        consumer = self._consumer(EventKind.LIQUIDATION, self._number(instrument), callback)
+        consumer.wants = lambda event: not event.flags & EventFlag.HISTORY
+        return self._add(f"liquidations {instrument.id}", (channel,), consumer)
 
     def _add_bars(
         self,

@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from .._speedups.book import ChainedBook
 from .._speedups.events import EventKind
+from ..errors import ClientError
 from ..model import BookUpdate, Instrument, Subscription
 from .books import BookCallback
 from .channel_stream import ChannelStream
 from .client import ChannelClient, NamedChannel
 from .dispatch import Consumer
+from .feeds import check_callback
 from .market import book_snapshot
 from .resync import ResyncedBook, ResyncedBooks
 
@@ -109,6 +111,19 @@ class ResyncClient(ChannelClient[S]):
         if served and (book is None or not book.live):
             self._resync(instrument, 0.0)
         return subscription
+
+    def _add_snapshots(
+        self, instrument: Instrument, callback: Callable[[BookUpdate], object], levels: int
+    ) -> Subscription:
+        """Begin to deliver the best levels of a book, read off a local one."""
+        check_callback(callback)
+        if levels < 1:
+            raise ClientError(f"levels must be at least 1, got {levels}")
+
+        def show(book: ChainedBook) -> None:
+            callback(book_snapshot(book, levels))
+
+        return self._add_book(instrument, show, "book snapshots")
 
     def _book_name(self, instrument: Instrument) -> str:
         name = self._book_channel(instrument).name

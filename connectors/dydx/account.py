@@ -230,10 +230,40 @@ class AccountFeed:
         since_height : int
             Orders nobody has told of that ended before this block are past.
         """
-        for row in self._reader.read(order_row, rows):
+        rows = self._reader.read(order_row, rows)
+        self._take_all(rows, is_settled=is_settled, since_height=since_height)
+
+    def _take_all(self, rows: Iterable[OrderRow], *, is_settled: bool, since_height: int) -> None:
+        for row in rows:
             if self._store.get(row.order_id) is None and self._is_past(row, since_height):
                 continue
             self._tell((self._take_asked(row, is_settled=is_settled),))
+
+    def missed(
+        self,
+        orders: Iterable[Any],
+        trades: Iterable[FillRow],
+        *,
+        is_settled: bool,
+        since_height: int,
+    ) -> None:
+        """Take trades and their orders, which were asked for together, as a message has them.
+
+        Trades go out by the client ids of their orders, and before their states.
+        """
+        fresh = [row for row in trades if row.height >= since_height]
+        traded = {row.order_id for row in fresh}
+        rows = self._reader.read(order_row, orders)
+        for row in rows:
+            if row.order_id in traded:
+                self._store.identify(row, row.updated_height or 0)
+        self.fills(fresh, since_height=since_height)
+        self._take_all(rows, is_settled=is_settled, since_height=since_height)
+
+    def is_known(self, order_id: str) -> bool:
+        """Whether an order can be reported."""
+        state = self._store.get(order_id)
+        return state is not None and state.is_known
 
     def _is_past(self, row: OrderRow, since_height: int) -> bool:
         """Whether an order was over before this client began to look.
@@ -269,9 +299,10 @@ class AccountFeed:
 
     def _take_asked(self, row: OrderRow, *, is_settled: bool) -> OrderState:
         height = row.updated_height or 0
-        is_known = self._store.get(row.order_id) is not None
+        known = self._store.get(row.order_id)
+        is_first = known is None or known.height < 0
         state = self._store.take(row, height=height, is_asked=True)
-        if not is_known and height:  # a row without a block may be of any time
+        if is_first and height:  # a row without a block may be of any time
             self._note_before(state, row, height)
         if is_settled:
             state.is_doubtful = False

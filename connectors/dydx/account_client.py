@@ -246,7 +246,8 @@ class AccountClient(account_client.AccountClient):
     def _queries(self) -> Queries:
         if self._rest is None:
             raise ClientError("not connected to the venue")
-        return Queries(self._rest, members=self._members, feed=self._feed)
+        height = self.heights.height or 0
+        return Queries(self._rest, members=self._members, feed=self._feed, height=height)
 
     # -- what comes in (AccountOwner) ----------------------------------------------------
 

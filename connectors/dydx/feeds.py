@@ -11,10 +11,10 @@ from .._speedups.tops import BookTops
 from ..data.client import EmptySideCallback
 from ..data.dispatch import EVERY_SYMBOL
 from ..data.feeds import check_callback, iterate
-from ..data.market import book_snapshot, index_price_of
+from ..data.market import index_price_of
 from ..data.resync_client import ResyncClient
 from ..data.trades import NewTrades
-from ..errors import ClientError, Unsupported
+from ..errors import Unsupported
 from ..model import (
     Bar,
     BookUpdate,
@@ -43,11 +43,8 @@ HEIGHT = Channel(ChannelKind.BLOCK_HEIGHT)
 class MarketFeeds(ResyncClient[PublicStream]):
     """The subscriptions and iterations of `DataClient`.
 
-    Callbacks are plain functions, called on the socket's stack before the next message is read.
-    `instrument` is our id (`BTC-USD-PERP`), the venue's ticker (`BTC-USD`) or an `Instrument`;
-    None, where a method takes it, means the whole market. Each `subscribe_*` has a twin that is
-    iterated over: `quotes`, `trades`, ... with `capacity` events of buffer and a policy for when
-    it is full.
+    What holds on every venue stands with `MarketData`. `instrument` is our id (`BTC-USD-PERP`), the
+    venue's ticker (`BTC-USD`) or an `Instrument`.
 
     All raise `ClientError` for an instrument that is not known or a wrong argument, and
     `Unsupported` for what the venue does not offer.
@@ -94,14 +91,10 @@ class MarketFeeds(ResyncClient[PublicStream]):
         reconnect. Trades that were not made in the market (deleveraging) need
         `include_non_market`.
         """
-        found, number = self._numbered(instrument)
-        consumer = self._consumer(EventKind.TRADE, number, callback)
+        found = self.instrument(instrument)
         refused = 0 if include_non_market else EventFlag.NOT_MARKET
-        new = consumer.wants = NewTrades(include_history=include_history, refused=refused)
-        channel = Channel(ChannelKind.TRADES, found.symbol)
-        subscription = self._add(f"trades {found.id}", (channel,), consumer)
-        self._follow_trades(subscription, new)
-        return subscription
+        new = NewTrades(include_history=include_history, refused=refused)
+        return self._add_trades(found, Channel(ChannelKind.TRADES, found.symbol), callback, new)
 
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]
@@ -109,11 +102,8 @@ class MarketFeeds(ResyncClient[PublicStream]):
         """Deliver liquidations: trades by which the venue closed somebody's position."""
         if instrument is None:
             raise Unsupported("the venue streams liquidations by market only")
-        found, number = self._numbered(instrument)
-        consumer = self._consumer(EventKind.LIQUIDATION, number, callback)
-        consumer.wants = lambda event: not event.flags & EventFlag.HISTORY
-        channel = Channel(ChannelKind.TRADES, found.symbol)
-        return self._add(f"liquidations {found.id}", (channel,), consumer)
+        found = self.instrument(instrument)
+        return self._add_liquidations(found, Channel(ChannelKind.TRADES, found.symbol), callback)
 
     # ---- books --------------------------------------------------------------------------------
 
@@ -152,14 +142,7 @@ class MarketFeeds(ResyncClient[PublicStream]):
 
         The venue has no such channel: they are read off a local book.
         """
-        check_callback(callback)
-        if levels < 1:
-            raise ClientError(f"levels must be at least 1, got {levels}")
-
-        def show(book: ChainedBook) -> None:
-            callback(book_snapshot(book, levels))
-
-        return self._add_book(self.instrument(instrument), show, "book snapshots")
+        return self._add_snapshots(self.instrument(instrument), callback, levels)
 
     # ---- bars ---------------------------------------------------------------------------------
 

@@ -6,14 +6,23 @@ one is open, height ends no order: trades of blocks that have passed may be unre
 
 A gap is read twice: at once, for news; and again when every replica must have what happened in it,
 since one that lags behind would answer as if nothing had (DX-R-05, DX-W-20). Then it is closed.
-Orders that ended in it are read together; those in doubt still are looked up one by one, and a live
-one that nobody knows stays in doubt.
+
+=================================  =========================================================
+orders                             are read
+=================================  =========================================================
+short-term                         all whose good-til block is not before the gap
+others that live                   all
+others that ended                  those with the latest ends: the venue sorts by nothing else
+of trades, and in none of these    one by one
+in doubt still                     one by one; one that nobody knows stays in doubt
+=================================  =========================================================
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from ..errors import AuthenticationError, ConnectorError, RateLimited
 from ..net.tasks import OwnedTasks
@@ -30,13 +39,8 @@ __all__ = ["Reconciliation"]
 RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 PAUSE_S = 0.25  # between readings, however often frames are lost
-LATEST, LATEST_MAX = 100, 1_000  # orders read from time to time, and for a gap
-OPEN_KINDS = (
-    VenueStatus.OPEN,
-    VenueStatus.UNTRIGGERED,
-    VenueStatus.BEST_EFFORT_OPENED,
-    VenueStatus.BEST_EFFORT_CANCELED,
-)
+LATEST, LATEST_MAX = 100, 1_000  # orders that ended, read from time to time, and for a gap
+LIVE_KINDS = (VenueStatus.OPEN, VenueStatus.UNTRIGGERED, VenueStatus.BEST_EFFORT_OPENED)
 
 
 class ReconcileOwner(Protocol):
@@ -191,7 +195,7 @@ class Reconciliation:
         since : int, optional
             Block from which trades are read; by default that of the gap.
         limit : int
-            How many orders that changed last are read.
+            How many orders that end by time are read, whatever became of them.
 
         Raises
         ------
@@ -202,10 +206,12 @@ class Reconciliation:
             self.readings += 1
             start = self._start(since)
             await self._read_account()
-            await self._read_orders(is_settled=is_settled)
-            await self._read_trades(start)
+            await self._read_live(is_settled=is_settled)
+            trades = await self._trades(start)
             await self._read_transfers(start)
-            await self._read_ended(start, is_settled=is_settled, limit=limit)
+            orders = await self._orders(start, limit)
+            orders += await self._orders_of(trades, orders, start)
+            self._feed.missed(orders, trades, is_settled=is_settled, since_height=start)
             if is_settled:  # before, a replica that lags knows no more of one order than of all
                 await self._look_up()
 
@@ -223,14 +229,14 @@ class Reconciliation:
             self._feed.is_funded = True
             self._feed.subaccount(found, height=0)
 
-    async def _read_orders(self, *, is_settled: bool) -> None:
+    async def _read_live(self, *, is_settled: bool) -> None:
         members = self._members
-        rows = await self._rest.orders(
-            members.address, members.number, is_parent=members.is_parent, status=OPEN_KINDS
-        )
-        self._feed.orders(rows, is_settled=is_settled)
+        async for rows in self._rest.stateful_order_pages(
+            members.address, members.number, is_parent=members.is_parent, status=LIVE_KINDS
+        ):
+            self._feed.orders(rows, is_settled=is_settled)
 
-    async def _read_trades(self, start: int) -> None:
+    async def _trades(self, start: int) -> list[FillRow]:
         members = self._members
         rows: list[FillRow] = []
         async for page in self._rest.fill_pages(
@@ -240,7 +246,7 @@ class Reconciliation:
             rows += read
             if any(row.height < start for row in read):
                 break
-        self._feed.fills(rows, since_height=start)
+        return rows
 
     async def _read_transfers(self, start: int) -> None:
         members = self._members
@@ -254,17 +260,38 @@ class Reconciliation:
                 break
         self._feed.transfers(rows, since_height=start)
 
-    async def _read_ended(self, start: int, *, is_settled: bool, limit: int) -> None:
-        """Read the orders that changed last: what ended, and what began and ended unseen."""
+    async def _orders(self, start: int, limit: int) -> list[Any]:
+        """Return short-term orders that may have traded, and the newest of the others."""
         members = self._members
-        rows = await self._rest.orders(
+        rows: list[Any] = []
+        async for page in self._rest.short_term_order_pages(
+            members.address, members.number, is_parent=members.is_parent, after_block=start - 1
+        ):
+            rows += page
+        rows += await self._rest.orders(
             members.address,
             members.number,
             is_parent=members.is_parent,
             latest_first=True,
             limit=limit,
         )
-        self._feed.orders(rows, is_settled=is_settled, since_height=start)
+        return rows
+
+    async def _orders_of(
+        self, trades: list[FillRow], orders: list[Any], start: int
+    ) -> list[dict[str, Any]]:
+        """Return the orders of trades that nobody has named: they may be newer than the lists."""
+        named = {row.get("id") for row in orders if isinstance(row, Mapping)}
+        wanted = dict.fromkeys(
+            row.order_id
+            for row in trades
+            if row.order_id is not None
+            and row.height >= start
+            and row.order_id not in named
+            and not self._feed.is_known(row.order_id)
+        )
+        found = [await self._rest.order(order_id) for order_id in wanted]
+        return [row for row in found if row is not None]
 
     async def _look_up(self) -> None:
         """Ask for the orders that are in doubt still, one by one.

@@ -19,9 +19,8 @@ it (DX-R-05). Rows come as the venue sends them; `rows` and `markets` read them.
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -35,17 +34,15 @@ from ..net.per_host import PerHost
 from ..net.ratelimit import RateLimiter, WindowQuota
 from ..net.redact import mask_text
 from .config import Config
+from .pages import order_pages, pages
 
 __all__ = ["CANDLES", "READS", "IndexerRest", "classify", "rest_limiter"]
-
-log = logging.getLogger("connectors.dydx")
 
 READS = "reads"  # keys of the limiter (DX-R-01)
 CANDLES = "candles"
 WINDOW_S = 10.0
 PER_WINDOW = {READS: 100, CANDLES: 1_000}
-PAGE_SIZE = 100
-MAX_PAGES = 1_000
+BEGINNING = "1970-01-01T00:00:00.000Z"
 RETRY_AFTER_S = 1.0  # where the venue does not say
 RETRY = RetryPolicy(
     tries=3,
@@ -295,7 +292,11 @@ class IndexerRest:
         limit: int | None = None,
         **more: Any,
     ) -> list[Any]:
-        """Return orders; `more` are further parameters by the venue's names (DX-R-07)."""
+        """Return orders; `more` are further parameters by the venue's names.
+
+        They are sorted by their end, not by age, and then cut: with `latest_first`, the default,
+        those that end by time come before all that end by height, whatever became of them.
+        """
         answer = await self.get(
             "/orders/parentSubaccountNumber" if is_parent else "/orders",
             **_whose(address, number, is_parent=is_parent),
@@ -308,6 +309,51 @@ class IndexerRest:
         if not isinstance(answer, list):
             raise DecodeError("/orders: the answer is not a list")
         return answer
+
+    async def short_term_order_pages(
+        self,
+        address: str,
+        number: int,
+        *,
+        is_parent: bool = False,
+        ticker: str | None = None,
+        after_block: int,
+    ) -> AsyncIterator[list[Any]]:
+        """Go through the orders whose good-til block is behind one, however they stand."""
+        ask = partial(
+            self.orders,
+            address,
+            number,
+            is_parent=is_parent,
+            ticker=ticker,
+            latest_first=True,
+            goodTilBlockAfter=max(after_block, 1),
+        )
+        async for rows in order_pages(ask, "goodTilBlock"):
+            yield rows
+
+    async def stateful_order_pages(
+        self,
+        address: str,
+        number: int,
+        *,
+        is_parent: bool = False,
+        ticker: str | None = None,
+        status: Iterable[str],
+    ) -> AsyncIterator[list[Any]]:
+        """Go through the orders that end by time, of some states."""
+        ask = partial(
+            self.orders,
+            address,
+            number,
+            is_parent=is_parent,
+            ticker=ticker,
+            status=status,
+            latest_first=True,
+            goodTilBlockTimeAfter=BEGINNING,
+        )
+        async for rows in order_pages(ask, "goodTilBlockTime"):
+            yield rows
 
     async def fills(
         self,
@@ -337,7 +383,7 @@ class IndexerRest:
     ) -> AsyncIterator[list[Any]]:
         """Go through the trades of an account, newest page first; stop when you have enough."""
         ask = partial(self.fills, address, number, is_parent=is_parent, ticker=ticker)
-        async for rows in self._pages(ask):
+        async for rows in pages(ask):
             yield rows
 
     async def transfer_pages(
@@ -345,20 +391,8 @@ class IndexerRest:
     ) -> AsyncIterator[list[Any]]:
         """Go through the transfers of an account, newest page first; stop when you have enough."""
         ask = partial(self.transfers, address, number, is_parent=is_parent)
-        async for rows in self._pages(ask):
+        async for rows in pages(ask):
             yield rows
-
-    async def _pages(
-        self, ask: Callable[..., Coroutine[Any, Any, list[Any]]]
-    ) -> AsyncIterator[list[Any]]:
-        """Ask page after page; what happens meanwhile moves rows on, so that one may come twice."""
-        for page in range(1, MAX_PAGES + 1):
-            rows = await ask(limit=PAGE_SIZE, page=page)
-            if rows:
-                yield rows
-            if len(rows) < PAGE_SIZE:
-                return
-        log.error("venue=DYDX more than %d pages: what is older stays unread", MAX_PAGES)
 
     async def positions(
         self,

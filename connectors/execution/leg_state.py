@@ -45,8 +45,9 @@ class Legs:
 
     `base` is what was filled by other legs than the present one; `ending` the row that ends the
     order as soon as the fills it speaks of are here; `early` what was said last about the end of
-    a leg that is not known yet; `size` that of the present leg, if known; `owed` how many
-    refusals a reply has told that rows may tell again.
+    a leg that is not known yet; `size` that of the present leg, if known; `aim` what the order
+    was to have in all when that was asked for; `excess` why a leg that is too big stayed so;
+    `owed` how many refusals a reply has told that rows may tell again.
     """
 
     marker: str | None = None
@@ -59,6 +60,8 @@ class Legs:
     ending: OrderStatusReport | None = None
     early: OrderStatusReport | None = None
     size: Decimal | None = None
+    aim: Decimal | None = None
+    excess: str | None = None
     owed: int = 0
     retired: deque[str] = field(default_factory=lambda: deque(maxlen=32))
 

@@ -118,8 +118,9 @@ class LegDispatch(OrderDispatch):
     ) -> None:
         """The modification failed for certain: the order lives on in its old leg.
 
-        Unless that was canceled meanwhile: then it is over. With `row_may_follow` a row may tell
-        of the same refusal once more; it must not be taken for that of the next modification.
+        Unless that was canceled meanwhile: then it is over. Unless too, it is too big and cannot be
+        made smaller: then it has to be canceled. With `row_may_follow` a row may tell of the same
+        refusal once more; it must not be taken for that of the next modification.
         """
         legs = self._legs.get(order.client_order_id)
         if order.final is not None:
@@ -136,6 +137,7 @@ class LegDispatch(OrderDispatch):
         if was_corrective:
             order.requested = None  # the caller did not ask for it
             order.doubt &= ~Doubt.MODIFY
+            legs.excess = f"larger than was asked for, and cannot be made smaller: {reason}"
         else:
             super().modify_refused(order, reason, code=code)
         for report in held:
@@ -143,6 +145,13 @@ class LegDispatch(OrderDispatch):
         if canceled is not None:
             self._cancel_by(order, canceled)
         self._try_ending(order)
+        if self.is_too_big(order):
+            self.work.stray(order)
+
+    def is_too_big(self, order: TrackedOrder) -> bool:
+        """Tell whether the leg of an order may trade more than was asked for, and will stay so."""
+        legs = self._legs.get(order.client_order_id)
+        return legs is not None and legs.excess is not None and order.final is None
 
     def modify_refused(
         self,
@@ -371,7 +380,9 @@ class LegDispatch(OrderDispatch):
             self._note_filled(order, report)
 
     def _end_by(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        self._cancel(order, report.venue_order_id, report.reason, report.ts_last, report.ts_init)
+        legs = self._legs.get(order.client_order_id)
+        reason = report.reason or (None if legs is None else legs.excess)
+        self._cancel(order, report.venue_order_id, reason, report.ts_last, report.ts_init)
 
     # -- fills --------------------------------------------------------------------------
 
@@ -394,6 +405,8 @@ class LegDispatch(OrderDispatch):
         outcome = super()._fill(order, report, key)
         if legs.ending is not None:
             self._try_ending(order)
+        if is_retired and legs.aim is not None:  # told late: the leg that came after it is too big
+            self._correct(order, order.shape, legs.size, legs.base)
         return outcome
 
     def _hold(self, order: TrackedOrder, legs: Legs, report: FillReport, key: FillKey) -> bool:
@@ -473,9 +486,11 @@ class LegDispatch(OrderDispatch):
         legs = self._legs_of(order)
         target, sent_size = legs.target, legs.sent_size
         legs.size = leg_size if leg_size is not None else sent_size
+        legs.excess = None
         legs.owed = 0
-        if legs.marker is not None and target is not None:
-            size = target.size
+        legs.aim = target.size if legs.marker is not None and target is not None else None
+        if legs.aim is not None:
+            size = legs.aim
         elif leg_size is not None:
             size = order.filled_size + leg_size
         else:

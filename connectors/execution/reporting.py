@@ -18,6 +18,7 @@ from ..model.reports import FillReport, MassStatus, OrderStatusReport, PositionS
 from ..net.clock import Clock, to_ns
 from .connecting import Connectable
 from .reconcile import gather_mass_status
+from .scope import ReportScope
 from .telling import Event, OnEvent, OnStatus, Teller
 
 __all__ = ["AccountQueries", "ReportingClient"]
@@ -26,23 +27,9 @@ __all__ = ["AccountQueries", "ReportingClient"]
 class AccountQueries(Protocol):
     """What of a venue's queries makes reports."""
 
-    async def order_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]: ...
+    async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]: ...
 
-    async def fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: str | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]: ...
+    async def fill_reports(self, scope: ReportScope) -> list[FillReport]: ...
 
 
 class ReportingClient(Connectable):
@@ -111,9 +98,12 @@ class ReportingClient(Connectable):
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> list[OrderStatusReport]:
-        """Return the state of orders, live and ended, of one instrument or all."""
+        """Return the state of orders of one instrument or all: the live ones, and ended ones.
+
+        The span is that of the last change of orders that have ended.
+        """
         return await self._queries().order_reports(
-            instrument_id, open_only=open_only, start_ns=start_ns, end_ns=end_ns
+            ReportScope(instrument_id, open_only=open_only, start_ns=start_ns, end_ns=end_ns)
         )
 
     async def generate_fill_reports(
@@ -126,7 +116,7 @@ class ReportingClient(Connectable):
     ) -> list[FillReport]:
         """Return trades that were not handed out yet, oldest first."""
         return await self._queries().fill_reports(
-            instrument_id, venue_order_id=venue_order_id, start_ns=start_ns, end_ns=end_ns
+            ReportScope(instrument_id, venue_order_id, start_ns=start_ns, end_ns=end_ns)
         )
 
     @abstractmethod

@@ -26,9 +26,10 @@ from .account import Balances, Positions
 from .account_feed import AccountFeed
 from .config import VENUE, Config, FillPolicy
 from .instruments import ALL_DEXES, dex_of, load_instruments
+from .lines import Line
 from .modifying import Modifications
 from .orders import Rules
-from .outcomes import Line, Outcomes
+from .outcomes import Outcomes
 from .private_stream import PrivateStream
 from .queries import Queries
 from .recovery import Recovery

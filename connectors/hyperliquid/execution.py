@@ -78,6 +78,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
             self._reconciler.grace_ns = NS_PER_S + to_ns(max(ahead_s, 0.0))  # venue's time counts
             # Below that it is the way of the answer.
             self._ahead_ms = round(ahead_s * 1_000) if abs(ahead_s) > WARN_SKEW_S else 0
+        self._reporter.ahead_ms = self._ahead_ms
         await self._load_markets()
         if config.check_signer:
             await self._check_signer(rest, signer.address.lower())

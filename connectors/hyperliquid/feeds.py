@@ -107,15 +107,10 @@ class MarketFeeds(ChannelClient[PublicStream]):
         `include_history`, and otherwise only those that fill the gap after a reconnect. A gap that
         neither they nor the venue's list of recent trades reach over is told as `DataDropped`.
         """
-        found, number = self._numbered(instrument)
-        consumer = self._consumer(EventKind.TRADE, number, callback)
+        found = self.instrument(instrument)
         # Ids are hashes: only time orders trades.
         new = NewTrades(include_history=include_history, rank=_time, key=_trade_key)
-        consumer.wants = new
-        channel = Channel(ChannelKind.TRADES, found.symbol)
-        subscription = self._add(f"trades {found.id}", (channel,), consumer)
-        self._follow_trades(subscription, new)
-        return subscription
+        return self._add_trades(found, Channel(ChannelKind.TRADES, found.symbol), callback, new)
 
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]

@@ -16,8 +16,8 @@ from ..execution.planning import Denial
 from ..execution.sending import Command, Kind
 from ..model.instruments import Instrument
 from .instruments import asset_id
+from .lines import Line
 from .orders import CancelPlan, ModifyPlan, Rules, plan_modify
-from .outcomes import Line
 from .sending import Sender
 
 __all__ = ["Modifications"]
@@ -86,8 +86,6 @@ class Modifications:
             if self._can_send:
                 for corrective in self._dispatch.work.take_correctives():
                     self._correct(corrective)
-                for order in self._dispatch.work.take_strays():
-                    self._cancel_stray(order)
             for name in list(self._waiting):
                 order, target = self._waiting[name]
                 if order.is_final:
@@ -96,6 +94,9 @@ class Modifications:
                 elif self._dispatch.marker(order) is None:
                     del self._waiting[name]
                     self._try(order, target)
+            if self._can_send:
+                for order in self._dispatch.work.take_strays():
+                    self._cancel_stray(order)
         finally:
             self._pumping = False
 
@@ -159,14 +160,17 @@ class Modifications:
         sender.modify(command)
 
     def _cancel_stray(self, order: TrackedOrder) -> None:
-        """Cancel what may be left of an order that is filled; nobody waits for the answer."""
+        """Cancel a leg that may trade more than was asked for; nobody waits for the answer."""
         assert self.sender is not None
         cloid = order.client_key
         instrument = self._markets.get(order.instrument_id)
-        if instrument is not None and isinstance(cloid, str):
-            log.warning(
-                "order %s has filled what was wanted: its last leg is canceled",
-                order.client_order_id,
-            )
-            plan = CancelPlan(asset_id(instrument), cloid=cloid)
-            self.sender.cancels([Command(Kind.CANCEL, plan, order)])
+        if instrument is None or not isinstance(cloid, str):
+            return
+        if not order.is_final and (order.is_pending_cancel or self._dispatch.marker(order)):
+            return  # what was given meanwhile ends the leg; if it does not, this comes again
+        log.warning(
+            "order %s: its last leg is larger than what is left of it, and is canceled",
+            order.client_order_id,
+        )
+        plan = CancelPlan(asset_id(instrument), cloid=cloid)
+        self.sender.cancels([Command(Kind.CANCEL, plan, order)])

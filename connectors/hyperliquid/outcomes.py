@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from ..execution.dispatch import OrderRow
@@ -30,11 +29,11 @@ from ..model.enums import OrderStatus
 from ..model.reports import OrderStatusReport
 from ..net.clock import NS_PER_MS
 from .config import AcceptSource, Config
-from .orders import OrderPlan
+from .lines import Line
 from .recovery import Recovery
 from .replies import Refusal, RefusalKind, State, Taken
 
-__all__ = ["Line", "Outcomes"]
+__all__ = ["Outcomes"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
@@ -44,28 +43,6 @@ _DOUBTS = {
     Kind.MODIFY: (Doubt.MODIFY, Why.MODIFY_IN_DOUBT),
 }
 _GONE = (RefusalKind.NOT_FOUND, RefusalKind.NOT_MODIFIABLE)
-
-
-@dataclass(slots=True)
-class Line:
-    """What is kept with an order that lives (its `tag`).
-
-    Attributes
-    ----------
-    plan : OrderPlan
-        As it went out first; modifications start from it.
-    has_cloid : bool
-        Whether the venue knows it by our cloid.
-    is_waiting : bool
-        The venue took it, and it waits for its parent or its trigger; it has no id yet.
-    commands : dict of Kind to Command
-        The newest of each kind.
-    """
-
-    plan: OrderPlan
-    has_cloid: bool = True
-    is_waiting: bool = False
-    commands: dict[Kind, Command] = field(default_factory=dict)
 
 
 class Outcomes:

@@ -7,16 +7,16 @@ An order is looked up by its cloid first: an oid we know may be that of a leg th
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from ..errors import DecodeError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
 from ..execution.legs import LegDispatch
-from ..execution.members import read_rows, within
+from ..execution.members import read_rows
 from ..execution.reconcile import merge_order_reports
-from ..model.ids import InstrumentId
+from ..execution.scope import ReportScope
 from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import NS_PER_MS, Clock
 from .account_feed import AccountFeed, oldest_first
@@ -28,7 +28,6 @@ __all__ = ["Queries"]
 
 log = logging.getLogger("connectors.hyperliquid")
 
-MARGIN_MS = 5_000  # venue's and our clock differ
 RECENT_MS = 600_000
 
 
@@ -65,6 +64,10 @@ class Queries:
         self._feed = feed
         self._clock = clock
 
+    def venue_ms(self, ts_ns: int) -> int:
+        """Return the earliest time the venue's clock may have shown at a time of ours."""
+        return self._reporter.venue_ms(ts_ns)
+
     # -- lists -------------------------------------------------------------------------
 
     async def open_orders(self) -> list[DispatchRow]:
@@ -95,16 +98,25 @@ class Queries:
     # -- one order ---------------------------------------------------------------------
 
     async def find_order(
-        self, *, cloid: str | None, venue_order_id: str | None
+        self,
+        *,
+        cloid: str | None,
+        venue_order_id: str | None,
+        on_stranger: Callable[[OrderStatusReport], object] | None = None,
     ) -> list[DispatchRow]:
         """Look an order up by its ids; none found proves nothing, DecodeError if it says nothing.
 
         Under its cloid stands what was placed last, which may be a replacement that was refused:
-        then the leg we know is in a row of its own behind it.
+        then the leg we know is in a row of its own behind it. `on_stranger` is told of an order
+        under the cloid that cannot be the one that was asked for; it is left out.
         """
         rows: list[DispatchRow] = []
         if cloid is not None:
-            rows = await self._look_up(cloid)
+            for row in await self._look_up(cloid):
+                if row.client_key is not None:
+                    rows.append(row)
+                elif on_stranger is not None:
+                    on_stranger(row.report)
         is_there = any(row.report.venue_order_id == venue_order_id for row in rows)
         if not is_there and venue_order_id is not None and venue_order_id.isdecimal():
             rows += await self._look_up(int(venue_order_id))
@@ -125,31 +137,19 @@ class Queries:
         if recent:
             rows = await self.fills_since(now_ms - RECENT_MS)
         elif order.ts_submitted:
-            start_ms = order.ts_submitted // NS_PER_MS - MARGIN_MS
-            rows = await self.fills_since(max(start_ms, 0))
+            rows = await self.fills_since(self._reporter.venue_ms(order.ts_submitted))
         else:
             rows = read_rows(fill_row, await self._rest.user_fills(self._user), log)
-        legs = {order.venue_order_id, *order.former_venue_order_ids}
-        return [
-            self._reporter.fill(row).report
-            for row in oldest_first(rows)
-            if row.order_id in legs or (row.cloid is not None and row.cloid == order.client_key)
-        ]
+        found = map(self._reporter.fill, oldest_first(rows))
+        return [own.report for own in found if own.order is order]
 
     # -- reports -----------------------------------------------------------------------
 
-    async def order_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]:
+    async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
         """Return the state of orders: the live ones, and the newest 2 000 that ended."""
         active = await self.open_orders()
         ended: list[DispatchRow] = []
-        if not open_only:
+        if not scope.open_only:
             raw = await self._rest.historical_orders(self._user)
             rows = [row for row in read_rows(reported_order, raw, log) if _is_end(row)]
             ended = self._orders(reversed(rows))
@@ -157,44 +157,27 @@ class Queries:
             if self._of(row) is not None:
                 self._dispatch.answer(row)
         reports = merge_order_reports(self._shown(active), self._shown(ended))
-        return [
-            report
-            for report in reports
-            if (instrument_id is None or report.instrument_id == instrument_id)
-            and (report.status.is_open or within(report.ts_last, start_ns, end_ns))
-        ]
+        return [report for report in reports if scope.has_order(report)]
 
-    async def fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: str | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]:
+    async def fill_reports(self, scope: ReportScope) -> list[FillReport]:
         """Return trades that were not handed out yet, oldest first.
 
         They count as handed out now: the stream will not repeat them. A new trade of an order of
         ours becomes its `OrderFilled` instead.
         """
-        if start_ns is None:
+        if scope.start_ns is None:
             rows = read_rows(fill_row, await self._rest.user_fills(self._user), log)
         else:
-            end_ms = None if end_ns is None else end_ns // NS_PER_MS
+            end_ms = None if scope.end_ns is None else scope.end_ns // NS_PER_MS
             pages = self._rest.fills_since(
-                self._user, start_ms=start_ns // NS_PER_MS, end_ms=end_ms
+                self._user, start_ms=scope.start_ns // NS_PER_MS, end_ms=end_ms
             )
             rows = await self._collect(pages)
         fresh: list[FillReport] = []
         for row in oldest_first(rows):
             own = self._reporter.fill(row)
             report = own.report
-            if (
-                (venue_order_id is not None and report.venue_order_id != venue_order_id)
-                or (instrument_id is not None and report.instrument_id != instrument_id)
-                or not within(report.ts_event, start_ns, end_ns)
-                or self._dispatch.knows_fill(report)
-            ):
+            if not scope.has_fill(report) or self._dispatch.knows_fill(report):
                 continue
             if own.order is not None:
                 self._dispatch.fill(report, client_key=own.client_key)

@@ -24,7 +24,7 @@ from ..execution.reconcile import Found, Reconciler
 from ..execution.recovery import CREATES, MODIFIES, LookupRunner, OnProblem
 from ..execution.sending import Command, Kind
 from ..model.enums import OrderStatus
-from ..model.reports import FillReport
+from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import Clock
 from ..net.tasks import OwnedTasks
 from .account_feed import AccountFeed
@@ -126,14 +126,29 @@ class Recovery(LookupRunner):
         rows = await self._queries.find_order(
             cloid=order.client_key if isinstance(order.client_key, str) else None,
             venue_order_id=order.venue_order_id,
+            on_stranger=partial(self._stranger, lookup),
         )
         fills: list[FillReport] = []
         if any(self._dispatch.shows_more(row) for row in rows):
             # They belong before whatever the row says; those we know make nothing.
             fills = await self._queries.fills_of(order)
         failure = await self._proof(lookup, rows) if why in KINDS else None
-        # Not to be found proves nothing of an order that was there.
-        return Found(rows=rows, fills=fills, is_complete=why in CREATES, failure=failure)
+        # Not to be found proves nothing of an order that was there, or whose place is taken.
+        is_complete = why in CREATES and not lookup.note
+        return Found(rows=rows, fills=fills, is_complete=is_complete, failure=failure)
+
+    def _stranger(self, lookup: Lookup, report: OrderStatusReport) -> None:
+        """The venue has answered with another order than the one that was sent; told once."""
+        if not lookup.note:
+            self._on_problem(
+                f"order {lookup.order.client_order_id}: under its cloid the venue has another "
+                f"order, {report.venue_order_id} ({report.side} {report.size:f} "
+                f"{report.instrument_id}, {report.venue_status}): give each order an id that no "
+                "other run or process uses",
+                None,
+                None,
+            )
+        lookup.note = 1
 
     async def _proof(self, lookup: Lookup, rows: list[DispatchRow]) -> str | None:
         """Return why a command in doubt has failed for certain; None: nobody knows yet."""
@@ -227,8 +242,9 @@ class Recovery(LookupRunner):
         live = self._dispatch.registry.live_orders()
         if not last_ms and not live:
             return  # nothing was missed: there was nothing
-        starts = [order.ts_submitted // 1_000_000 for order in live if order.ts_submitted]
-        starts.append(newest_ms or self._clock.wall_ns() // 1_000_000)
+        venue_ms = self._queries.venue_ms
+        starts = [venue_ms(order.ts_submitted) for order in live if order.ts_submitted]
+        starts.append(newest_ms or venue_ms(self._clock.wall_ns()))
         since_ms = last_ms or min(starts)
         try:
             rows = await self._queries.fills_since(max(since_ms - GAP_MARGIN_MS, 0))
@@ -251,14 +267,14 @@ class Recovery(LookupRunner):
         self.arm()
 
     def _check_over(self, row: DispatchRow) -> None:
-        """An order that is filled, and rests: its last leg was never needed."""
+        """An order that is filled, and rests, or has too big a leg: that is to be canceled."""
         order = self._dispatch.registry.find(
             client_key=row.client_key, venue_order_id=row.report.venue_order_id
         )
         if order is None or not order.former_venue_order_ids:
             return
         is_over = order.filled_size >= order.size and self._dispatch.marker(order) is None
-        if order.is_final or is_over:
+        if order.is_final or is_over or self._dispatch.is_too_big(order):
             self._dispatch.work.stray(order)
 
     async def catch_up(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from .._speedups.fills import DirectFills
 from .._speedups.hyperliquid import UserFills
@@ -23,12 +24,15 @@ from ..model.ids import InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import NS_PER_MS
+from .lines import Line
 from .rows import ZERO, FillLike, OrderLike, OrderRow
 from .statuses import order_status, order_type, time_in_force
 
-__all__ = ["OwnFill", "Reporter", "shown"]
+__all__ = ["MARGIN_MS", "OwnFill", "Reporter", "shown"]
 
 log = logging.getLogger("connectors.hyperliquid")
+
+MARGIN_MS = 5_000  # how far the venue's clock and ours may be apart beyond what was measured
 
 # By position, in the order of their fields: a bot waits for these.
 _fill_report = RecordMaker(FillReport)
@@ -57,6 +61,9 @@ def shown(report: OrderStatusReport) -> OrderStatusReport:
 class Reporter:
     """Knows the markets and our orders.
 
+    A cloid alone does not make a row one of ours: another process, or yesterday's run, may have
+    used it. What cannot be ours by its market, side, size or time is reported as anybody's.
+
     Parameters
     ----------
     registry : OrderRegistry
@@ -68,9 +75,14 @@ class Reporter:
         nothing else is known its reports carry the coin in place of our id.
     wall_ns : callable
         Unix time in ns.
+
+    Attributes
+    ----------
+    ahead_ms : int
+        How far our clock is ahead of the venue's.
     """
 
-    __slots__ = ("_instrument_of", "_on_unknown_coin", "_registry", "_wall_ns")
+    __slots__ = ("_instrument_of", "_on_unknown_coin", "_registry", "_wall_ns", "ahead_ms")
 
     def __init__(
         self,
@@ -84,11 +96,49 @@ class Reporter:
         self._instrument_of = instrument_of
         self._on_unknown_coin = on_unknown_coin
         self._wall_ns = wall_ns
+        self.ahead_ms = 0
+
+    def venue_ms(self, ts_ns: int) -> int:
+        """Return the earliest time the venue's clock may have shown at a time of ours."""
+        return max(ts_ns // NS_PER_MS - self.ahead_ms - MARGIN_MS, 0)
 
     def find(self, cloid: str | None, venue_order_id: str) -> TrackedOrder | None:
         """Return our order of a row."""
         registry = self._registry
         return registry.by_key(cloid) or registry.by_venue_id(venue_order_id)
+
+    def _own(
+        self,
+        row: OrderLike | FillLike,
+        cloid: str | None,
+        time_ms: int,
+        size: Decimal | None = None,
+    ) -> TrackedOrder | None:
+        """Return our order of a row; None too if it only bears the cloid of one.
+
+        `time_ms` is when the venue took the order, or when it traded; `size` that of an order.
+        """
+        order = self._registry.by_key(cloid)
+        of_oid = self._registry.by_venue_id(row.order_id)
+        if order is None or order is of_oid:
+            return order or of_oid
+        if row.is_buy is not (order.side is Side.BUY):
+            return None
+        instrument = self._instrument_of(row.coin)
+        if instrument is not None and instrument.id != order.instrument_id:
+            return None
+        if order.ts_submitted and 0 < time_ms < self.venue_ms(order.ts_submitted):
+            return None
+        if size is None or order.is_accepted or order.order_type.has_trigger:
+            return order
+        # A first leg is as large as it was sent, unless it only reduces.
+        is_less = size < order.size and isinstance(order.tag, Line) and order.tag.only_reduces
+        return order if size == order.size or is_less else None
+
+    def _key(self, cloid: str | None, order: TrackedOrder | None) -> str | None:
+        """Return the cloid of a row, None if it is that of an order of ours which it is not."""
+        is_taken = order is None and self._registry.by_key(cloid) is not None
+        return None if is_taken else cloid
 
     def _names(
         self, coin: str, cloid: str | None, order: TrackedOrder | None
@@ -116,8 +166,9 @@ class Reporter:
             )
             return None
         cloid = None if row.cloid is None else row.cloid.lower()
-        order = self.find(cloid, row.order_id)
-        instrument_id, client_order_id = self._names(row.coin, cloid, order)
+        order = self._own(row, cloid, row.timestamp_ms, row.orig_sz)
+        key = self._key(cloid, order)
+        instrument_id, client_order_id = self._names(row.coin, key, order)
         filled = max(row.orig_sz - row.sz, ZERO)
         if meaning.status is OrderStatus.FILLED:
             filled = row.orig_sz
@@ -158,7 +209,7 @@ class Reporter:
         )
         return DispatchRow(
             report if order is not None else shown(report),
-            client_key=cloid,
+            client_key=key,
             is_triggered=is_triggered and not meaning.status.is_final,
             due_post_only=meaning.due_post_only,
         )
@@ -166,8 +217,9 @@ class Reporter:
     def fill(self, row: FillLike) -> OwnFill:
         """Return the report of a fill."""
         cloid = None if row.cloid is None else row.cloid.lower()
-        order = self.find(cloid, row.order_id)
-        instrument_id, client_order_id = self._names(row.coin, cloid, order)
+        order = self._own(row, cloid, row.time_ms)
+        key = self._key(cloid, order)
+        instrument_id, client_order_id = self._names(row.coin, key, order)
         report: FillReport = _fill_report(
             instrument_id,
             client_order_id,
@@ -185,7 +237,7 @@ class Reporter:
             self._wall_ns(),
             None,
         )
-        own: OwnFill = _own_fill(report, cloid, order)
+        own: OwnFill = _own_fill(report, key, order)
         return own
 
     def direct(self, fills: DirectFills, on_gap: Callable[[int], object]) -> UserFills:

@@ -17,8 +17,8 @@ from ..model.orders import Order, OrderList
 from .actions import Grouping
 from .client_core import ClientCore
 from .instruments import asset_id
+from .lines import Line
 from .orders import CancelPlan, cloid_of, is_cloid, plan_external, plan_order
-from .outcomes import Line
 
 __all__ = ["Trading"]
 

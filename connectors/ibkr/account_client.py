@@ -82,8 +82,8 @@ class AccountClient(AccountClientBase):
     instruments :
         Known without asking; contracts of orders, executions and positions are looked up.
     poll_orders :
-        Read the live orders every 5 s while any is open. Without it an order whose row does not
-        come stays as it was.
+        Read the live orders every 5 s while any is open, and every `timers.orders_idle_s` while
+        none is. Without it an order whose row does not come stays as it was, or unseen.
     """
 
     def __init__(
@@ -307,6 +307,7 @@ class AccountClient(AccountClientBase):
         await reader.refresh_orders()
         await reader.trades(since_ns=since_ns)
         await self._look_up_contracts()
+        self._polled_ns = self._clock.monotonic_ns()
         await reader.orders()  # late: the venue allows one list in 5 s
         await self._read_positions()
         await reader.money(self.account)  # last: orders do not wait for it
@@ -427,12 +428,15 @@ class AccountClient(AccountClientBase):
 
     async def _poll(self) -> None:
         self._polled_ns = self._clock.monotonic_ns()
-        await self._reader.orders()
+        if not await self._reader.orders(patiently=self.feed.board.has_open):
+            await self._reader.refresh_orders()  # for the next time
 
     def _poll_due_ns(self) -> int | None:
         board = self.feed.board
         if board.inactive or (self._poll_orders and board.has_open):
             return self._polled_ns + to_ns(POLL_S)
+        if self._poll_orders:
+            return self._polled_ns + to_ns(self.config.timers.orders_idle_s)
         return None
 
     def _wait_s(self) -> float | None:

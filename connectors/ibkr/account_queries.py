@@ -9,9 +9,8 @@ from typing import Any
 
 from ..errors import VenueError
 from ..execution.fills import FillKey
-from ..execution.members import within
 from ..execution.reconcile import oldest_first
-from ..model.ids import InstrumentId
+from ..execution.scope import ReportScope
 from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import NS_PER_S, Clock
 from .account_feed import AccountFeed
@@ -62,16 +61,19 @@ class AccountReader:
         """Have the venue make its list of orders anew, which undoes filters too (F-06)."""
         await self._rest().live_orders(force=True)
 
-    async def orders(self) -> bool:
+    async def orders(self, *, patiently: bool = True) -> bool:
         """Read the live orders; False if the venue's list never became one (R-51, F-06)."""
-        for attempt in range(LIST_TRIES):
+        for attempt in range(LIST_TRIES if patiently else 1):
             if attempt:
                 await asyncio.sleep(LIST_PAUSE_S)
             asked_ns = self._clock.monotonic_ns()
             if self._feed.live_orders(await self._rest().live_orders(), asked_ns):
                 await self._look_for_absent()
                 return True
-        log.warning("venue=IBKR the list of live orders stays empty and without a snapshot")
+        log.log(
+            logging.WARNING if patiently else logging.DEBUG,
+            "venue=IBKR the list of live orders stays empty and without a snapshot",
+        )
         return False
 
     async def _look_for_absent(self) -> None:
@@ -133,48 +135,22 @@ class Queries:
         self._catalog = catalog
         self._told = told
 
-    async def order_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]:
+    async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
         """Return the orders of the session's list, and those of the socket."""
         await self._reader.orders()
         rows = (self._feed.board.row(order) for order in self._feed.board)
-        reports = [row.report for row in rows if row is not None]
-        return [
-            report
-            for report in reports
-            if instrument_id in (None, report.instrument_id)
-            and not (open_only and report.status.is_final)
-            and within(report.ts_last, start_ns, end_ns)
-        ]
+        return [row.report for row in rows if row is not None and scope.has_order(row.report)]
 
-    async def fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: str | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]:
+    async def fill_reports(self, scope: ReportScope) -> list[FillReport]:
         """Return executions that were not handed out yet, oldest first; up to seven days back."""
         now_ns = self._feed.now_ns()
-        rows = await self._reader.list_trades(days_since(start_ns, now_ns))
+        rows = await self._reader.list_trades(days_since(scope.start_ns, now_ns))
         found: dict[FillKey, FillReport] = {}
         for execution in read_executions(rows).rows:
             instrument = self._catalog.get(execution.conid)
             if instrument is None:
                 (instrument,) = await self._catalog.find(execution.conid)
             report = self._feed.fill_report(execution, instrument)
-            if (
-                not self._told(report, execution.key)
-                and instrument_id in (None, report.instrument_id)
-                and venue_order_id in (None, report.venue_order_id)
-                and within(report.ts_event, start_ns, end_ns)
-            ):
+            if scope.has_fill(report) and not self._told(report, execution.key):
                 found[execution.key] = report  # the last copy has the highest revision
         return oldest_first(found.values())

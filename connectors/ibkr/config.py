@@ -47,6 +47,9 @@ class Timers(Settings):
         A topic that says nothing for so long is asked for again, so often.
     login_poll_s :
         Pause between looks whether somebody has logged in, and between take-overs.
+    orders_idle_s :
+        Pause between readings of the live orders while none is known to be open, which finds those
+        of other platforms where the socket says nothing of them (W-36). The venue allows 5 (P-05).
     bridge_step_s, bridge_limit_s :
         Pause between looks whether a brokerage session is up; longest wait for it (N-05).
     reconnect_min_s, reconnect_max_s, stable_s :
@@ -66,6 +69,7 @@ class Timers(Settings):
     resend_s: float = 5.0
     resends_max: int = 20
     login_poll_s: float = 60.0
+    orders_idle_s: float = 30.0
     bridge_step_s: float = 1.0
     bridge_limit_s: float = 30.0
     reconnect_min_s: float = 1.0
@@ -134,6 +138,9 @@ class Config(Settings):
         Of a request; of one that is about an order (R-04); of opening the socket.
     lines_max :
         Market data lines at the same time (P-11).
+    size_factors :
+        By conid, what the venue's sizes of bid and ask are multiplied by. None by default: older
+        documentation has US stocks in hundreds, and what is seen is in shares (V-10).
     timers, pacing :
         See there.
     origin :
@@ -156,6 +163,7 @@ class Config(Settings):
     order_timeout_s: float = 15.0
     ws_timeout_s: float = 5.0
     lines_max: int = 100
+    size_factors: Mapping[str, int] = field(default_factory=dict, hash=False)
     timers: Timers = field(default_factory=Timers)
     pacing: Pacing = field(default_factory=Pacing)
     origin: bool = False
@@ -173,7 +181,20 @@ class Config(Settings):
         self._require_positive("http_timeout_s", "order_timeout_s", "ws_timeout_s", "lines_max")
         if len(self.suppress) > SUPPRESSIONS_MAX:
             raise ConfigError(f"suppress takes {SUPPRESSIONS_MAX} ids at most (P-12)")
+        self._take_factors()
         self.tls.check(self.base_url, allow_plaintext=self.allow_plaintext)
+
+    def _take_factors(self) -> None:
+        factors = {str(conid): factor for conid, factor in self.size_factors.items()}
+        for conid, factor in factors.items():
+            if not conid.isdecimal() or type(factor) is not int or factor < 1:
+                text = f"whole numbers from 1 by conid, got {factor!r} for {conid!r}"
+                raise ConfigError(f"size_factors are {text}")
+        object.__setattr__(self, "size_factors", factors)
+
+    def size_factor(self, conid: str) -> int:
+        """Return what a contract's sizes of bid and ask are multiplied by."""
+        return self.size_factors.get(conid, 1)
 
     @classmethod
     def from_env(cls, *, env: Mapping[str, str] | None = None, **settings: Any) -> Config:

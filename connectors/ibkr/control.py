@@ -7,7 +7,7 @@ answer, and topics that may be silent count as served when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from ..data.control import ChannelControl, ChannelOutcome, Command, Method
@@ -71,12 +71,15 @@ class TopicControl(ChannelControl):
     ----------
     config : Config
         For its times and limits.
+    is_shared : callable, optional
+        `is_shared(topic)`: whether somebody else on the socket wants it, so that it must not end.
     """
 
     __slots__ = (
         "_asked_at",
         "_awaited",
         "_by_topic",
+        "_is_shared",
         "_known",
         "_lines_max",
         "_orphans",
@@ -86,8 +89,11 @@ class TopicControl(ChannelControl):
         "_was_lost",
     )
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, *, is_shared: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._timers = config.timers
+        self._is_shared = is_shared
         super().__init__(
             limit=NO_LIMIT, in_flight=NO_LIMIT, answer_timeout_s=config.timers.resend_s
         )
@@ -151,6 +157,10 @@ class TopicControl(ChannelControl):
         self._resends.pop(channel, None)
         self._known.discard(channel)
 
+    def wants(self, topic: str) -> bool:
+        """Tell whether a channel of a topic is wanted."""
+        return topic in self._by_topic
+
     def ask_again(self) -> None:
         """Ask for everything anew: what was asked before went unheard (F-02)."""
         queued = {command.channel for command in self._queue}
@@ -180,6 +190,14 @@ class TopicControl(ChannelControl):
                 self._orphans.add(topic)  # ended when we learn its id
                 return
         super()._enqueue(method, channel)
+
+    def next_command(self, now: float) -> Command | None:
+        """Return the command to send next; none ends a topic that somebody else wants now."""
+        while (command := super().next_command(now)) is not None:
+            if command.method is Method.SUBSCRIBE or not self._is_shared(topic_of(command.channel)):
+                break
+            self._queue.remove(command)
+        return command
 
     def sent(self, command: Command, now: float) -> None:
         """Note that a command left; only some are answered."""

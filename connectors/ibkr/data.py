@@ -361,7 +361,8 @@ class DataClient(MarketFeeds):
             names = self._line_names.setdefault(number, set())
             if not names:
                 self._lines[number] = MarketLine()
-                self._decoder.open_line(number, want_fields=True)
+                factor = self.config.size_factor(self._symbols.symbol(number))
+                self._decoder.open_line(number, want_fields=True, size_factor=factor)
             names.add(name)
         elif name.startswith("sbd+"):
             topic = Channel(name).topic

@@ -35,6 +35,7 @@ __all__ = [
     "VenueNotice",
     "log_keeper_event",
     "notice_of",
+    "words_of",
 ]
 
 log = logging.getLogger("connectors.ibkr")
@@ -212,6 +213,9 @@ class KeeperStream(Protocol):
     def on_message(self, message: Message, ts_init: int) -> None:
         """A frame arrived."""
 
+    def wants(self, topic: str) -> bool:
+        """Whether a topic must go on for it, also if another stream is done with it."""
+
     def on_problem(self, error: Exception, data: bytes) -> None:
         """A frame could not be used, or broke the protocol; then there is no `data`."""
 
@@ -229,6 +233,24 @@ def notice_of(message: Message, ts_init: int) -> VenueNotice | None:
     code = body.get("code")
     text = error if isinstance(error, str) else str(error)
     return VenueNotice(ts_init, text, code if isinstance(code, int | str) else None)
+
+
+def words_of(event: KeeperEvent) -> tuple[int | None, str] | None:
+    """Return code and text of what clients have to be told, None for what streams show anyway."""
+    match event:
+        case LoginNeeded(_, url, reason):
+            return None, f"log in at {url}: {reason}"
+        case Competed(_, takes_over, reason):
+            what_next = "is taken back" if takes_over else "waits until they leave"
+            return None, f"{reason}: the session {what_next}"
+        case TickleOverdue(_, late_s):
+            return None, f"no tickle was answered for {late_s:.0f} s: the session may time out"
+        case PenaltyBegan(_, for_s):
+            return None, f"the venue's penalty: no reading for {for_s:.0f} s"
+        case VenueNotice(_, text, code):
+            return (None, f"{code}: {text}") if isinstance(code, str) else (code, text)
+        case _:
+            return None
 
 
 def log_keeper_event(event: KeeperEvent) -> None:

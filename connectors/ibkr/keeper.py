@@ -107,8 +107,7 @@ class SessionKeeper:
         self.config = config
         self.rest = rest if rest is not None else IbkrRest(config, clock=clock)
         self._owns_rest = rest is None
-        self.rest.on_penalty = self._penalty
-        self.rest.on_refused = self._refused
+        self.rest.on_penalty, self.rest.on_refused = self._penalty, self._refused
         self._on_event = on_event
         self._make_decoder = decoder or FrameDecoder
         self._decoder: Decoder | None = None
@@ -130,11 +129,8 @@ class SessionKeeper:
         self._changed = asyncio.Event()
         self._obstacle: ConnectorError | None = None
         self._why = ""
-        self.malformed = 0
-        self.notices = 0
-        self.problems = 0
-        self.callback_errors = 0
-        self.send_failures = 0
+        self.malformed = self.notices = self.problems = 0
+        self.callback_errors = self.send_failures = 0
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -318,6 +314,10 @@ class SessionKeeper:
     def detach(self, stream: KeeperStream) -> None:
         """Let a stream take part no more."""
         self._streams = [entry for entry in self._streams if entry[1] is not stream]
+
+    def is_wanted(self, topic: str, *, besides: KeeperStream) -> bool:
+        """Tell whether another stream wants a topic: the venue ends it for all of the socket."""
+        return any(each is not besides and each.wants(topic) for _, each in self._streams)
 
     def send(self, data: str | bytes) -> None:
         """Send a text frame.

@@ -10,9 +10,9 @@ from ..data.channel_stream import ChannelStream, StreamOwner
 from ..data.control import ChannelOutcome, Command, Method
 from ..errors import VenueError
 from ..model import StreamState
-from ..net.session_events import Connected, Lost, SessionState
+from ..net.session_events import Closed, Connected, Lost, SessionState
 from .control import Asked, TopicControl, topic_of
-from .events import Gap, GreetedLate, KeeperEvent, Ready
+from .events import Failed, Gap, GreetedLate, KeeperEvent, KeeperState, Ready, words_of
 from .wire import Message
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class KeeperLink:
         """Live while the session is ready."""
         if self._keeper.is_ready:
             return SessionState.LIVE
-        return SessionState.RECONNECTING if self._keeper.is_open else SessionState.CLOSED
+        is_kept = self._keeper.is_open and self._keeper.state is not KeeperState.DOWN
+        return SessionState.RECONNECTING if is_kept else SessionState.CLOSED
 
     @property
     def epoch(self) -> int:
@@ -90,7 +91,9 @@ class TopicStream(ChannelStream):
         on_message: Callable[[Message, int], object] | None = None,
         on_asked: Callable[[str, Asked], object] | None = None,
     ) -> None:
-        self.topics = TopicControl(keeper.config)
+        self.topics = TopicControl(
+            keeper.config, is_shared=lambda topic: keeper.is_wanted(topic, besides=self)
+        )
         super().__init__(owner, name, control=self.topics, key="")
         self._on_message = on_message
         self._on_asked = on_asked
@@ -108,6 +111,10 @@ class TopicStream(ChannelStream):
         else:
             refused = ChannelOutcome(channel, StreamState.REFUSED, None, reason)
             asyncio.get_running_loop().call_soon(self._tell, [refused])
+
+    def wants(self, topic: str) -> bool:
+        """Tell whether the client wants a topic; for the keeper."""
+        return self.topics.wants(topic)
 
     def heard(self, topic: str) -> None:
         """A topic spoke, in a frame that the decoder did not leave to Python."""
@@ -140,6 +147,10 @@ class TopicStream(ChannelStream):
         elif isinstance(event, GreetedLate):
             self.topics.ask_again()
             self.pump()
+        elif isinstance(event, Failed):
+            self._on_event(Closed(self.session.epoch, event.error))
+        elif (words := words_of(event)) is not None:
+            self._owner.on_venue_error(self, *words)
 
     # -- of the channels ---------------------------------------------------------------------
 

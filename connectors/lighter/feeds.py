@@ -11,10 +11,10 @@ from .._speedups.lighter import MarketStats
 from ..data.client import EmptySideCallback
 from ..data.dispatch import EVERY_SYMBOL
 from ..data.feeds import check_callback, iterate
-from ..data.market import book_snapshot, index_price_of
+from ..data.market import index_price_of
 from ..data.resync_client import ResyncClient
 from ..data.trades import NewTrades
-from ..errors import ClientError, Unsupported
+from ..errors import Unsupported
 from ..model import (
     Bar,
     BookUpdate,
@@ -42,11 +42,8 @@ StatsCallback = Callable[[MarketStats], object]
 class MarketFeeds(ResyncClient[PublicStream]):
     """The subscriptions and iterations of `DataClient`.
 
-    Callbacks are plain functions, called on the socket's stack before the next message is read.
-    `instrument` is our id (`ETH-PERP`, `ETH/USDC-SPOT`), the venue's symbol or an `Instrument`;
-    None, where a method takes it, means the whole market. Each `subscribe_*` has a twin that is
-    iterated over: `quotes`, `trades`, ... with `capacity` events of buffer and a policy for when
-    it is full.
+    What holds on every venue stands with `MarketData`. `instrument` is our id (`ETH-PERP`,
+    `ETH/USDC-SPOT`), the venue's symbol or an `Instrument`.
 
     All raise `ClientError` for an instrument that is not known or a wrong argument, and
     `Unsupported` for what the venue does not offer.
@@ -89,14 +86,10 @@ class MarketFeeds(ResyncClient[PublicStream]):
         `include_history`, and otherwise only those that fill the gap after a reconnect. Trades
         that were not made in the market (deleveraging, settlement) need `include_non_market`.
         """
-        found, number, market = self._target(instrument)
-        consumer = self._consumer(EventKind.TRADE, number, callback)
+        found, _, market = self._target(instrument)
         refused = 0 if include_non_market else EventFlag.NOT_MARKET
-        new = consumer.wants = NewTrades(include_history=include_history, refused=refused)
-        channel = Channel(ChannelKind.TRADE, market)
-        subscription = self._add(f"trades {found.id}", (channel,), consumer)
-        self._follow_trades(subscription, new)
-        return subscription
+        new = NewTrades(include_history=include_history, refused=refused)
+        return self._add_trades(found, Channel(ChannelKind.TRADE, market), callback, new)
 
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]
@@ -104,11 +97,8 @@ class MarketFeeds(ResyncClient[PublicStream]):
         """Deliver liquidations: trades by which the venue closed somebody's position."""
         if instrument is None:
             raise Unsupported("the venue streams liquidations by market only")
-        found, number, market = self._target(instrument)
-        consumer = self._consumer(EventKind.LIQUIDATION, number, callback)
-        consumer.wants = lambda event: not event.flags & EventFlag.HISTORY
-        channel = Channel(ChannelKind.TRADE, market)
-        return self._add(f"liquidations {found.id}", (channel,), consumer)
+        found, _, market = self._target(instrument)
+        return self._add_liquidations(found, Channel(ChannelKind.TRADE, market), callback)
 
     # ---- books --------------------------------------------------------------------------------
 
@@ -149,15 +139,7 @@ class MarketFeeds(ResyncClient[PublicStream]):
 
         The venue has no such channel: they are read off a local book.
         """
-        found = self.instrument(instrument)
-        check_callback(callback)
-        if levels < 1:
-            raise ClientError(f"levels must be at least 1, got {levels}")
-
-        def show(book: ChainedBook) -> None:
-            callback(book_snapshot(book, levels))
-
-        return self._add_book(found, show)
+        return self._add_snapshots(self.instrument(instrument), callback, levels)
 
     # ---- bars ---------------------------------------------------------------------------------
 

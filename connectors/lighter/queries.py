@@ -16,8 +16,9 @@ from ..execution.dispatch import OrderDispatch
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
 from ..execution.markets import Markets
-from ..execution.members import read_rows, within
+from ..execution.members import read_rows
 from ..execution.reconcile import merge_order_reports, oldest_first
+from ..execution.scope import ReportScope
 from ..model.ids import InstrumentId
 from ..model.reports import FillReport, OrderStatusReport
 from ..net.clock import NS_PER_S, Clock
@@ -64,62 +65,42 @@ class Queries:
 
     # -- reports -----------------------------------------------------------------------
 
-    async def order_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        open_only: bool = False,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[OrderStatusReport]:
+    async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
         """Return the state of orders: the live ones, and those that ended.
 
         Without a market the account was seen in, the ended orders of all markets are read first
         to learn them; then each market is asked for both.
         """
-        span = self._span(start_ns, end_ns)
+        span = self._span(scope.start_ns, scope.end_ns)
         inactive: list[DispatchRow] = []
-        markets = self._scope(instrument_id)
-        if not markets and instrument_id is None:
+        markets = self._markets_of(scope.instrument_id)
+        if not markets and scope.instrument_id is None:
             inactive += await self._ended(None, span)
-            markets = self._scope(None)
+            markets = self._markets_of(None)
         active: list[DispatchRow] = []
         for market in markets:
             active += self._orders(await self._rest.active_orders(market))
-            if not open_only:
+            if not scope.open_only:
                 inactive += await self._ended(market, span)
         for row in (*inactive, *active):
             self._tell_tracked(row)
         reports = merge_order_reports(
             (row.report for row in active), (row.report for row in inactive)
         )
-        return [r for r in reports if within(r.ts_last, start_ns, end_ns) or r.status.is_open]
+        return [report for report in reports if scope.has_order(report)]
 
-    async def fill_reports(
-        self,
-        instrument_id: InstrumentId | None = None,
-        *,
-        venue_order_id: str | None = None,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-    ) -> list[FillReport]:
+    async def fill_reports(self, scope: ReportScope) -> list[FillReport]:
         """Return trades that were not handed out yet, oldest first.
 
         They count as handed out now: the stream will not repeat them. A new trade of an order of
         ours becomes its `OrderFilled` instead.
         """
-        market = self._market_of(instrument_id)
+        market = self._market_of(scope.instrument_id)
         found: list[OwnFill] = []
-        async for rows in self._rest.trades(market, order_index=venue_order_id):
+        async for rows in self._rest.trades(market, order_index=scope.venue_order_id):
             own = self._own_fills(rows)
-            found += [
-                fill
-                for fill in own
-                if (venue_order_id is None or fill.report.venue_order_id == venue_order_id)
-                and (instrument_id is None or fill.report.instrument_id == instrument_id)
-                and within(fill.report.ts_event, start_ns, end_ns)
-            ]
-            if start_ns is not None and own and _all_older(own, start_ns):
+            found += [fill for fill in own if scope.has_fill(fill.report)]
+            if scope.start_ns is not None and own and _all_older(own, scope.start_ns):
                 break
         keys = {fill.report.trade_id: fill.client_key for fill in found}
         fresh: list[FillReport] = []
@@ -230,7 +211,7 @@ class Queries:
         if self._is_tracked(row.client_key, row.report.venue_order_id):
             self._dispatch.status(row)
 
-    def _scope(self, instrument_id: InstrumentId | None) -> list[int]:
+    def _markets_of(self, instrument_id: InstrumentId | None) -> list[int]:
         market = self._market_of(instrument_id)
         return sorted(self._markets.active) if market is None else [market]
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from picows import WSCloseCode, WSListener, WSTransport
+
+from .hangup import watch_hangup
 
 __all__ = ["CountingListener", "Link", "LinkOwner"]
 
@@ -49,7 +52,7 @@ class LinkOwner(Protocol):
 class Link:
     """Owner of one connection's listener; stamps its reports with the epoch."""
 
-    __slots__ = ("_kill", "_owner", "epoch", "listener", "transport")
+    __slots__ = ("_kill", "_owner", "_unwatch", "epoch", "listener", "transport")
 
     transport: WSTransport
     listener: WSListener
@@ -57,6 +60,7 @@ class Link:
     def __init__(self, owner: LinkOwner, epoch: int) -> None:
         self._owner = owner
         self._kill: asyncio.TimerHandle | None = None
+        self._unwatch: Callable[[], None] | None = None
         self.epoch = epoch
 
     @property
@@ -89,12 +93,17 @@ class Link:
 
     def on_feed_connected(self, transport: WSTransport) -> None:
         self.transport = transport
+        below = transport.underlying_transport
+        self._unwatch = watch_hangup(below, below.get_extra_info("socket").fileno())
         self._owner.link_up(self)
 
     def on_feed_disconnected(self, code: int, reason: str, clean: bool) -> None:
         if self._kill is not None:
             self._kill.cancel()
             self._kill = None
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
         self._owner.link_down(self, code, reason, clean=clean)
 
     def on_feed_problem(self, error: Exception, data: bytes | None) -> None:

@@ -6,7 +6,7 @@ is told to one `EngineListener`, in this order for one incoming order:
 
     refused on entry        on_done(order, reason)
     accepted                on_accepted(order)
-      each match            on_fill(...), then on_done(maker, FILLED) when the maker is used up
+      each match            on_fill(fill), then on_done(maker, FILLED) when the maker is used up
       each level touched    on_level(...), once, after the fills at that price
       remainder rests       on_level(...) of its own side
       order ended           on_done(order, reason)
@@ -17,113 +17,26 @@ engine (`RuntimeError`): it queues what it wants to do and does it after the cal
 
 from __future__ import annotations
 
-import enum
-from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from typing import Any
+from typing import NamedTuple
 
-__all__ = [
-    "Book",
-    "DoneReason",
-    "EngineListener",
-    "EngineOrder",
-    "ListenerGroup",
-    "MatchingEngine",
-    "SelfTrade",
-    "Side",
-    "TimeInForce",
-]
+from .book import Book, Level
+from .engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
+
+__all__ = ["EngineFill", "EngineListener", "ListenerGroup", "MatchingEngine"]
 
 
-class Side(enum.IntEnum):
-    """Side of an order; the value is the sign of the position change it causes."""
+class EngineFill(NamedTuple):
+    """One trade of two orders; their `filled_lots` already include it."""
 
-    BUY = 1
-    SELL = -1
-
-    @property
-    def opposite(self) -> Side:
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-
-class TimeInForce(enum.Enum):
-    """How long an order may live. Post-only is a flag of the order, not a time in force."""
-
-    GTC = "GTC"
-    IOC = "IOC"
-    FOK = "FOK"
-    GTD = "GTD"
-
-
-class SelfTrade(enum.Enum):
-    """What happens when an order meets one of the same owner; the taker's mode decides."""
-
-    NONE = "NONE"
-    EXPIRE_TAKER = "EXPIRE_TAKER"
-    EXPIRE_MAKER = "EXPIRE_MAKER"
-    EXPIRE_BOTH = "EXPIRE_BOTH"
-
-
-class DoneReason(enum.Enum):
-    """Why an order is no longer live."""
-
-    FILLED = "filled"
-    CANCELED = "canceled"
-    EXPIRED = "expired"  # good-till date reached
-    IOC_REMAINDER = "ioc_remainder"
-    FOK_UNFILLABLE = "fok_unfillable"
-    POST_ONLY_WOULD_TAKE = "post_only_would_take"
-    SELF_TRADE = "self_trade"
-    REDUCE_ONLY = "reduce_only"
-    REPLACED_BELOW_FILLED = "replaced_below_filled"
-    LIQUIDATED = "liquidated"
-    DELISTED = "delisted"
-
-
-@dataclass(slots=True, eq=False)
-class EngineOrder:
-    """One order, mutated by the engine while it lives.
-
-    Parameters
-    ----------
-    order_id
-        Unique in the engine (`MatchingEngine.next_order_id`).
-    owner
-        Whose order it is, for self-trade prevention; None never meets itself.
-    price_ticks
-        Limit price. For a market order the protection price, or None for no bound.
-    is_market
-        Never rests, whatever `time_in_force` says; the remainder ends as IOC_REMAINDER.
-    expire_ns
-        Good-till date of a GTD order.
-    tag
-        Anything the caller wants to find again in the callbacks.
-    """
-
-    order_id: int
     market: str
-    side: Side
+    taker: EngineOrder
+    maker: EngineOrder
+    price_ticks: int
     size_lots: int
-    price_ticks: int | None = None
-    time_in_force: TimeInForce = TimeInForce.GTC
-    owner: str | None = None
-    is_market: bool = False
-    post_only: bool = False
-    reduce_only: bool = False
-    self_trade: SelfTrade = SelfTrade.NONE
-    expire_ns: int | None = None
-    tag: Any = None
-    filled_lots: int = field(default=0, init=False)
-    resting: bool = field(default=False, init=False)
-    done_reason: DoneReason | None = field(default=None, init=False)
-    ts_ns: int = field(default=0, init=False)
-
-    @property
-    def open_lots(self) -> int:
-        return self.size_lots - self.filled_lots
+    trade_id: int
+    ts_ns: int
 
 
 class EngineListener:
@@ -135,17 +48,8 @@ class EngineListener:
     def on_replaced(self, order: EngineOrder) -> None:
         """Price and size were changed; matching at the new price starts after this."""
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
-        """Two orders traded; their `filled_lots` already include this fill."""
+    def on_fill(self, fill: EngineFill) -> None:
+        """Two orders traded."""
 
     def on_done(self, order: EngineOrder, reason: DoneReason) -> None:
         """The order ended. Without an `on_accepted` before it was refused on entry."""
@@ -168,18 +72,9 @@ class ListenerGroup(EngineListener):
         for listener in self.listeners:
             listener.on_replaced(order)
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
+    def on_fill(self, fill: EngineFill) -> None:
         for listener in self.listeners:
-            listener.on_fill(market, taker, maker, price_ticks, size_lots, trade_id, ts_ns)
+            listener.on_fill(fill)
 
     def on_done(self, order: EngineOrder, reason: DoneReason) -> None:
         for listener in self.listeners:
@@ -188,114 +83,6 @@ class ListenerGroup(EngineListener):
     def on_level(self, market: str, side: Side, price_ticks: int, size_lots: int) -> None:
         for listener in self.listeners:
             listener.on_level(market, side, price_ticks, size_lots)
-
-
-class _Level:
-    """All orders at one price, oldest first, and the sum of what is open in them."""
-
-    __slots__ = ("orders", "price_ticks", "size_lots")
-
-    def __init__(self, price_ticks: int) -> None:
-        self.price_ticks = price_ticks
-        self.size_lots = 0
-        self.orders: OrderedDict[int, EngineOrder] = OrderedDict()
-
-
-class _Ladder:
-    """One side of a book: levels by price, sorted so that the best price is last."""
-
-    __slots__ = ("keys", "levels", "side")
-
-    def __init__(self, side: Side) -> None:
-        self.side = side
-        self.keys: list[int] = []  # price * side, ascending: best last on both sides
-        self.levels: dict[int, _Level] = {}
-
-    def best(self) -> _Level | None:
-        return self.levels[self.keys[-1]] if self.keys else None
-
-    def best_first(self) -> Iterator[_Level]:
-        levels = self.levels
-        return (levels[key] for key in reversed(self.keys))
-
-    def level(self, price_ticks: int) -> _Level:
-        """Return the level at a price, making it if there is none."""
-        key = price_ticks * self.side
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = _Level(price_ticks)
-            keys = self.keys
-            keys.insert(bisect_left(keys, key), key)
-        return level
-
-    def find(self, price_ticks: int) -> _Level | None:
-        return self.levels.get(price_ticks * self.side)
-
-    def drop(self, level: _Level) -> None:
-        key = level.price_ticks * self.side
-        del self.levels[key]
-        keys = self.keys
-        if keys[-1] == key:
-            keys.pop()
-        else:
-            del keys[bisect_left(keys, key)]
-
-
-class Book:
-    """Read access to one market: price levels best first, and the live orders."""
-
-    __slots__ = ("_ladders", "_orders", "market")
-
-    def __init__(self, market: str) -> None:
-        self.market = market
-        self._ladders = {Side.BUY: _Ladder(Side.BUY), Side.SELL: _Ladder(Side.SELL)}
-        self._orders: dict[int, EngineOrder] = {}
-
-    @property
-    def best_bid(self) -> int | None:
-        level = self._ladders[Side.BUY].best()
-        return None if level is None else level.price_ticks
-
-    @property
-    def best_ask(self) -> int | None:
-        level = self._ladders[Side.SELL].best()
-        return None if level is None else level.price_ticks
-
-    def bids(self, depth: int | None = None) -> list[tuple[int, int]]:
-        """Return up to `depth` bid levels (price_ticks, size_lots), highest first."""
-        return self.levels(Side.BUY, depth)
-
-    def asks(self, depth: int | None = None) -> list[tuple[int, int]]:
-        """Return up to `depth` ask levels (price_ticks, size_lots), lowest first."""
-        return self.levels(Side.SELL, depth)
-
-    def levels(self, side: Side, depth: int | None = None) -> list[tuple[int, int]]:
-        """Return up to `depth` levels (price_ticks, size_lots) of a side, best first."""
-        ladder = self._ladders[side]
-        keys = ladder.keys if depth is None else ladder.keys[max(len(ladder.keys) - depth, 0) :]
-        levels = [ladder.levels[key] for key in reversed(keys)]
-        return [(level.price_ticks, level.size_lots) for level in levels]
-
-    def size_at(self, side: Side, price_ticks: int) -> int:
-        level = self._ladders[side].find(price_ticks)
-        return 0 if level is None else level.size_lots
-
-    def would_take(self, side: Side, price_ticks: int | None) -> bool:
-        """Whether a new order of this side at this price (None: any) would trade at once."""
-        best = self._ladders[side.opposite].best()
-        if best is None:
-            return False
-        return price_ticks is None or (price_ticks - best.price_ticks) * side >= 0
-
-    def order(self, order_id: int) -> EngineOrder | None:
-        return self._orders.get(order_id)
-
-    def orders(self) -> list[EngineOrder]:
-        """Return the live orders in the order in which they came to rest."""
-        return list(self._orders.values())
-
-    def __len__(self) -> int:
-        return len(self._orders)
 
 
 class MatchingEngine:
@@ -466,7 +253,7 @@ class MatchingEngine:
             raise ValueError("a market order cannot be post-only")
         if order.time_in_force is TimeInForce.GTD and order.expire_ns is None:
             raise ValueError("a GTD order needs expire_ns")
-        if order.done_reason is not None or order.filled_lots or order.order_id in book._orders:
+        if order.done_reason is not None or order.filled_lots or order.order_id in book:
             raise ValueError(f"order {order.order_id} was submitted before")
 
     def _match_and_rest(self, book: Book, order: EngineOrder) -> None:
@@ -482,7 +269,7 @@ class MatchingEngine:
 
     def _take(self, book: Book, taker: EngineOrder) -> None:
         """Trade against the other side while prices cross, best price and oldest order first."""
-        ladder = book._ladders[taker.side.opposite]
+        ladder = book.ladders[taker.side.opposite]
         limit = taker.price_ticks
         side = int(taker.side)
         while taker.done_reason is None and taker.filled_lots < taker.size_lots:
@@ -500,7 +287,7 @@ class MatchingEngine:
             if taker.done_reason is not None:
                 self._listener.on_done(taker, taker.done_reason)
 
-    def _take_level(self, book: Book, taker: EngineOrder, level: _Level) -> None:
+    def _take_level(self, book: Book, taker: EngineOrder, level: Level) -> None:
         """Trade with one level. Sets `taker.done_reason`, unreported, if the taker must stop."""
         listener = self._listener
         market = book.market
@@ -515,7 +302,7 @@ class MatchingEngine:
                 and taker.self_trade is not SelfTrade.NONE
             ):
                 if taker.self_trade is not SelfTrade.EXPIRE_TAKER:
-                    self._unqueue(book, level, maker)
+                    book.unqueue(level, maker)
                     self._end(maker, DoneReason.SELF_TRADE)
                 if taker.self_trade is not SelfTrade.EXPIRE_MAKER:
                     taker.done_reason = DoneReason.SELF_TRADE
@@ -526,7 +313,7 @@ class MatchingEngine:
                 if maker.reduce_only:
                     size = min(size, self.reduce_limit(maker))
                     if size <= 0:
-                        self._unqueue(book, level, maker)
+                        book.unqueue(level, maker)
                         self._end(maker, DoneReason.REDUCE_ONLY)
                         continue
                 if taker.reduce_only:
@@ -539,9 +326,11 @@ class MatchingEngine:
             level.size_lots -= size
             maker_used_up = maker.filled_lots == maker.size_lots
             if maker_used_up:
-                self._unqueue(book, level, maker)
+                book.unqueue(level, maker)
             trade_id = self.next_trade_id(market)
-            listener.on_fill(market, taker, maker, level.price_ticks, size, trade_id, taker.ts_ns)
+            listener.on_fill(
+                EngineFill(market, taker, maker, level.price_ticks, size, trade_id, taker.ts_ns)
+            )
             if maker_used_up:
                 self._end(maker, DoneReason.FILLED)
 
@@ -553,7 +342,7 @@ class MatchingEngine:
         """
         wanted = order.size_lots
         used: dict[str | None, int] = {}
-        for level in book._ladders[order.side.opposite].best_first():
+        for level in book.ladders[order.side.opposite].best_first():
             limit = order.price_ticks
             if limit is not None and (limit - level.price_ticks) * order.side < 0:
                 break
@@ -579,31 +368,14 @@ class MatchingEngine:
         return False
 
     def _rest(self, book: Book, order: EngineOrder) -> None:
-        assert order.price_ticks is not None
-        level = book._ladders[order.side].level(order.price_ticks)
-        level.orders[order.order_id] = order
-        level.size_lots += order.open_lots
-        book._orders[order.order_id] = order
-        order.resting = True
+        level = book.queue(order)
         if order.time_in_force is TimeInForce.GTD and order.expire_ns is not None:
             heappush(self._expiries, (order.expire_ns, order.order_id, order.market))
-        self._listener.on_level(book.market, order.side, order.price_ticks, level.size_lots)
-
-    def _unqueue(self, book: Book, level: _Level, order: EngineOrder) -> None:
-        del level.orders[order.order_id]
-        del book._orders[order.order_id]
-        level.size_lots -= order.open_lots
-        order.resting = False
+        self._listener.on_level(book.market, order.side, level.price_ticks, level.size_lots)
 
     def _remove(self, book: Book, order: EngineOrder) -> None:
         """Take a resting order out of its level and report the level."""
-        assert order.price_ticks is not None
-        ladder = book._ladders[order.side]
-        level = ladder.find(order.price_ticks)
-        assert level is not None
-        self._unqueue(book, level, order)
-        if not level.orders:
-            ladder.drop(level)
+        level = book.remove(order)
         self._listener.on_level(book.market, order.side, level.price_ticks, level.size_lots)
 
     def _end(self, order: EngineOrder, reason: DoneReason) -> None:

@@ -63,6 +63,19 @@ class Reply:
             body if self.body is None else self.body,
         )
 
+    async def spoil(
+        self,
+        request: web.BaseRequest,
+        body: bytes,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> web.StreamResponse | None:
+        """Hold the answer up, then end it if that is the fault; None lets `body` go out."""
+        if self.delay_s:
+            await sleep(self.delay_s)
+        if self.drop:
+            return cut(request)
+        return cut_short(request, body) if self.truncate else None
+
 
 class Hold:
     """An answer kept back: the request has been carried out, the reply waits."""

@@ -7,24 +7,16 @@ be found by the same program, or finding none would mean nothing.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-HEADERS = ROOT / "_speedups" / "csrc"
-COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)]
-# As in setup.py, and -fwrapv as CPython itself is built and adds it.
-SHIPPED = ["-fwrapv", "-O3", "-g0", "-DNDEBUG", "-std=c11", "-fno-strict-aliasing"]
-LEAK = 99
+from ct.memcheck import COMPILERS, NEEDED, assert_leaks, build, leaking, watch
+
+ROOT = Path(__file__).resolve().parents[2]
 VARIANTS = ("portable", "avx2")
 ABSENT = 2  # what secrets.c says of a variant this processor cannot run
 PUBLIC_KEY = "710c8cd2201061fa5570d20852d90ddabd6c496825b639d6c6486ecb1f859b63f237dee54f3f42b4"
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
 
 CODE = {"assembly": [], "c": ["-DTW_NO_ASM"], "no-int128": ["-DTW_NO_INT128"]}
 
@@ -63,37 +55,7 @@ LEAKS = {
     ),
 }  # fmt: skip
 
-pytestmark = [
-    pytest.mark.skipif(not COMPILERS, reason="no C compiler"),
-    pytest.mark.skipif(not HEADERS.is_dir(), reason="the headers are not beside the tests"),
-    pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed"),
-]
-
-
-def build(folder: Path, cc: str, flags: list[str], headers: Path = HEADERS) -> Path:
-    program = folder / "secrets"
-    command = [cc, *SHIPPED, "-g", "-fPIC", "-Wno-unused-function", *flags, f"-I{headers}"]
-    done = subprocess.run(
-        [*command, str(HERE / "secrets.c"), "-o", str(program)],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env=ENVIRONMENT,
-    )
-    if "valgrind/memcheck.h" in done.stderr:
-        pytest.skip("Valgrind's headers are not installed")
-    assert done.returncode == 0, done.stderr
-    return program
-
-
-def watch(program: Path, variant: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["valgrind", "-q", f"--error-exitcode={LEAK}", *options, str(program), variant],
-        capture_output=True,
-        text=True,
-        timeout=550,
-        env=ENVIRONMENT,
-    )
+pytestmark = NEEDED
 
 
 def test_the_flags_are_those_of_the_package():
@@ -106,7 +68,7 @@ def test_the_flags_are_those_of_the_package():
 @pytest.mark.parametrize("code", CODE)
 @pytest.mark.parametrize("cc", COMPILERS)
 def test_nothing_depends_on_a_secret(tmp_path, cc, code):
-    program = build(tmp_path, cc, CODE[code])
+    program = build(tmp_path, "secrets.c", cc, *CODE[code])
     watched = []
     for variant in VARIANTS:
         done = watch(program, variant)
@@ -120,15 +82,10 @@ def test_nothing_depends_on_a_secret(tmp_path, cc, code):
 @pytest.mark.slow
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_leak_is_caught(tmp_path, leak):
-    header, old, new = LEAKS[leak]
-    shutil.copytree(HEADERS, tmp_path / "csrc")
-    path = tmp_path / "csrc" / "lighter" / header
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new), encoding="utf-8")
-    program = build(tmp_path, COMPILERS[0], [], tmp_path / "csrc")
+    header, *change = LEAKS[leak]
+    headers = leaking(tmp_path, f"lighter/{header}", *change)
+    program = build(tmp_path, "secrets.c", COMPILERS[0], headers=headers)
     for variant in VARIANTS:
-        done = watch(program, variant, "--exit-on-first-error=yes")
+        done = watch(program, variant, first_only=True)
         if done.returncode != ABSENT:
-            assert done.returncode == LEAK, done.stderr
-            assert "uninitialised" in done.stderr
+            assert_leaks(done)

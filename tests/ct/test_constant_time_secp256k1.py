@@ -7,22 +7,13 @@ finding none would mean nothing.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from ct.memcheck import COMPILERS, NEEDED, assert_leaks, build, leaking, watch
 from oracle import hyperliquid_signing as oracle
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-HEADERS = ROOT / "_speedups" / "csrc"
-COMPILERS = [cc for cc in ("gcc", "clang") if shutil.which(cc)]
-SHIPPED = ["-O3", "-g0", "-DNDEBUG", "-std=c11", "-fno-strict-aliasing"]  # as in setup.py
-LEAK = 99
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
 CODE = {"int128": [], "no-int128": ["-DTW_NO_INT128"]}
 
 # name -> (header, what stands there, what leaks instead)
@@ -65,37 +56,7 @@ LEAKS = {
     ),
 }
 
-pytestmark = [
-    pytest.mark.skipif(not COMPILERS, reason="no C compiler"),
-    pytest.mark.skipif(not HEADERS.is_dir(), reason="the headers are not beside the tests"),
-    pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed"),
-]
-
-
-def build(folder: Path, cc: str, flags: list[str], headers: Path = HEADERS) -> Path:
-    program = folder / "secrets"
-    command = [cc, *SHIPPED, "-g", "-fPIC", "-Wno-unused-function", *flags, f"-I{headers}"]
-    done = subprocess.run(
-        [*command, str(HERE / "secp256k1_secrets.c"), "-o", str(program)],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env=ENVIRONMENT,
-    )
-    if "valgrind/memcheck.h" in done.stderr:
-        pytest.skip("Valgrind's headers are not installed")
-    assert done.returncode == 0, done.stderr
-    return program
-
-
-def watch(program: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["valgrind", "-q", f"--error-exitcode={LEAK}", *options, str(program)],
-        capture_output=True,
-        text=True,
-        timeout=550,
-        env=ENVIRONMENT,
-    )
+pytestmark = NEEDED
 
 
 def expected() -> str:
@@ -113,17 +74,11 @@ def expected() -> str:
     return "\n".join([*lines, "1 -1 -1 0\n"])
 
 
-def test_the_flags_are_those_of_the_package() -> None:
-    text = (ROOT / "setup.py").read_text(encoding="utf-8")
-    assert '["-O3", "-g0", "-DNDEBUG"]' in text
-    assert 'cflags += ["-std=c11", "-fno-strict-aliasing"]' in text
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("code", CODE)
 @pytest.mark.parametrize("cc", COMPILERS)
 def test_nothing_depends_on_a_secret(tmp_path: Path, cc: str, code: str) -> None:
-    done = watch(build(tmp_path, cc, CODE[code]))
+    done = watch(build(tmp_path, "secp256k1_secrets.c", cc, *CODE[code]))
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout == expected()
 
@@ -131,13 +86,7 @@ def test_nothing_depends_on_a_secret(tmp_path: Path, cc: str, code: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_leak_is_caught(tmp_path: Path, leak: str) -> None:
-    header, old, new = LEAKS[leak]
-    shutil.copytree(HEADERS, tmp_path / "csrc")
-    path = tmp_path / "csrc" / "secp256k1" / header
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new), encoding="utf-8")
-    program = build(tmp_path, COMPILERS[0], [], tmp_path / "csrc")
-    done = watch(program, "--exit-on-first-error=yes")
-    assert done.returncode == LEAK, done.stderr
-    assert "uninitialised" in done.stderr
+    header, *change = LEAKS[leak]
+    headers = leaking(tmp_path, f"secp256k1/{header}", *change)
+    program = build(tmp_path, "secp256k1_secrets.c", COMPILERS[0], headers=headers)
+    assert_leaks(watch(program, first_only=True))

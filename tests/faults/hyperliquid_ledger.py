@@ -34,6 +34,7 @@ from connectors.sim.hyperliquid.config import MODIFY_STEPS, SimConfig
 from connectors.sim.hyperliquid.server import Simulator, start
 from faults import ledger
 from faults.ledger import Plan, Result
+from faults.ledger_lines import Line, compare_absent, compare_end
 
 __all__ = ["Plan", "Result", "main", "run_ledger"]
 
@@ -91,20 +92,7 @@ class Bot(ledger.Bot):
 class Mischief(ledger.Mischief):
     """What can go wrong on Hyperliquid."""
 
-    def drop(self) -> str | None:
-        """Cut a connection in use."""
-        faults = self._sim.faults
-        used = [number for number, one in self._sim.connections.items() if len(one.channels) >= 5]
-        if not used:
-            return None
-        number = self._random.choice(used)
-        kind = self._random.choice(("abort", "abort", "close", "close_after_next_frame", "dead"))
-        if kind == "dead":  # what is written in the meantime never arrives
-            faults.freeze(number)
-            self._sim.later(self._random.uniform(1, 15), lambda: faults.abort(number))
-        else:
-            getattr(faults, kind)(number)
-        return kind
+    CHANNELS, DEAD = 5, "freeze"
 
     def disturb(self) -> str:
         """Do something else."""
@@ -243,7 +231,7 @@ class Venue(ledger.Venue):
             legs.setdefault(order.cloid, []).append(order)
         for line in bot.lines.values():
             own = legs.pop(line.key, None) if line.key else None
-            bad += ledger.compare_absent(line) if not own else self._compare_order(line, own)
+            bad += compare_absent(line) if not own else self._compare_order(line, own)
         bad += [f"the venue has an order nobody placed: {order}" for order in legs.values()]
         size = Decimal(market.size(account.lots(COIN)))
         if bot.held != size:
@@ -253,7 +241,7 @@ class Venue(ledger.Venue):
             bad.append(f"position reported {reported}, at the venue {size}")
         return bad
 
-    def _compare_order(self, line: ledger.Line, legs: Sequence[Any]) -> list[str]:
+    def _compare_order(self, line: Line, legs: Sequence[Any]) -> list[str]:
         """Compare with all that was placed under an order's cloid."""
         market = self.sim.exchange.markets[COIN]
         placed = [leg for leg in legs if not leg.status.endswith("Rejected") or leg.filled_lots]
@@ -264,7 +252,7 @@ class Venue(ledger.Venue):
             return [] if is_told else [f"order {line.kinds}: refused, at the venue {text}"]
         last = placed[-1]
         ends = {"OrderFilled"} if last.status == "filled" else {"OrderCanceled"}
-        return ledger.compare_end(line, filled=filled, ends=ends, text=text, had_filled=True)
+        return compare_end(line, filled=filled, ends=ends, text=text, had_filled=True)
 
 
 def _hold_briefly(self: IpLimits, for_s: float = 0.0) -> None:

@@ -37,22 +37,18 @@ from connectors.model import (
     market_order,
     stop_limit_order,
 )
+from faults.ledger_lines import Line
 
 __all__ = [
-    "ENDS",
     "Bot",
-    "Line",
     "Mischief",
     "Plan",
     "Result",
     "Venue",
-    "compare_absent",
-    "compare_end",
     "main",
     "run",
 ]
 
-ENDS = frozenset({"OrderCanceled", "OrderExpired", "OrderRejected", "OrderDenied"})
 NEED_ORDERS = ("modify", "cancel", "cancels")
 MISTAKES = 0.002  # share of events at which a bot's callback fails
 
@@ -89,23 +85,6 @@ class Result:
     def ok(self) -> bool:
         """Whether everything held."""
         return not self.violations
-
-
-@dataclass(slots=True)
-class Line:
-    """One order in a bot's ledger; `key` is what the venue echoes of it."""
-
-    order: Order
-    key: Any = None
-    kinds: list[str] = field(default_factory=list)
-    filled: Decimal = Decimal(0)
-    size: Decimal = Decimal(0)  # what it was placed or updated to last
-    was_post_only: bool = False  # refused because it would have taken
-
-    @property
-    def ends(self) -> list[str]:
-        """The final events, but for fills."""
-        return [kind for kind in self.kinds if kind in ENDS]
 
 
 class Bot(ABC):
@@ -282,7 +261,18 @@ class Bot(ABC):
 
 
 class Mischief(ABC):
-    """Breaks things, one at a time, as the seed says."""
+    """Breaks things, one at a time, as the seed says.
+
+    Attributes
+    ----------
+    CHANNELS :
+        How many a connection in use has: a socket that has not got as far is no victim.
+    DEAD :
+        The simulator's fault after which nothing that a client writes arrives.
+    """
+
+    CHANNELS: ClassVar[int]
+    DEAD: ClassVar[str]
 
     def __init__(self, sim: Any, bots: Sequence[Any], plan: Plan) -> None:
         self._sim = sim
@@ -304,9 +294,18 @@ class Mischief(ABC):
             if kind is not None:
                 self.counts[kind] += 1
 
-    @abstractmethod
     def drop(self) -> str | None:
-        """End a connection, or make it useless; return how, None if there was none."""
+        """End a connection in use, or make it useless; return how, None if there was none."""
+        sim, faults = self._sim, self._sim.faults
+        used = [n for n, one in sim.connections.items() if len(one.channels) >= self.CHANNELS]
+        if not used:
+            return None
+        number = self._random.choice(used)
+        kind = self._random.choice(("abort", "abort", "close", "close_after_next_frame", self.DEAD))
+        getattr(faults, kind)(number)
+        if kind == self.DEAD:
+            sim.later(self._random.uniform(1, 15), lambda: faults.abort(number))
+        return kind
 
     @abstractmethod
     def disturb(self) -> str:
@@ -426,53 +425,7 @@ async def _settle(venue: Venue, plan: Plan, result: Result) -> None:
             result.violations.append(f"{bot.name}: not still: {count} look-ups")
 
 
-# -- what every venue compares -----------------------------------------------------------------
-
-
-def compare_absent(line: Line) -> list[str]:
-    """Compare an order that the venue never had."""
-    if line.ends in (["OrderRejected"], ["OrderDenied"]) and "OrderAccepted" not in line.kinds:
-        return []
-    return [f"order {line.order.client_order_id} {line.kinds}: the venue never had it"]
-
-
-def compare_end(
-    line: Line, *, filled: Decimal, ends: set[str], text: str, had_filled: bool = False
-) -> list[str]:
-    """Compare what an order came to.
-
-    Parameters
-    ----------
-    ends : set of str
-        Which of ours the venue's end is; "OrderFilled" for none but the last fill.
-    text : str
-        The venue's order, to be shown.
-    had_filled : bool
-        An order that is filled for us may have been canceled at the venue: a rest that was on its
-        way when it filled up.
-    """
-    kinds = Counter(line.kinds)
-    name = f"order {line.order.client_order_id} {line.kinds}"
-    bad = [
-        f"{name}: {kinds[kind]} {kind}"
-        for kind in ("OrderSubmitted", "OrderAccepted")
-        if kinds[kind] > 1
-    ]
-    if line.filled != filled:
-        bad.append(f"{name}: filled {line.filled}, at the venue {filled} ({text})")
-    told = line.ends
-    is_full = had_filled and line.filled >= line.size
-    if ends == {"OrderFilled"} or (is_full and not told):
-        if told:
-            bad.append(f"{name}: ended as {told}, at the venue {text}")
-    elif len(told) != 1 or told[0] not in ends:
-        bad.append(f"{name}: ended as {told}, at the venue {text}")
-    if told == ["OrderRejected"]:
-        if kinds["OrderAccepted"] or not line.was_post_only:
-            bad.append(f"{name}: rejected, at the venue {text}")
-    elif kinds["OrderAccepted"] != 1:
-        bad.append(f"{name}: {kinds['OrderAccepted']} OrderAccepted")
-    return bad
+# -- the command line --------------------------------------------------------------------------
 
 
 def main(

@@ -41,7 +41,8 @@ from connectors.net.ratelimit import Quota
 from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator, start
 from faults import ledger
-from faults.ledger import Line, Plan, Result
+from faults.ledger import Plan, Result
+from faults.ledger_lines import Line, compare_absent, compare_end
 
 __all__ = ["Plan", "Result", "main", "run_ledger"]
 
@@ -88,21 +89,7 @@ class Bot(ledger.Bot):
 class Mischief(ledger.Mischief):
     """What can break at Lighter."""
 
-    def drop(self) -> str | None:
-        """Cut a connection in use."""
-        faults = self._sim.faults
-        # Only what is in use: a socket that has not got as far as its streams is no victim.
-        used = [number for number, one in self._sim.connections.items() if len(one.channels) >= 6]
-        if not used:
-            return None
-        number = self._random.choice(used)
-        kind = self._random.choice(("abort", "abort", "close", "close_after_next_frame", "deaf"))
-        if kind == "deaf":  # what is written in the meantime never arrives
-            faults.stop_reading(number)
-            self._sim.later(self._random.uniform(1, 15), lambda: faults.abort(number))
-        else:
-            getattr(faults, kind)(number)
-        return kind
+    CHANNELS, DEAD = 6, "stop_reading"
 
     def disturb(self) -> str:
         """Do something else."""
@@ -280,8 +267,8 @@ def _compare_trades(sim: Simulator, bot: Bot) -> list[str]:
 
 def _compare_order(line: Line, venue: Any) -> list[str]:
     if venue is None:
-        return ledger.compare_absent(line)
-    return ledger.compare_end(
+        return compare_absent(line)
+    return compare_end(
         line,
         filled=Decimal(venue.filled) * LOT,
         ends=END_OF.get(venue.status, {"OrderCanceled"}),

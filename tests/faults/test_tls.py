@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import subprocess
 
 import picows
 import pytest
@@ -20,29 +19,9 @@ from connectors.net.http_types import RetryPolicy
 from connectors.net.policy import SessionPolicy
 from connectors.net.ratelimit import Quota
 from connectors.net.session import Session
+from faults.certificates import server_context
 from faults.market import MarketClient
 from patience import GRACE_S
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """Make a self-signed certificate for 127.0.0.1; return its file and its key's."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", str(key), "-out", str(cert)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-    except FileNotFoundError:
-        pytest.skip("the openssl program is not installed")
-    return cert, key
-
-
-def server_context(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
 
 
 class Quiet(Decoder):

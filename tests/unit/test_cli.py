@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
@@ -93,43 +94,53 @@ def test_sim_prints_one_line_and_ends_with_0(number):
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+def watch_until(wanted, *arguments):
+    """Run `connectors watch` until lines like all the wanted ones came, then interrupt it."""
+    process = subprocess.Popen(
+        [*COMMAND, "watch", *arguments, "--env", "sim"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    hangs = threading.Timer(4 * GRACE_S, process.kill)
+    hangs.start()
+    missing, lines = list(wanted), []
+    try:
+        while missing and (line := process.stdout.readline()):
+            lines.append(line)
+            missing = [each for each in missing if not re.match(each, line)]
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=4 * GRACE_S)
+    finally:
+        hangs.cancel()
+        process.kill()
+        process.communicate()
+    assert missing == [], "".join(lines) + errors
+    assert process.returncode == 130, errors
+
+
 def test_watch_shows_both_products_of_a_simulator():
-    done = call("watch", "binance", "BTCUSDT-PERP", "btcusd-perp", "--env", "sim", "--for", "6")
+    names = ("BTCUSDT-PERP", "BTCUSD-PERP")
+    shown = r"  \S+ @ \S+ \| \S+ @ \S+, .*[1-9]\d* quotes [1-9]\d* trades, .* p50 .* p99$"
+    watch_until([name + shown for name in names], "binance", "BTCUSDT-PERP", "btcusd-perp")
+
+
+@pytest.mark.parametrize(
+    ("venue", "asked", "names"),
+    [
+        ("lighter", ("eth-perp", "ETH/USDC-SPOT"), ("ETH-PERP", "ETH/USDC-SPOT")),
+        ("hyperliquid", *(("BTC-PERP", "kPEPE-PERP", "xyz:TSLA-PERP", "HYPE/USDC-SPOT"),) * 2),
+        ("ibkr", ("aapl", "ES-261218"), ("AAPL", "ES-261218")),
+    ],
+)
+def test_watch_shows_the_markets_of_a_simulator(venue, asked, names):
+    watch_until([f"{name}  .* @ " for name in names], venue, *asked)
+
+
+def test_watch_ends_by_itself():
+    done = call("watch", "ibkr", "AAPL", "--env", "sim", "--for", "0.5")
     assert done.returncode == 0, done.stderr
-    for name in ("BTCUSDT-PERP", "BTCUSD-PERP"):
-        shown = re.findall(rf"^{name}  (.*)$", done.stdout, re.MULTILINE)
-        assert len(shown) >= 2
-        assert re.match(
-            r"\S+ @ \S+ \| \S+ @ \S+, .*\d+ quotes \d+ trades, .* p50 .* p99$", shown[-1]
-        )
-
-
-def test_watch_shows_the_markets_of_a_lighter_simulator():
-    done = call("watch", "lighter", "eth-perp", "ETH/USDC-SPOT", "--env", "sim", "--for", "6")
-    assert done.returncode == 0, done.stderr
-    for name in ("ETH-PERP", "ETH/USDC-SPOT"):
-        lines = [line for line in done.stdout.splitlines() if line.startswith(name)]
-        assert lines, done.stdout
-        assert " @ " in lines[-1], lines[-1]
-
-
-def test_watch_shows_the_markets_of_a_hyperliquid_simulator():
-    names = ("BTC-PERP", "kPEPE-PERP", "xyz:TSLA-PERP", "HYPE/USDC-SPOT")
-    done = call("watch", "hyperliquid", *names, "--env", "sim", "--for", "2.5")
-    assert done.returncode == 0, done.stderr
-    for name in names:
-        lines = [line for line in done.stdout.splitlines() if line.startswith(name)]
-        assert lines, done.stdout
-        assert " @ " in lines[-1], lines[-1]
-
-
-def test_watch_shows_the_contracts_of_an_ibkr_simulator():
-    done = call("watch", "ibkr", "aapl", "ES-261218", "--env", "sim", "--for", "1")
-    assert done.returncode == 0, done.stderr
-    for name in ("AAPL", "ES-261218"):
-        lines = [line for line in done.stdout.splitlines() if line.startswith(name)]
-        assert lines, done.stdout
-        assert " @ " in lines[-1], lines[-1]
+    assert re.search("^AAPL  ", done.stdout, re.MULTILINE)
 
 
 def test_watch_says_which_instrument_does_not_exist():

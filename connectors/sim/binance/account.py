@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from connectors.sim.matching import Side
-
+from ..engine_order import Side
 from .types import Product, SymbolRules
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.sim.matching import Side
-
+from ..engine_order import Side
 from .account import Account, plain
 from .types import SymbolRules
 

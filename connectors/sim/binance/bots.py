@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 
-from ..matching import EngineOrder, MatchingEngine, Side, TimeInForce
+from ..engine_order import EngineOrder, Side, TimeInForce
+from ..matching import MatchingEngine
 from .feed import Feed
 
 __all__ = ["Maker"]

@@ -15,16 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from connectors.sim.matching import (
-    DoneReason,
-    EngineListener,
-    EngineOrder,
-    MatchingEngine,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
-
+from ..engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
+from ..matching import EngineFill, EngineListener, MatchingEngine
 from . import user_events as events
 from .account import Account, Position, Wallet, money, notional, plain
 from .conditional import AlgoService
@@ -334,21 +326,12 @@ class Exchange(EngineListener):
             tag.price, tag.size = order.price_ticks, order.size_lots
             self.tell(tag, "AMENDMENT")
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
-        self.last_prices[market] = price_ticks
-        self._dirty.add(market)
-        for order, is_maker in ((taker, False), (maker, True)):
+    def on_fill(self, fill: EngineFill) -> None:
+        self.last_prices[fill.market] = fill.price_ticks
+        self._dirty.add(fill.market)
+        for order, is_maker in ((fill.taker, False), (fill.maker, True)):
             if isinstance(order.tag, Order):
-                self._fill(order.tag, price_ticks, size_lots, trade_id, is_maker)
+                self._fill(order.tag, fill.price_ticks, fill.size_lots, fill.trade_id, is_maker)
 
     def on_done(self, order: EngineOrder, reason: DoneReason) -> None:
         tag = order.tag

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
-from ..matching import Book, Side
+from ..book import Book
+from ..engine_order import Side
 from .candles import DAY_MS, KEPT, Candle, DayStats, Series, ValueOf, history
 from .symbols import Contract
 from .types import Product, fixed_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from connectors.sim.matching import Book, Side
-
+from ..book import Book
+from ..engine_order import Side
 from .types import ApiError, SymbolRules
 
 __all__ = ["check_band", "check_notional", "check_price", "check_quantity", "matched_price"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from connectors.sim.matching import Side
-
+from ..engine_order import Side
 from .account import Account
 from .exchange import Exchange
 from .filters import PRICE_MATCH

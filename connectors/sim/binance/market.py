@@ -11,7 +11,8 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from ..clock import SimClock
-from ..matching import EngineListener, EngineOrder, MatchingEngine, Side
+from ..engine_order import Side
+from ..matching import EngineFill, EngineListener, MatchingEngine
 from ..pace import Pace
 from .bots import Maker
 from .candles import Series
@@ -125,25 +126,16 @@ class Market(EngineListener):
             self.on_activity()
         self._dirty[feed] = None
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
-        feed = self.feeds.get(market)
+    def on_fill(self, fill: EngineFill) -> None:
+        feed = self.feeds.get(fill.market)
         if feed is None:
             return
         feed.on_fill(
-            price_ticks,
-            size_lots,
-            trade_id,
-            ts_ns // 1_000_000,
-            buyer_is_maker=taker.side is Side.SELL,
+            fill.price_ticks,
+            fill.size_lots,
+            fill.trade_id,
+            fill.ts_ns // 1_000_000,
+            buyer_is_maker=fill.taker.side is Side.SELL,
         )
         self.publisher.traded(feed)
 

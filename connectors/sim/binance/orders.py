@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.sim.matching import EngineOrder, Side
-
+from ..engine_order import EngineOrder, Side
 from .account import Account, notional, plain
 from .types import SymbolRules
 

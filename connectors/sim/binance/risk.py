@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from connectors.sim.matching import DoneReason, Side
-
+from ..engine_order import DoneReason, Side
 from . import user_events as events
 from .account import Account, Position, bracket_for, notional
 from .orders import Order

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..matching import Side
+from ..engine_order import Side
 from . import ids
 from .markets import Market
 from .orders import Order, OrderId

@@ -9,15 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..matching import (
-    DoneReason,
-    EngineListener,
-    EngineOrder,
-    MatchingEngine,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
+from ..engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
+from ..matching import EngineFill, EngineListener, MatchingEngine
 from . import ids
 from .blocks import Block, Listener, Match
 from .config import SimConfig, generated_accounts
@@ -244,20 +237,12 @@ class Chain(EngineListener):
 
     # -- told by the engine ------------------------------------------------------------------
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
+    def on_fill(self, fill: EngineFill) -> None:
+        taker: Order = fill.taker.tag
         self.agree(
             Match(
-                self.markets[market], taker.tag, maker.tag, taker.tag.account,
-                taker.tag.terms.is_buy, size_lots, price_ticks,
+                self.markets[fill.market], taker, fill.maker.tag, taker.account,
+                taker.terms.is_buy, fill.size_lots, fill.price_ticks,
             )
         )  # fmt: skip
 

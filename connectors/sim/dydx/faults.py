@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import faults, taps
+from ..engine_order import Side
 from ..faults import COMMON_FAULTS
-from ..matching import Side
 from ..replies import Reply, as_payload
 from . import topics, views
 from .ids import iso

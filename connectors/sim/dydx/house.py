@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from .. import house
-from ..matching import Side
+from ..engine_order import Side
 from .markets import Market
 from .orders import CONDITIONAL, LONG_TERM, SHORT_TERM, Order, Terms
 from .rules import Refused

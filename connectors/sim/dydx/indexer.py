@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..matching import Side
+from ..engine_order import Side
 from . import ids, topics, views
 from .blocks import Block, Listener
 from .candles import RESOLUTIONS, Candles

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..matching import Side
+from ..engine_order import Side
 from . import topics
 from .markets import Market
 

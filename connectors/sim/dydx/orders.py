@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..matching import EngineOrder, Side
+from ..engine_order import EngineOrder, Side
 from . import ids
 from .markets import Market
 

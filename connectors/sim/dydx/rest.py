@@ -303,7 +303,7 @@ class Rest:
                     continue
                 rows.append({**row, "subaccountNumber": account.number})
         newest = given.get("returnLatestOrders", "true").lower() == "true"
-        rows.sort(key=_age, reverse=newest)
+        rows.sort(key=_end, reverse=newest)
         return rows[: _whole(given, "limit", MOST, 1, MOST)]
 
     def _order(self, uuid: str, given: Parameters) -> Any:
@@ -453,6 +453,6 @@ def _time_test(ms: int, *, below: bool) -> Callable[[Order], bool]:
     )
 
 
-def _age(row: Mapping[str, Any]) -> tuple[int, int]:
-    until = row.get("goodTilBlock")
-    return int(row.get("updatedAtHeight") or 0), int(until or 0)
+def _end(row: Mapping[str, Any]) -> tuple[str, int]:
+    """Return what orders are sorted by: the last block, and behind all blocks the last time."""
+    return row.get("goodTilBlockTime") or "", int(row.get("goodTilBlock") or 0)

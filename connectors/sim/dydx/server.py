@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,6 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from ..replies import cut, cut_short
 from ..server import VenueServer
 from .admin import Admin
 from .blocks import Match
@@ -228,15 +226,12 @@ class Simulator(VenueServer[Connection]):
         fault = self.faults.take_path(name)
         status, body, headers = self._carry_out(request, name, query)
         if fault is not None:
-            if fault.delay_s:
-                await asyncio.sleep(fault.delay_s)
-            if fault.drop:
-                return cut(request)
             status, body = fault.over(status, body)
             if fault.retry_after_s is not None:
                 headers["Retry-After"] = str(fault.retry_after_s * 1_000)
-            if fault.truncate:
-                return cut_short(request, body)
+            spoilt = await fault.spoil(request, body)
+            if spoilt is not None:
+                return spoilt
         self.record.requests.append(Request(self.clock.now_ms(), path, query, status))
         kind = "text/html" if body.startswith(b"<") else "application/json"
         return web.Response(body=body, status=status, content_type=kind, headers=headers)

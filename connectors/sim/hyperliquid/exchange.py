@@ -13,15 +13,8 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ..matching import (
-    DoneReason,
-    EngineListener,
-    EngineOrder,
-    MatchingEngine,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
+from ..engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
+from ..matching import EngineFill, EngineListener, MatchingEngine
 from .accounts import Account, Agent, NonceSet
 from .checks import check_funds, precheck
 from .config import SimConfig, generated_accounts
@@ -310,22 +303,16 @@ class Exchange(EngineListener):
         ):
             self.show(tag, "open")
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
-        where = self.markets[market]
-        buyer, seller = (taker.tag, maker.tag) if taker.tag.is_buy else (maker.tag, taker.tag)
+    def on_fill(self, fill: EngineFill) -> None:
+        where = self.markets[fill.market]
+        price_ticks, size_lots = fill.price_ticks, fill.size_lots
+        taker: Order = fill.taker.tag
+        maker: Order = fill.maker.tag
+        buyer, seller = (taker, maker) if taker.is_buy else (maker, taker)
         tid = _tid(buyer.oid, seller.oid)
         now_ms = self.clock.now_ms()
-        liquidation = taker.tag.liquidation
-        for order, crossed in ((taker.tag, True), (maker.tag, False)):
+        liquidation = taker.liquidation
+        for order, crossed in ((taker, True), (maker, False)):
             row = fill_row(
                 self, order, price_ticks, size_lots, crossed=crossed, tid=tid, now_ms=now_ms,
                 liquidation=liquidation,
@@ -339,8 +326,8 @@ class Exchange(EngineListener):
         where.volume += value
         where.base_volume += size_lots
         trade = {
-            "coin": market,
-            "side": taker.tag.side,
+            "coin": fill.market,
+            "side": taker.side,
             "px": where.price(price_ticks),
             "sz": where.size(size_lots),
             "time": now_ms,
@@ -349,9 +336,9 @@ class Exchange(EngineListener):
             "users": [buyer.account.address, seller.account.address],
         }
         where.trades.append(trade)
-        self.changed.setdefault(market, []).append(trade)
-        if self.config.open_on_partial and maker.open_lots:
-            self.show(maker.tag, "open")
+        self.changed.setdefault(fill.market, []).append(trade)
+        if self.config.open_on_partial and fill.maker.open_lots:
+            self.show(maker, "open")
 
     def on_done(self, order: EngineOrder, reason: DoneReason) -> None:
         tag: Order = order.tag

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..matching import EngineOrder
+from ..engine_order import EngineOrder
+from ..matching import EngineFill
 from .numbers import MONEY, money, signed
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ def _close_out(exchange: Exchange, account: Account, market: Market) -> None:
             account, market, is_buy=rest < 0, px=market.mark, lots=abs(rest), tif="Ioc"
         )
         left.liquidation = {**details, "method": "backstop"}
-        pair = [
+        taker, maker = (
             EngineOrder(one.oid, market.coin, one.engine_side, one.lots, one.px, tag=one)
             for one in (left, other)
-        ]
-        exchange.on_fill(market.coin, pair[0], pair[1], market.mark, abs(rest), 0, 0)
+        )
+        exchange.on_fill(EngineFill(market.coin, taker, maker, market.mark, abs(rest), 0, 0))
         exchange.adopt(left)
         exchange.finish(left, "filled")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..matching import Side
+from ..engine_order import Side
 
 if TYPE_CHECKING:
-    from ..matching import EngineOrder
+    from ..engine_order import EngineOrder
     from .accounts import Account
     from .markets import Market
 

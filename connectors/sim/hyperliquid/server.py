@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from ..decimals import positive_units
-from ..replies import cut, cut_short
+from ..replies import cut
 from ..server import VenueServer
 from .admin import Admin
 from .admission import Admission, Outcome
@@ -186,7 +186,7 @@ class Simulator(VenueServer[Connection]):
         if request.method != "POST":
             return web.Response(status=405, text="Method Not Allowed")
         raw = await request.read()
-        fault = self.faults.take_reply(path)
+        fault: Reply | None = self.faults.take_reply(path)
         status, answer, kind, outcome = self._carry_out(path, raw, fault)
         self.record.requests.append(Request(self.clock.now_ms(), path, kind, raw, status))
         if outcome is not None and outcome.slot is not None:
@@ -196,13 +196,10 @@ class Simulator(VenueServer[Connection]):
             outcome.slot.then(turn.set)
             await turn.wait()
         if fault is not None:
-            if fault.delay_s:
-                await asyncio.sleep(fault.delay_s)
-            if fault.drop:
-                return cut(request)
             status, answer = fault.over(status, answer)
-            if fault.truncate:
-                return cut_short(request, answer)
+            spoilt = await fault.spoil(request, answer)
+            if spoilt is not None:
+                return spoilt
         is_json = status == 200 or answer == b"null"
         content_type = "application/json" if is_json else "text/plain"
         return web.Response(body=answer, status=status, content_type=content_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..matching import Side
+from ..engine_order import Side
 from .markets import DEXES, TOKENS, meta
 from .numbers import MONEY, money, show
 

@@ -8,14 +8,8 @@ from collections.abc import Callable
 from functools import partial
 
 from ..clock import SimClock
-from ..matching import (
-    DoneReason,
-    EngineListener,
-    EngineOrder,
-    MatchingEngine,
-    Side,
-    TimeInForce,
-)
+from ..engine_order import DoneReason, EngineOrder, Side, TimeInForce
+from ..matching import EngineFill, EngineListener, MatchingEngine
 from .accounts import Account, Execution
 from .config import SimConfig
 from .contracts import CONTRACTS
@@ -243,25 +237,16 @@ class Exchange(EngineListener):
 
     # -- told by the engine ------------------------------------------------------------------
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
-        where = self.markets[market]
+    def on_fill(self, fill: EngineFill) -> None:
+        where = self.markets[fill.market]
         now_ms = self.clock.now_ms()
-        price = price_ticks - where.contract.offset
-        where.trade(price, size_lots, now_ms)
-        self._moved.add(market)
-        for engine_order in (taker, maker):
+        price = fill.price_ticks - where.contract.offset
+        where.trade(price, fill.size_lots, now_ms)
+        self._moved.add(fill.market)
+        for engine_order in (fill.taker, fill.maker):
             order: Order | None = engine_order.tag
             if order is not None:
-                self._execute(order, price, size_lots, now_ms)
+                self._execute(order, price, fill.size_lots, now_ms)
 
     def _execute(self, order: Order, price: int, size: int, now_ms: int) -> None:
         account, contract = order.account, order.contract

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import house
-from ..matching import EngineOrder, Side
+from ..engine_order import EngineOrder, Side
 from .exchange import Exchange
 from .markets import Market
 from .orders import Order

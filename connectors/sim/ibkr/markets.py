@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .contracts import Contract, fixed, trimmed
 
 if TYPE_CHECKING:
-    from ..matching import Book
+    from ..book import Book
 
 __all__ = ["Market", "Value", "commas", "short"]
 

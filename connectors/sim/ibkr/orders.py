@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ..matching import EngineOrder, Side
+from ..engine_order import EngineOrder, Side
 from .times import short_time
 
 if TYPE_CHECKING:

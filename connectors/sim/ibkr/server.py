@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..replies import Reply, cut, cut_short
+from ..replies import Reply
 from ..server import VenueServer
 from . import certs
 from .admin import Admin
@@ -196,7 +196,7 @@ class Simulator(VenueServer[Connection]):
         found = self.rest.find(request.method, below) if below is not None else None
         name = found[0].name if found is not None else "unknown"
         self.record.hits[name] += 1
-        fault = self.faults.take_reply(name)
+        fault: Reply | None = self.faults.take_reply(name)
         answer = self._carry_out(request, below, query, raw, fault)
         self.record.requests.append(
             Request(
@@ -211,12 +211,10 @@ class Simulator(VenueServer[Connection]):
             await hold.wait()
         status, body = answer.status, answer.body
         if fault is not None:
-            await self._wait(fault.delay_s * 1000)
-            if fault.drop:
-                return cut(request)
             status, body = fault.over(status, body)
-            if fault.truncate:
-                return cut_short(request, body)
+            spoilt = await fault.spoil(request, body, lambda s: self._wait(s * 1000))
+            if spoilt is not None:
+                return spoilt
         headers = {"Content-Type": answer.content_type, **answer.headers}
         return web.Response(body=body, status=status, headers=headers)
 

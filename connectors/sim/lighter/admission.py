@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..matching import Side
+from ..engine_order import Side
 from .accounts import Account, ApiKey
 from .changes import TxRow
 from .errors import Refused

@@ -13,15 +13,8 @@ from typing import Any
 import orjson
 
 from ..clock import SimClock
-from ..matching import (
-    DoneReason,
-    EngineListener,
-    EngineOrder,
-    MatchingEngine,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
+from ..engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
+from ..matching import EngineFill, EngineListener, MatchingEngine
 from .accounts import Account, ApiKey
 from .changes import EXECUTED, FAILED, Changes, TxRow
 from .config import SimConfig, generated_accounts
@@ -392,21 +385,13 @@ class Exchange(EngineListener):
 
     # -- EngineListener ------------------------------------------------------------------------
 
-    def on_fill(
-        self,
-        market: str,
-        taker: EngineOrder,
-        maker: EngineOrder,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int,
-        ts_ns: int,
-    ) -> None:
-        where = self.markets[int(market)]
+    def on_fill(self, fill: EngineFill) -> None:
+        where = self.markets[int(fill.market)]
+        price_ticks, size_lots = fill.price_ticks, fill.size_lots
         self.trade_id += 1
-        us = ts_ns // 1_000
+        us = fill.ts_ns // 1_000
         before, fees, pnls = [], [], []
-        for engine_order, is_taker in ((taker, True), (maker, False)):
+        for engine_order, is_taker in ((fill.taker, True), (fill.maker, False)):
             order: Order = engine_order.tag
             order.filled += size_lots
             quote = where.quote(price_ticks, size_lots)
@@ -418,8 +403,8 @@ class Exchange(EngineListener):
             if engine_order.open_lots or is_taker:
                 self._hold(order)
                 self.touch(order)
-        taking: Order = taker.tag
-        making: Order = maker.tag
+        taking: Order = fill.taker.tag
+        making: Order = fill.maker.tag
         kind = "liquidation" if taking.type == LIQUIDATION else "trade"
         trade = Trade(
             self.trade_id, where, taking, making, price_ticks, size_lots, us, self.block,

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ..matching import EngineOrder, Side
+from ..engine_order import EngineOrder, Side
 from .accounts import Account
 from .markets import Market, fixed
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..matching import Side
+from ..engine_order import Side
 from ..taps import Taps
 from .accounts import Account
 from .channels import Channel

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from ..decimals import positive_units
-from ..replies import Reply, cut
+from ..replies import Reply
 from ..server import VenueServer
 from .admin import Admin
 from .admission import Admission
@@ -172,7 +172,7 @@ class Simulator(VenueServer[Connection]):
             return web.Response(status=404, text="404 page not found")
         endpoint = path.removeprefix(API)
         self.record.hits[endpoint] += 1
-        fault = self.faults.take_reply(endpoint)
+        fault: Reply | None = self.faults.take_reply(endpoint)
         hold = self.faults.take_hold(endpoint)
         retry_s = self.limits.too_many_requests(endpoint)
         if retry_s:
@@ -190,10 +190,9 @@ class Simulator(VenueServer[Connection]):
         )  # fmt: skip
         if hold is not None:
             await hold.wait()
-        if fault is not None and fault.delay_s:
-            await asyncio.sleep(fault.delay_s)
-        if fault is not None and fault.drop:
-            return cut(request)
+        spoilt = await fault.spoil(request, answer) if fault is not None else None
+        if spoilt is not None:
+            return spoilt
         headers = {"Retry-After": str(retry_s)} if retry_s else {}
         return web.Response(
             body=answer, status=status, headers=headers, content_type="application/json"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..matching import Book, Side
+from ..book import Book
+from ..engine_order import Side
 from .channels import RESOLUTIONS
 from .markets import Bar, Market, fixed
 

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.sim.matching import (
-    DoneReason,
-    EngineListener,
-    EngineOrder,
-    ListenerGroup,
-    MatchingEngine,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
+from connectors.sim.engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
+from connectors.sim.matching import EngineListener, ListenerGroup, MatchingEngine
 from oracle import matching as oracle
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -37,15 +29,16 @@ class Recorder(EngineListener):
     def on_replaced(self, order):
         self.events.append(("replaced", order.order_id))
 
-    def on_fill(self, market, taker, maker, price_ticks, size_lots, trade_id, ts_ns):
+    def on_fill(self, fill):
+        taker, maker, size_lots = fill.taker, fill.maker, fill.size_lots
         assert size_lots > 0
         assert taker.side is maker.side.opposite
         self.traded += size_lots
-        self.trade_ids.append(trade_id)
+        self.trade_ids.append(fill.trade_id)
         for order in (taker, maker):
             held = self.positions.get(order.owner, 0)
             self.positions[order.owner] = held + order.side * size_lots
-        self.events.append(("fill", taker.order_id, maker.order_id, price_ticks, size_lots))
+        self.events.append(("fill", taker.order_id, maker.order_id, fill.price_ticks, size_lots))
 
     def on_done(self, order, reason):
         assert order.done_reason is reason
@@ -243,7 +236,7 @@ def test_cancel_unknown_order_is_false(desk):
 
 def test_listener_must_not_call_back(desk):
     class Naughty(EngineListener):
-        def on_fill(self, *args):
+        def on_fill(self, fill):
             desk.engine.cancel("X", 2)
 
     desk.engine._listener = ListenerGroup([desk.seen, Naughty()])

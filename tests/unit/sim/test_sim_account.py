@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from unit.sim.trading_desk import TradingDesk, inverse, linear
 
 from connectors.sim.binance.account import BRACKETS, Position, money, plain
-from connectors.sim.matching import Side
+from connectors.sim.engine_order import Side
 
 fills = st.lists(
     st.tuples(

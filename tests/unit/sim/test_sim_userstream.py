@@ -10,7 +10,7 @@ import pytest
 from unit.sim.trading_desk import TradingDesk
 
 from connectors.sim.binance.types import ApiError, Product
-from connectors.sim.matching import Side
+from connectors.sim.engine_order import Side
 
 SAMPLES = {
     item["id"]: item["frame"]

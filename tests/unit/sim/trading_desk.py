@@ -14,7 +14,8 @@ from connectors.sim.binance.exchange import Exchange
 from connectors.sim.binance.trading import TradingRest
 from connectors.sim.binance.types import Cost, Product, SymbolRules
 from connectors.sim.binance.wsapi import TradingWs
-from connectors.sim.matching import EngineOrder, ListenerGroup, MatchingEngine, Side
+from connectors.sim.engine_order import EngineOrder, Side
+from connectors.sim.matching import ListenerGroup, MatchingEngine
 
 START_NS = 1_795_219_200_000_000_000
 

@@ -755,7 +755,7 @@ def test_bn_c_09_a_stream_that_talks_is_not_reported(run):
         ):
             await data.subscribe_quotes(BTC, got.append).active()
             await asyncio.sleep(1.6)
-            assert got
+            await until(lambda: got)
             assert not any(isinstance(e, StreamSilent) for e in statuses)
 
     run(main())

@@ -11,7 +11,7 @@ from unit.sim.trading_desk import TradingDesk
 
 from connectors.sim.binance.order_faults import OrderFault
 from connectors.sim.binance.types import Cost
-from connectors.sim.matching import Side
+from connectors.sim.engine_order import Side
 
 SAMPLES = {
     item["id"]: item

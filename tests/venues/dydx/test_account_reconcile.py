@@ -52,17 +52,26 @@ class Replica:
         return self.account
 
     async def orders(
-        self,
-        address: str,
-        number: int,
-        *,
-        is_parent: bool,
-        status: Any = (),
-        latest_first: bool = False,
-        limit: int = 0,
+        self, address: str, number: int, *, is_parent: bool, latest_first: bool, limit: int
     ) -> Any:
-        self._ask("orders:" + (",".join(status) if not latest_first else f"latest {limit}"))
-        return self.ended[:limit] if latest_first else self.open_orders
+        self._ask(f"orders:latest {limit}")
+        return self.ended[:limit]
+
+    async def short_term_order_pages(
+        self, address: str, number: int, *, is_parent: bool, after_block: int
+    ) -> AsyncIterator[list[Any]]:
+        self._ask(f"orders:short-term after {after_block}")
+        yield [
+            row
+            for row in self.open_orders + self.ended
+            if int(row["goodTilBlock"] or 0) > after_block
+        ]
+
+    async def stateful_order_pages(
+        self, address: str, number: int, *, is_parent: bool, status: Any
+    ) -> AsyncIterator[list[Any]]:
+        self._ask("orders:" + ",".join(status))
+        yield [row for row in self.open_orders if row["goodTilBlock"] is None]
 
     async def fill_pages(
         self, address: str, number: int, *, is_parent: bool
@@ -153,11 +162,11 @@ def caught_up(run: Callable[..., Any], test: Callable[[Reading], Any]) -> None:
 
 def test_dx_r_06_the_start_is_read_at_once_and_again_when_no_replica_lags(run: Any) -> None:
     async def test(account: Reading) -> None:
-        opened = "orders:OPEN,UNTRIGGERED,BEST_EFFORT_OPENED,BEST_EFFORT_CANCELED"
         assert account.replica.asked == [
             "subaccount",
-            opened,
+            "orders:OPEN,UNTRIGGERED,BEST_EFFORT_OPENED",
             "transfers",
+            f"orders:short-term after {HEIGHT}",
             "orders:latest 1000",
         ]
         account.block(HEIGHT + LAG - 1)
@@ -232,6 +241,24 @@ def test_an_order_that_began_and_ended_in_a_gap_is_told_and_older_ones_are_not(r
         (order,) = account.orders(open_only=False)
         assert (order.venue_order_id, order.status) == ("new", OrderStatus.FILLED)
         assert account.problems == []
+
+    caught_up(run, test)
+
+
+def test_dx_r_06_an_order_no_list_has_is_looked_up_by_its_trade(run: Any) -> None:
+    """An order that ended by time may be behind any number of others with a later end."""
+
+    async def test(account: Reading) -> None:
+        row = stateful("FILLED", HEIGHT + LAG + 5, filled="0.02")
+        account.replica.known[ORDER] = row
+        account.replica.trades = [trade(height=HEIGHT + LAG + 5, size="0.02")]
+        await account.lost_and_back(HEIGHT + 12)
+        await account.caught_up(HEIGHT + 12 + LAG)
+        assert account.order(ORDER).status is OrderStatus.FILLED
+        (fill,) = account.trades()
+        assert fill.client_order_id == "14"
+        assert account.told.index(fill) < account.told.index(account.order(ORDER))
+        assert account.replica.asked.count(f"order:{ORDER}") == 1
 
     caught_up(run, test)
 

@@ -18,7 +18,7 @@ from connectors.sim.dydx import ids, views
 from connectors.sim.dydx.blocks import Block
 from connectors.sim.dydx.numbers import MONEY, count
 from connectors.sim.dydx.orders import Order, Terms
-from connectors.sim.matching import Side
+from connectors.sim.engine_order import Side
 
 FRAMES = {
     row["name"]: row["raw"]

@@ -462,9 +462,7 @@ def test_fills_may_come_before_the_order_twice_or_from_elsewhere() -> None:
     wire = rig.connect()
     wire.subscribe("v4_subaccounts", NAME)
     wire.frames()
-    order = rig.fault(
-        "foreign_fill", address=ADDRESS, size="0.01", price="90000", open_after=True
-    )
+    order = rig.fault("foreign_fill", address=ADDRESS, size="0.01", price="90000", open_after=True)
     rig.block()
     told = wire.data("v4_subaccounts")
     assert told[0]["fills"][0]["orderId"] == order

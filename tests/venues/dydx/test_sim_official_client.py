@@ -58,9 +58,7 @@ def simulator() -> Iterator[dict[str, Any]]:
     assert status == 0
 
 
-def test_rest_and_socket_of_the_official_client(
-    official: str, simulator: dict[str, Any]
-) -> None:
+def test_rest_and_socket_of_the_official_client(official: str, simulator: dict[str, Any]) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "LD_PRELOAD")}
     done = subprocess.run(
         [official, "-W", "ignore", str(PROGRAM), json.dumps(simulator)],

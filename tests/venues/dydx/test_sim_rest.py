@@ -41,9 +41,12 @@ def test_dx_m_20_accounts_are_blocks_behind() -> None:
     rig.block()
     for _ in range(2):
         assert ask(rig, "fills", **ME) == {"fills": []}
-        assert ask(rig, f"addresses/{ADDRESS}/subaccountNumber/0")["subaccount"][
-            "openPerpetualPositions"
-        ] == {}
+        assert (
+            ask(rig, f"addresses/{ADDRESS}/subaccountNumber/0")["subaccount"][
+                "openPerpetualPositions"
+            ]
+            == {}
+        )
         rig.block()
     row = ask(rig, f"addresses/{ADDRESS}/subaccountNumber/0")["subaccount"]
     assert list(row["openPerpetualPositions"]) == [BTC]
@@ -98,7 +101,9 @@ def test_orders_are_a_bare_array_and_filtered() -> None:
     def found(**given: Any) -> list[int]:
         return [int(row["clientId"]) for row in ask(rig, "orders", **ME, **given)]
 
-    assert sorted(found()) == [1, 2, 3, 9, 10]
+    assert found() == [9, 10, 3, 2, 1], "by their end, that by time before that by height"
+    assert found(returnLatestOrders="false")[-2:] == [10, 9]
+    assert found(limit=2) == [9, 10]
     assert sorted(found(status="OPEN,BEST_EFFORT_OPENED")) == [9, 10]
     assert found(side="SELL") == [9]
     assert found(ticker="ETH-USD") == []

@@ -15,7 +15,7 @@ import pytest
 from venues.dydx.sim_rig import DATA, HEIGHT, NAME, Rig, Wire, in_loop
 
 from connectors.sim.dydx import ids
-from connectors.sim.matching import Side
+from connectors.sim.engine_order import Side
 
 MADE_UP = frozenset(
     {

@@ -25,8 +25,8 @@ from connectors.execution.sending import Command, Kind
 from connectors.hyperliquid.config import Config
 from connectors.hyperliquid.execution import ExecutionClient
 from connectors.hyperliquid.instruments import parse_instruments
+from connectors.hyperliquid.lines import Line
 from connectors.hyperliquid.orders import cloid_of, plan_external
-from connectors.hyperliquid.outcomes import Line
 from connectors.hyperliquid.private_stream import UserRows
 from connectors.hyperliquid.replies import Refusal, State, Taken
 from connectors.hyperliquid.rows import reported_order

@@ -105,3 +105,72 @@ def test_a_modification_from_within_a_held_fill_outlives_the_corrective() -> Non
     assert bench.dispatch.work.take_correctives() == []
     bench.replaced("3")
     assert bench.order.size == Decimal(20)
+
+
+def oversized() -> Bench:
+    """Down to 5 while the old leg traded 2, and the venue does not let the new one be 3."""
+    bench = Bench()
+    bench.modify("5")
+    bench.fill("a", "2", "1")
+    bench.replaced("2")
+    (corrective,) = bench.dispatch.work.take_correctives()
+    assert (corrective.venue_order_id, corrective.size) == ("2", Decimal(3))
+    bench.dispatch.replace_refused(bench.order, "Order must have minimum value of $10.")
+    return bench
+
+
+def test_a_leg_that_is_too_big_and_cannot_be_made_smaller_is_canceled() -> None:
+    """More would trade than was asked for; the end says why it came (2.11)."""
+    bench = oversized()
+    assert bench.kinds == ["Filled", "Updated"]
+    assert bench.dispatch.work.take_strays() == [bench.order]
+    assert bench.dispatch.is_too_big(bench.order)
+    bench.status(S.CANCELED, "2", size="5")
+    assert bench.kinds == ["Filled", "Updated", "Canceled"]
+    assert "larger than was asked for" in bench.events[-1].reason
+    assert "minimum value" in bench.events[-1].reason
+
+
+def test_a_new_modification_makes_a_leg_that_is_too_big_right() -> None:
+    bench = oversized()
+    bench.dispatch.work.take_strays()
+    bench.modify("8")
+    bench.replaced("3")
+    assert not bench.dispatch.is_too_big(bench.order)
+    assert not bench.dispatch.work
+    bench.status(S.CANCELED, "3", size="6")
+    assert bench.events[-1].reason is None
+
+
+def test_a_leg_that_is_too_big_is_canceled_when_the_next_modification_is_refused_too() -> None:
+    bench = oversized()
+    bench.dispatch.work.take_strays()
+    bench.modify("8")
+    bench.dispatch.replace_refused(bench.order, "no")
+    assert bench.dispatch.work.take_strays() == [bench.order]
+    assert bench.kinds == ["Filled", "Updated", "ModifyRejected"]
+
+
+def test_a_fill_of_the_old_leg_that_is_told_after_the_new_one_makes_that_smaller() -> None:
+    """The reply overtook it; the new leg has 5 where 3 are left (2.11)."""
+    bench = Bench()
+    bench.modify("5")
+    bench.replaced("2")
+    assert not bench.dispatch.work
+    bench.fill("a", "2", "1")
+    (corrective,) = bench.dispatch.work.take_correctives()
+    assert (corrective.venue_order_id, corrective.size) == ("2", Decimal(3))
+    bench.fill("b", "0.5", "1")  # one is on its way: the next is as small as it has to be then
+    assert bench.dispatch.work.take_correctives() == []
+    bench.replaced("3")
+    (corrective,) = bench.dispatch.work.take_correctives()
+    assert (corrective.venue_order_id, corrective.size) == ("3", Decimal("2.5"))
+    assert bench.order.size == Decimal(5)
+
+
+def test_a_leg_of_somebody_elses_making_is_as_large_as_it_was_made() -> None:
+    """Nobody here knows what they wanted in all (X05)."""
+    bench = Bench()
+    bench.status(S.ACCEPTED, "2", size="6")
+    bench.fill("a", "2", "1")
+    assert not bench.dispatch.work

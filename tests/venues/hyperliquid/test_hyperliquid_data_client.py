@@ -35,9 +35,9 @@ from connectors.model import (
 )
 from connectors.net.attempts import AttemptBudget
 from connectors.net.ratelimit import Quota
+from connectors.sim.engine_order import Side
 from connectors.sim.hyperliquid.config import SimConfig
 from connectors.sim.hyperliquid.server import start
-from connectors.sim.matching import Side
 
 BTC, ETH, HYPE, TSLA = "BTC-PERP", "ETH-PERP", "HYPE/USDC-SPOT", "xyz:TSLA-PERP"
 QUICK = {

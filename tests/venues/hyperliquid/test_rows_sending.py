@@ -471,9 +471,12 @@ def test_http_commands_about_one_order_keep_their_order(run):
             rig.sender.order(create)
             rig.sender.cancels([cancel])
             rig.sender.order(other)
-            assert await rig.done(other) == ["accepted"]
-            assert rig.owner.of(cancel) == []  # waits for the reply to its order
-            assert await rig.done(create, cancel) == ["accepted", "accepted"]
+            assert await rig.done(create, other, cancel) == ["accepted"] * 3
+            named = {id(create): "create", id(other): "other", id(cancel): "cancel"}
+            told = [(what, named[id(about)]) for what, about, _ in rig.owner.told]
+            # The cancel waits for the reply to its order, and nothing else does.
+            assert told.index(("accepted", "create")) < told.index(("sent", "cancel"))
+            assert told.index(("sent", "other")) < told.index(("accepted", "create"))
             kinds = [body["type"] for body in posted(rig)]
             assert kinds == ["order", "order", "cancelByCloid"]
 

@@ -270,3 +270,25 @@ def test_d_41_a_client_that_leaves_ends_its_topics_only(run: Run) -> None:
             assert link.lines
 
     run(scenario())
+
+
+def test_two_clients_of_a_session_do_not_end_each_others_topics(run: Run) -> None:
+    """Who leaves ends what nobody else on the socket wants; fills and orders reach who stays."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, login(sim) as keeper:
+            other = AccountClient(keeper=keeper)
+            async with AccountClient(keeper=keeper, on_event=told.append) as client:
+                async with other:
+                    order = place(sim, "shared-1")
+                    await until(lambda: status_of(other, order) is OrderStatus.ACCEPTED)
+                sim.fill(order, "2")
+                await until(lambda: of(told, FillReport), what="the fill, by the socket")
+                await until(lambda: status_of(client, order) is OrderStatus.PARTIALLY_FILLED)
+                (link,) = sim.connections.values()
+                assert link.trades is not None
+                assert link.orders is not None
+                assert link.pnl is not None
+
+    run(scenario())

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from venues.ibkr.ibkr_rig import AAPL
@@ -14,6 +15,8 @@ from venues.ibkr.ibkr_rig import AAPL
 from connectors._speedups.ibkr import IbkrDecoder
 from connectors._speedups.symbols import SymbolTable
 from connectors.data.dispatch import Consumer, Dispatch
+from connectors.errors import ConfigError, DecodeError
+from connectors.ibkr.config import Config
 from connectors.ibkr.market import Code, FreshLast, MarketLine
 from connectors.ibkr.values import ValueKind
 from connectors.model import EventFlag, EventKind, Trade
@@ -121,6 +124,36 @@ def test_v_07_an_ask_off_the_tick_is_exact_and_told() -> None:
     del told[:]
     decoder.feed(wire(frame(f31="1.0025")), 8)
     assert told[-1].price == Decimal("1.0025")  # a mid-point trade is legal (V-07)
+
+
+def test_v_10_sizes_of_the_book_are_multiplied_where_the_config_says_so() -> None:
+    """Older documentation has US stocks by the hundred; last sizes are whole everywhere."""
+    symbols = SymbolTable()
+    told: list[Any] = []
+    dispatch = Dispatch(lambda error, kind, event: told.append(error))
+    number = symbols.add(AAPL)
+    for kind in (EventKind.QUOTE, EventKind.TRADE):
+        dispatch.add(Consumer(kind, number, told.append))
+    decoder = IbkrDecoder(symbols, dispatch.router, on_problem=lambda *it: told.append(it))
+    decoder.open_line(number, size_factor=Config(size_factors={265598: 100}).size_factor("265598"))
+    decoder.feed(wire(frame(f84="1", f86="2", f88="1,300", f85="0.0001", f31="1", f7059="7")), 7)
+    quote, trade = told
+    assert (quote.bid_size, quote.ask_size) == (130_000, Decimal("0.01"))
+    assert trade.size == 7
+    decoder.feed(wire(frame(f88="2")), 8)
+    assert (told[-1].bid_size, told[-1].ask_size) == (200, Decimal("0.01"))
+    decoder.clear_line(number)
+    decoder.feed(wire(frame(f84="1", f86="2", f88="100000000000000000")), 9)
+    assert isinstance(told[-1][0], DecodeError), "more than 64 bits hold"
+    decoder.open_line(number)
+    decoder.feed(wire(frame(f84="1", f86="2", f88="3", f85="4")), 10)
+    assert (told[-1].bid_size, told[-1].ask_size) == (3, 4)
+
+
+@pytest.mark.parametrize("factors", [{"265598": 0}, {"AAPL": 100}, {265598: 1.5}, {265598: True}])
+def test_v_10_a_factor_is_a_whole_number_of_a_conid(factors: Any) -> None:
+    with pytest.raises(ConfigError, match="size_factors"):
+        Config(size_factors=factors)
 
 
 def test_v_08_seconds_and_milliseconds() -> None:

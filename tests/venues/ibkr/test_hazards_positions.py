@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from venues.ibkr.ibkr_rig import AAPL
 from venues.ibkr.test_account_client import ACCOUNT, of, place
 from venues.ibkr.venue_rig import owned, venue
 
@@ -77,6 +78,37 @@ def test_r_62_positions_that_could_not_be_read_are_read_again(
             await until(lambda: failures, what="the first reading fails")
             await until(lambda: held(client) == [5], what="the second one")
             assert sim.exchange.accounts[ACCOUNT].positions
+
+    run(scenario())
+
+
+def test_r_62_of_two_readings_that_overlap_the_younger_counts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fill while the positions are being read, and the answer to the older question is slow."""
+
+    async def scenario() -> None:
+        client = account_client.AccountClient(account="DU1", instruments=(AAPL,))
+        slow, questions, size = asyncio.Event(), 0, 2.0
+
+        async def positions(account: str) -> list[Any]:
+            nonlocal questions
+            questions += 1
+            rows = [{"conid": "265598", "position": size}]
+            if questions == 1:
+                await slow.wait()
+            return rows
+
+        monkeypatch.setattr(client._reader, "positions", positions)
+        older = asyncio.create_task(client._read_positions())
+        await until(lambda: questions == 1)
+        size = 7.0
+        younger = asyncio.create_task(client._read_positions())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        slow.set()
+        await asyncio.gather(older, younger)
+        assert held(client) == [7]
 
     run(scenario())
 

@@ -14,12 +14,15 @@ from connectors.errors import ClientError, ConfigError, RequestTimeout
 from connectors.ibkr.config import Pacing
 from connectors.ibkr.events import (
     Competed,
+    Failed,
     Gap,
     GreetedLate,
     KeeperState,
     LoginNeeded,
+    PenaltyBegan,
     Ready,
     SessionReplaced,
+    TickleOverdue,
     VenueNotice,
 )
 from connectors.ibkr.keeper import FrameDecoder, SessionKeeper
@@ -29,7 +32,7 @@ from connectors.ibkr.stream import TopicStream
 from connectors.model import StreamState
 from connectors.net.attempts import AttemptBudget
 from connectors.net.ratelimit import Quota
-from connectors.net.session_events import Connected, Lost
+from connectors.net.session_events import Closed, Connected, Lost, SessionState
 from connectors.sim.ibkr.server import start
 from patience import until
 
@@ -54,7 +57,10 @@ class Owner:
 
     def __init__(self):
         self.outcomes, self.sessions, self.messages, self.asked = [], [], [], []
-        self.problems = []
+        self.problems, self.errors = [], []
+
+    def on_venue_error(self, stream, code, message):
+        self.errors.append((code, message))
 
     def on_frame_problem(self, stream, error):
         self.problems.append(error)
@@ -213,7 +219,9 @@ def test_a_login_that_expires_and_comes_back(run):
         async with kept() as rig:
             rig.sim.faults.session_expiry()
             await until(lambda: rig.of(LoginNeeded), what=repr(rig))
-            assert rig.of(LoginNeeded)[0].url == rig.sim.rest_url.removesuffix("/v1/api")
+            url = rig.of(LoginNeeded)[0].url
+            assert url == rig.sim.rest_url.removesuffix("/v1/api")
+            assert any(url in message for _, message in rig.owner.errors)  # F-15
             rig.sim.faults.log_in()
             await rig.served(1)
             assert len(rig.of(Gap)) == 1
@@ -320,3 +328,26 @@ def test_a_decoder_that_cannot_be_made_or_fails_is_told_and_ends_nothing(run):
             assert rig.keeper.is_ready
 
     run(scene(), 60)
+
+
+def test_f_15_w_08_clients_hear_what_keeps_their_session_away():
+    """Who has no callback at the keeper: of logins, penalties, error frames, and of the end."""
+    owner, keeper = Owner(), SessionKeeper(ibkr.Config())
+    stream = TopicStream(owner, "ibkr/test", keeper)
+    keeper.attach(stream)
+    for event, words in (
+        (LoginNeeded(0, "https://localhost:5000", "nobody is"), "https://localhost:5000"),
+        (Competed(0, False, "the user name is used elsewhere"), "used elsewhere"),
+        (PenaltyBegan(0, 600.0), "600 s"),
+        (TickleOverdue(0, 120.0), "120 s"),
+        (VenueNotice(0, "unknown topic", 7), "unknown topic"),
+        (VenueNotice(0, "bad", "E7"), "E7: bad"),
+    ):
+        stream.on_keeper_event(event)
+        assert words in owner.errors[-1][1], event
+    assert [code for code, _ in owner.errors][-2:] == [7, None]
+    assert owner.sessions == []
+    wrong = ConfigError("this session is live, and a paper one is wanted")
+    stream.on_keeper_event(Failed(0, wrong))
+    assert [event.error for event in owner.sessions if isinstance(event, Closed)] == [wrong]
+    assert stream.session.state is SessionState.CLOSED

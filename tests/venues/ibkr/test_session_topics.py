@@ -310,3 +310,22 @@ def test_the_venue_has_what_is_wanted(steps):
             else:
                 venue.add(topic)
         assert venue == ({topic_of(name) for name in desk.control.channels} if is_up else set())
+
+
+def test_a_topic_that_others_on_the_socket_want_is_not_ended():
+    """Whoever leaves last ends it, also if its frame had to wait while another came to want it."""
+    shared = {"spl"}
+    control = TopicControl(ibkr.Config(), is_shared=shared.__contains__)
+    control.on_connected()
+    for name in ("spl+{}", AAPL):
+        control.subscribe(name)
+        control.sent(control.next_command(1.0), 1.0)
+        control.unsubscribe(name)
+    assert control.next_command(2.0).data == b"umd+265598+{}"
+    shared.add("smd+265598")  # before it left
+    assert control.next_command(2.0) is None
+    shared.clear()
+    control.subscribe("spl+{}")
+    control.sent(control.next_command(3.0), 3.0)
+    control.unsubscribe("spl+{}")
+    assert control.next_command(3.0).data == b"upl+{}"

@@ -14,7 +14,7 @@ from connectors.ibkr.rest import IbkrRest
 from connectors.net.ratelimit import RateLimiter, WindowQuota
 from connectors.sim.ibkr.server import Simulator, start
 
-__all__ = ["login", "owned", "venue"]
+__all__ = ["TIMERS", "login", "owned", "venue"]
 
 MANY = WindowQuota(10_000, 1.0)
 TIMERS = Timers(reconnect_min_s=0.05, reconnect_max_s=0.5)
@@ -34,7 +34,7 @@ async def venue(**changes: Any) -> AsyncIterator[Simulator]:
 @contextlib.asynccontextmanager
 async def login(sim: Simulator, **settings: Any) -> AsyncIterator[SessionKeeper]:
     """Give a session to be shared by clients."""
-    config = Config.sim(sim.rest_url, timers=TIMERS, **settings)
+    config = Config.sim(sim.rest_url, **({"timers": TIMERS} | settings))
     pacer = Pacer(config.pacing)
     pacer.limiter = RateLimiter({ALL: MANY, **dict.fromkeys(_QUOTAS, MANY)})
     rest = IbkrRest(config, pacer=pacer)

@@ -51,7 +51,7 @@ async def play(monkeypatch, spoil=None, venue=LighterVenue):
                 story=story,
                 draw=lambda: screen.show(picture_of([demo], story)),
             )
-            async with demo.venue, demo.data:
+            async with demo.client, demo.data:
                 await demo.play()
             return {check.claim: check.evidence for check in demo.checks if not check.held}, demo
 

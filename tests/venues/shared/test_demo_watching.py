@@ -9,13 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from connectors._cli.demo_checks import Story
-from connectors._cli.demo_watched import (
-    DydxVenue,
-    IbkrVenue,
-    Seen,
-    WatchedTruth,
-    compare_account,
-)
+from connectors._cli.demo_seen import Seen, WatchedTruth, compare_account
+from connectors._cli.demo_watched import DydxVenue, IbkrVenue
 from connectors._cli.demo_watching import WatchingDemo, picture_of
 from connectors._cli.simulator import SimulatorAdmin, SimulatorProcess
 from connectors.model import FillReport, Side

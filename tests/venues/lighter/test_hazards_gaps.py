@@ -53,7 +53,11 @@ def test_new_trade_before_the_gap_was_read(run: Any) -> None:
             rig.push(fresh)
             await until(lambda: seen(rig) == ["1", "3"])
             answer(rig, fresh, missed)
+            stream = rig.client._stream
+            assert stream is not None
+            epoch = stream.session.epoch
             rig.sim.faults.abort()
+            await until(lambda: stream.session.epoch != epoch, 10.0)  # the loss was noticed
             hold.release()
             await until(lambda: "2" in seen(rig), 10.0)
             await quiet(rig)

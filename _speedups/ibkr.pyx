@@ -424,9 +424,11 @@ cdef inline bint _merge(IbkrDecoder self, Line *line, tw_ib_frame *f) noexcept:
     cdef uint32_t values = f.seen & ((1u << IB_VALUES) - 1)
     cdef uint32_t plain = f.plain
     cdef bint is_odd = (f.seen & TW_IB_OTHER) != 0
-    # A price without a mark behind one with it is more than a number.
+    # A price without a mark behind one with it is more than a number, so is a size to be multiplied.
     if TW_UNLIKELY(line.mark != 0):
         plain &= ~(1u << IB_LAST)
+    if TW_UNLIKELY(line.size_factor != 1):
+        plain &= ~(1u << IB_BID_SIZE | 1u << IB_ASK_SIZE)
     if TW_UNLIKELY(values != plain):
         is_odd |= self.merge_odd(line, f, values & ~plain)
     line.known |= plain

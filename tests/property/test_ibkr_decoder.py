@@ -241,6 +241,17 @@ def test_a_value_of_any_shape_in_a_frame_of_the_usual_one(key, value):
     both([usual(1783031091002, fields + value + ',"\0\0":"1"')], seen)
 
 
+def test_sizes_are_multiplied_in_frames_of_the_usual_shape_too():
+    rig = Rig()
+    rig.decoder.open_line(rig.number("265598"), size_factor=100)
+    fields = '"31":"193.06","84":"193.05","86":"193.07","88":"{0}","85":"1,{0}","7059":"{0}"'
+    for time in range(1783031091001, 1783031091004):
+        got = rig.decode(usual(time, fields.format(time % 1000 + 100)))
+        size = time % 1000 + 100
+        assert got[0][3:6:2] == (size * 100, (1000 + size) * 100)
+        assert got[1][3] == size  # what was traded is no part of the book
+
+
 @EXAMPLES
 @given(st.binary(max_size=200))
 def test_rubbish_is_cold(data):

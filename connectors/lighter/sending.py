@@ -35,7 +35,14 @@ from ..execution import sending
 from ..execution.identity import Shape
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
-from ..execution.sending import LINK_PAUSE, ORDER_WAIT_S, Kind, SenderBase, as_error
+from ..execution.sending import (
+    CANCEL_LIMIT_S,
+    LINK_PAUSE,
+    ORDER_WAIT_S,
+    Kind,
+    SenderBase,
+    as_error,
+)
 from ..execution.sequence import LineFull, NotSent, Place
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.clock import NS_PER_MS, Clock, to_ns
@@ -57,7 +64,6 @@ BARE_ERROR_WINDOW_S = 1.0
 NONCE_PAUSE = "nonce"
 NEEDS_NO_SOCKET = frozenset({LINK_PAUSE, NONCE_PAUSE})  # it asks for the nonce in its turn
 TURN_TIMEOUT_S = 30.0
-CANCEL_LIMIT_S = 70.0  # the limit counts by the minute: then it is free again
 RESENDS = 2  # of a cancel that was refused for its nonce, which it can do nothing about
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)

@@ -536,8 +536,8 @@ class Sender(SenderBase[Command]):
             await asyncio.sleep(backoff.next_delay_s())
             try:
                 await self.refresh_nonce()
-            except ConnectorError as error:
-                log.warning("venue=LIGHTER next nonce not known: %s", error)
+            except Exception as error:  # noqa: BLE001 - without it nothing goes out any more
+                log.warning("venue=LIGHTER next nonce not known: %r", error)
                 continue
             if not self.nonces.refresh_due:
                 break

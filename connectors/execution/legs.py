@@ -214,6 +214,8 @@ class LegDispatch(OrderDispatch):
         if not is_other_leg:
             return self.status(row)
         if report.status is OrderStatus.REJECTED:
+            if order is not None and self._may_be_fired(order):
+                return self.status(row)
             return Outcome.SKIP  # of whichever modification: it proves nothing about the last one
         if not report.status.is_open:
             return self.status(row)
@@ -297,8 +299,26 @@ class LegDispatch(OrderDispatch):
         return Outcome.TRACKED
 
     def _on_triggered(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        self._legs_of(order).is_fired = True
+        legs = self._legs_of(order)
+        legs.is_fired = True
         super()._on_triggered(order, report)
+        if legs.early is not None:  # its end was told first
+            self._follow_fired(order, legs.early)
+
+    def _may_be_fired(self, order: TrackedOrder) -> bool:
+        """Tell whether a refused leg can be what a trigger set off, and no replacement.
+
+        One with a price rests then, and must not be ended by the row of a replacement; nor may a
+        row be taken that a refusal in a reply has announced.
+        """
+        legs = self._legs.get(order.client_order_id)
+        return (
+            legs is not None
+            and legs.is_fired
+            and legs.marker is None
+            and not legs.owed
+            and not order.order_type.has_price
+        )
 
     def _follow_fired(self, order: TrackedOrder, report: OrderStatusReport) -> None:
         """Promote the leg of a trigger that fired, of which the first that is heard is its end."""
@@ -330,7 +350,7 @@ class LegDispatch(OrderDispatch):
         report = row.report
         reason = report.reason or self.rules.reject_reason
         legs = self._legs.get(order.client_order_id)
-        if legs is None or not legs.owed:  # else it is of a replacement that a reply refused
+        if self._may_be_fired(order):
             self._follow_fired(order, report)
         is_new_leg = order.is_accepted and order.venue_order_id != report.venue_order_id
         if is_new_leg:

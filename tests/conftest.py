@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -45,11 +46,15 @@ LONG = frozenset({"packaging", "fuzz", "ct", "faults", "leaks", "shared"})
 
 
 def pytest_configure() -> None:
-    """Let an example of hypothesis take its time: how long it took is the machine's doing."""
+    """Let processes of tests be interrupted, and examples of hypothesis take their time."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what runs in its background like this, and children inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         from hypothesis import HealthCheck, settings
     except ImportError:  # not every run of a part of the tests has it installed
         return
+    # How long an example took is the machine's doing.
     # What hypothesis settles by itself stays: in CI the examples are the same each time.
     slow = [HealthCheck.too_slow]
     settings.register_profile("patient", settings(), deadline=None, suppress_health_check=slow)

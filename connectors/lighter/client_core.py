@@ -18,6 +18,7 @@ from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import SessionEvent
 from .account import Balances, Positions
 from .account_feed import AccountFeed, TxOutcome
+from .commands import TxSigner
 from .config import VENUE, Config
 from .instruments import market_index
 from .limits import Tier
@@ -28,7 +29,7 @@ from .queries import Queries
 from .recovery import Recovery
 from .reports import Reporter
 from .rest import LighterRest
-from .sending import Sender, TxSigner
+from .sending import Sender
 from .signing import Signer
 from .tokens import Tokens
 from .wire import Frame

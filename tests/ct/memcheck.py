@@ -33,7 +33,7 @@ NEEDED = [
 def build(folder: Path, source: str, cc: str, *flags: str, headers: Path = HEADERS) -> Path:
     """Build a program of this folder; skip the test where Valgrind's headers are missing."""
     program = folder / Path(source).stem
-    command = [cc, *SHIPPED, "-g", "-fPIC", "-Wno-unused-function", f"-I{headers}"]
+    command = [cc, *SHIPPED, "-g1", "-fPIC", "-Wno-unused-function", f"-I{headers}"]
     done = subprocess.run(
         [*command, str(HERE / source), "-o", str(program), *flags],
         capture_output=True,

@@ -50,7 +50,7 @@ CODES = ("70", "71", "7762", "7635", "7741", "82")
 ORDERS_MOST = 300  # every reconnection brings the day's executions again
 PRICES = {265598: 19318, 8314: 13983, 515416632: 650000, 12087792: 108205}
 SIZES = {265598: 20, 8314: 20, 515416632: 3, 12087792: 30_000}
-CURRENT_S = 30.0  # until everything is asked for again
+CURRENT_S = 35.0  # until everything is asked for again
 FREE = WindowQuota(100_000, 1.0)
 TIMERS = Timers(
     tickle_s=2.0, tickle_alarm_s=4.0, tic_s=1.0, tic_timeout_s=2.0, silence_s=2.0, greeting_s=1.0,
@@ -272,8 +272,9 @@ class Ibkr(watch_ledger.Venue):
         with contextlib.suppress(AssertionError):  # what is missing will be named
             await until(
                 lambda: self.account.is_caught_up and self._subscribed() == self._expected(),
+                CURRENT_S,
                 what="current again",
-                grace_s=CURRENT_S,
+                grace_s=0.0,
             )
         await sim.quiesce()
 

@@ -17,8 +17,9 @@ from faults import support_mischief as tables
 from faults.soak import Plan, soak
 from faults.support import Rig, SimControl, SimProcess
 from faults.support_mischief import Mischief
+from patience import GRACE_S
 
-SECONDS = float(os.environ.get("CONNECTORS_CHAOS_SECONDS", "15"))
+SECONDS = float(os.environ.get("CONNECTORS_CHAOS_SECONDS", "8"))
 SEED = int(os.environ.get("CONNECTORS_CHAOS_SEED", "1"))
 
 KINDS = {
@@ -43,8 +44,14 @@ def test_bn_m_52_all_faults_at_random_and_every_book_equal_in_the_end(run, loop,
         ):
             await rig.settle(20)
             mischief = Mischief(rig, seed, KINDS)
+
+            def enough():
+                return rig.losses > SECONDS / 2 and rig.ledger.counts["gaps"] > 0
+
+            # How much of it fits into a second is up to the machine.
             end = time.monotonic() + SECONDS
-            while time.monotonic() < end:
+            while time.monotonic() < end or not enough():
+                assert time.monotonic() < end + GRACE_S, dict(mischief.done)
                 await mischief.strike()
                 rig.subscribe_again()
                 await rig.audit(rig.symbols[mischief.done.total() % len(rig.symbols)])
@@ -56,8 +63,6 @@ def test_bn_m_52_all_faults_at_random_and_every_book_equal_in_the_end(run, loop,
             shown = f"seed {seed}: {dict(mischief.done)}, {rig.losses} losses"
             assert rig.ledger.violations == [], shown
             assert rig.client.callback_errors == 0, shown
-            assert rig.losses > SECONDS / 2, shown
-            assert rig.ledger.counts["gaps"] > 0, shown
 
     arguments = ("--seed", str(seed), "--symbols", "10", "--coinm-symbols", "0", "--rate", "400")
     with SimProcess(*arguments) as sim:

@@ -25,8 +25,8 @@ def test_books_orders_fills_and_positions_agree_after_disconnects() -> None:
         assert result.compared[what] > 0, what
 
 
-def _said(seed: int) -> str:
-    plan = Plan(drops=20, seed=seed, settle_s=3, limit_s=6)
+def _said(seed: int, drops: int = 12) -> str:
+    plan = Plan(drops=drops, seed=seed, actions=50, settle_s=2, limit_s=6)
     return "\n".join(asyncio.run(run_ledger(plan)).violations)
 
 

@@ -33,10 +33,11 @@ class Plan:
 
     drops: int = 1000
     seed: int = 1
+    actions: int = 0  # of the accounts, at least
     pause_s: float = 0.02  # mean time between two actions of the accounts
     strike_s: float = 0.05  # mean time between two strikes
     settle_s: float = 60.0
-    limit_s: float = 900.0
+    limit_s: float = 900.0  # of mischief
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ async def run(
         try:
             async with contextlib.AsyncExitStack() as stack:
                 await venue.connect(stack)
-                await _break_things(venue, plan, result, started, say)
+                await _break_things(venue, plan, result, say)
                 await venue.calm()
                 result.violations = await _agree(venue, plan)
                 result.violations += venue.told()
@@ -131,9 +132,13 @@ async def run(
 
 
 async def _break_things(
-    venue: Venue, plan: Plan, result: Result, started: float, say: Callable[[str], object]
+    venue: Venue, plan: Plan, result: Result, say: Callable[[str], object]
 ) -> None:
+    started = time.monotonic()
     stopped = asyncio.Event()
+
+    def is_enough() -> bool:
+        return result.drops >= plan.drops and result.actions >= plan.actions
 
     async def trade() -> None:
         source = random.Random(f"watch/{plan.seed}/actions")
@@ -158,7 +163,7 @@ async def _break_things(
         group.create_task(trade())
         group.create_task(strike())
         said = 0.0
-        while result.drops < plan.drops and (passed_s := time.monotonic() - started) < plan.limit_s:
+        while not is_enough() and (passed_s := time.monotonic() - started) < plan.limit_s:
             await asyncio.sleep(0.05)
             if passed_s - said >= 10:
                 said = passed_s

@@ -73,7 +73,7 @@ def test_a_header_compiles_alone_without_a_warning(tmp_path, header, cc, order):
 )
 def test_a_target_on_its_seeds(tmp_path, target):
     cc = COMPILERS[0]
-    flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{HEADERS}", f"-I{HERE}"]
+    flags = ["-std=c11", "-O1", "-g1", "-Wall", "-Wextra", "-Werror", f"-I{HEADERS}", f"-I{HERE}"]
     flags += sanitizers(cc, tmp_path)
     portable, program = tmp_path / "portable.o", tmp_path / target
     compile_c(cc, *flags, *PORTABLE, "-c", HERE / f"{target}.c", "-o", portable)

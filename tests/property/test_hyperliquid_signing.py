@@ -19,7 +19,7 @@ from connectors import hyperliquid
 from connectors._speedups import hyperliquid_signer, secp256k1
 from oracle import hyperliquid_signing as oracle
 
-ACTIONS = int(os.environ.get("CONNECTORS_HYPERLIQUID_ACTIONS", "5000"))
+ACTIONS = int(os.environ.get("CONNECTORS_HYPERLIQUID_ACTIONS", "2000"))
 N = oracle.N
 EDGES = [0, 1, 2, 3, N - 1, N - 2, N // 2, N // 2 + 1, 2**255, 2**128, 2**64, 2**62 - 1, 2**192 - 1]
 

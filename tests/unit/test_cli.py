@@ -131,6 +131,7 @@ def test_watch_shows_both_products_of_a_simulator():
         ("lighter", ("eth-perp", "ETH/USDC-SPOT"), ("ETH-PERP", "ETH/USDC-SPOT")),
         ("hyperliquid", *(("BTC-PERP", "kPEPE-PERP", "xyz:TSLA-PERP", "HYPE/USDC-SPOT"),) * 2),
         ("ibkr", ("aapl", "ES-261218"), ("AAPL", "ES-261218")),
+        ("dydx", *(("BTC-USD-PERP", "ETH-USD-PERP"),) * 2),
     ],
 )
 def test_watch_shows_the_markets_of_a_simulator(venue, asked, names):

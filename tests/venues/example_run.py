@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-__all__ = ["run_example"]
+__all__ = ["example_shows"]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def run_example(
-    venue: str, name: str, seconds: float, *options: str, names_venue: bool = False
-) -> str:
-    """Return what an example prints with `connectors sim VENUE OPTIONS` in front of it.
+def example_shows(
+    words: Sequence[str],
+    venue: str,
+    name: str,
+    *options: str,
+    seconds: float,
+    names_venue: bool = False,
+) -> None:
+    """See that an example with `connectors sim VENUE OPTIONS` in front of it shows these patterns.
 
-    `names_venue` is for one that is told which venue it trades on.
+    It runs for so many seconds. Where the machine was busy with something else in them, and
+    something is missing, it runs again, and longer.
     """
+    for longer in (1, 5, 20):
+        shown = _run(venue, name, seconds * longer, options, names_venue=names_venue)
+        missing = [each for each in words if not re.search(each, shown)]
+        if not missing:
+            return
+    raise AssertionError(f"{name} does not show {missing}: {shown[-2_000:]}")
+
+
+def _run(
+    venue: str, name: str, seconds: float, options: Sequence[str], *, names_venue: bool
+) -> str:
+    """Return what an example prints; `names_venue` is for one that is told where it trades."""
     example = EXAMPLES / name
     if not example.exists():
         pytest.skip("the examples are not part of this install")

@@ -49,9 +49,9 @@ class Admin(SimulatorAdmin):
         return await super().post(name, **body)
 
 
-async def play(monkeypatch, *, withheld=(), spoil=None):
+async def play(monkeypatch, *, withheld=(), spoil=None, fault_s=8.0):
     """Play the demo in this process on a few instruments; return which claims did not hold."""
-    monkeypatch.setattr(demo_streaming, "FAULT_S", 8.0)
+    monkeypatch.setattr(demo_streaming, "FAULT_S", fault_s)
     monkeypatch.setattr(demo_streaming, "STEADY_S", 0.5)
     monkeypatch.setattr(demo_streaming, "QUIET_S", 8.0)
     async with (
@@ -74,14 +74,20 @@ def claims(checks):
     }
 
 
-def test_a_disconnect_that_did_not_happen_fails_the_demo(monkeypatch, run):
-    failed, _ = run(play(monkeypatch, withheld=("drop",)), timeout_s=30)
-    assert claims(failed) == {"connection came"}
-
-
-def test_a_gap_that_did_not_happen_fails_the_demo(monkeypatch, run):
-    failed, _ = run(play(monkeypatch, withheld=("sequence",)), timeout_s=30)
-    assert claims(failed) == {"gap"}
+@pytest.mark.parametrize(
+    ("fault", "claim"),
+    [
+        pytest.param("drop", "connection came", id="disconnect"),
+        pytest.param("sequence", "gap", id="gap"),
+    ],
+)
+def test_a_fault_that_did_not_happen_fails_the_demo(monkeypatch, run, fault, claim):
+    # What does happen may take longer than two seconds on a busy machine, and is told as well.
+    for fault_s in (2.0, 15.0):
+        failed, _ = run(play(monkeypatch, withheld=(fault,), fault_s=fault_s), timeout_s=60)
+        if claims(failed) == {claim}:
+            break
+    assert claims(failed) == {claim}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from connectors.net.attempts import AttemptBudget
 from connectors.net.ratelimit import Quota
 from connectors.sim.binance.config import SimConfig
 from connectors.sim.binance.server import start
+from patience import GRACE_S
 
 
 @contextlib.asynccontextmanager
@@ -74,7 +75,7 @@ def test_bn_s_86_a_connection_lost_and_replaced_while_it_rotates(run, monkeypatc
             await rotation
             (left,) = pool._connections
             assert left is not old
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(GRACE_S):
                 while pool.subscription_count != 1:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
             assert left.is_active

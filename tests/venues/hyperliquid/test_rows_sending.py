@@ -434,7 +434,7 @@ def test_a_signer_that_fails_is_not_sent(run, channel):
 def test_closing_in_the_middle(run, channel):
     async def main():
         async with sending(order_channel=channel, post_timeout_ms=SHORT) as rig:
-            rig.sim.faults.next_reply(lost(channel), delay_s=5.0)
+            rig.sim.faults.next_reply(lost(channel), delay_s=1.0)
             first = rig.command()
             rig.sender.order(first)
             await until(lambda: posted(rig))
@@ -443,7 +443,7 @@ def test_closing_in_the_middle(run, channel):
             assert await rig.done(first) == ["unknown"]
             assert rig.limits.posts.used == 0
             if channel is HTTP:
-                await asyncio.sleep(5.2)  # until the venue's own wait for its answer is over
+                await asyncio.sleep(1.2)  # until the venue's own wait for its answer is over
 
     run(main(), 60)
 

@@ -199,7 +199,7 @@ def test_cancels_wait_for_the_limit_of_the_minute(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit is used up by orders: canceling them takes long, and is done."""
-    monkeypatch.setattr(sending, "quota", lambda limit: WindowQuota(limit, 6.0))
+    monkeypatch.setattr(sending, "quota", lambda limit: WindowQuota(limit, 3.0))
     monkeypatch.setattr("connectors.execution.sending.LIMIT_TIMEOUT_S", 0.2)
 
     async def scenario() -> None:

@@ -19,17 +19,17 @@ order, fills of both in between, and any of it late or never. Out comes one `Ord
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from ..model.enums import OrderStatus
 from ..model.order_events import OrderUpdated
 from ..model.reports import FillReport, OrderStatusReport
-from .dispatch import OrderDispatch, OrderRow, Outcome
+from .dispatch import OrderRow, Outcome
 from .fills import FillKey
 from .identity import Shape, TrackedOrder
-from .leg_state import CANCEL_REPLACE_RULES, Corrective, Legs, LegWork, is_older_leg
+from .leg_rows import LegRows
+from .leg_state import CANCEL_REPLACE_RULES, Corrective, Legs, LegWork
 from .lifecycle import Doubt, OrderState
 
 __all__ = ["CANCEL_REPLACE_RULES", "Corrective", "LegDispatch", "LegWork"]
@@ -38,7 +38,7 @@ _log = logging.getLogger("connectors.execution.legs")
 _ZERO = Decimal(0)
 
 
-class LegDispatch(OrderDispatch):
+class LegDispatch(LegRows):
     """An `OrderDispatch` that knows legs.
 
     Parameters
@@ -214,6 +214,8 @@ class LegDispatch(OrderDispatch):
         if not is_other_leg:
             return self.status(row)
         if report.status is OrderStatus.REJECTED:
+            if order is not None and self._may_be_fired(order):
+                return self.status(row)
             return Outcome.SKIP  # of whichever modification: it proves nothing about the last one
         if not report.status.is_open:
             return self.status(row)
@@ -272,153 +274,6 @@ class LegDispatch(OrderDispatch):
         return self.replaced(
             order, first.venue_order_id, ts_event=first.ts_event, ts_init=first.ts_init
         )
-
-    # -- rows ---------------------------------------------------------------------------
-
-    def _apply(self, order: TrackedOrder, row: OrderRow) -> Outcome:
-        legs = self._legs.get(order.client_order_id)
-        if legs is not None and row.report.venue_order_id in legs.retired:
-            return Outcome.SKIP
-        return super()._apply(order, row)
-
-    def _on_open(self, order: TrackedOrder, row: OrderRow) -> Outcome:
-        report = row.report
-        if report.status is OrderStatus.PARTIALLY_FILLED:
-            return Outcome.TRACKED
-        if order.is_accepted and order.venue_order_id != report.venue_order_id:
-            return Outcome.TRACKED if self._promote_by_row(order, report) else Outcome.SKIP
-        self._accept(order, report.venue_order_id, report.ts_last, report.ts_init)
-        if row.is_triggered:
-            self._on_triggered(order, report)
-        if report.price is not None:
-            order.price = report.price
-        if report.filled_size:
-            self._note_filled(order, report)
-        return Outcome.TRACKED
-
-    def _on_triggered(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        self._legs_of(order).is_fired = True
-        super()._on_triggered(order, report)
-
-    def _follow_fired(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        """Promote the leg of a trigger that fired, of which the first that is heard is its end."""
-        legs = self._legs.get(order.client_order_id)
-        if (
-            legs is not None
-            and legs.is_fired
-            and legs.marker is None
-            and order.is_accepted
-            and report.venue_order_id != order.venue_order_id
-            and not is_older_leg(report.venue_order_id, order.venue_order_id)
-        ):
-            self._promote_by_row(order, report)
-
-    def _on_canceled(self, order: TrackedOrder, row: OrderRow) -> Outcome:
-        report = row.report
-        self._follow_fired(order, report)
-        if order.is_accepted and order.venue_order_id != report.venue_order_id:
-            self._legs_of(order).early = report
-            return Outcome.SKIP
-        legs = self._legs.get(order.client_order_id)
-        if legs is not None and legs.marker == report.venue_order_id:
-            legs.suppressed_cancel = report
-            return Outcome.SKIP
-        self._cancel_by(order, report)
-        return Outcome.TRACKED
-
-    def _on_rejected(self, order: TrackedOrder, row: OrderRow) -> Outcome:
-        report = row.report
-        reason = report.reason or self.rules.reject_reason
-        legs = self._legs.get(order.client_order_id)
-        if legs is None or not legs.owed:  # else it is of a replacement that a reply refused
-            self._follow_fired(order, report)
-        is_new_leg = order.is_accepted and order.venue_order_id != report.venue_order_id
-        if is_new_leg:
-            if legs is not None and legs.marker is None and legs.owed:
-                legs.owed -= 1
-                legs.retired.append(report.venue_order_id)
-                return Outcome.SKIP
-            if legs is None or legs.marker is None:
-                return Outcome.SKIP  # of a replacement that failed, as a reply has told
-            if is_older_leg(report.venue_order_id, order.venue_order_id):
-                return Outcome.SKIP  # of one before the present leg
-            legs.retired.append(report.venue_order_id)  # the row may come again
-            if legs.owed:
-                legs.owed -= 1
-                return Outcome.SKIP
-            self.replace_refused(order, reason)
-        elif order.filled_size or report.filled_size:
-            self._cancel_by(order, replace(report, reason=reason))
-        else:
-            self._reject(order, reason, None, row.due_post_only, report.ts_last, report.ts_init)
-        return Outcome.TRACKED
-
-    def _on_filled(self, order: TrackedOrder, row: OrderRow) -> Outcome:
-        report = row.report
-        self._follow_fired(order, report)
-        legs = self._legs.get(order.client_order_id)
-        if (
-            legs is not None
-            and legs.marker is not None
-            and legs.held
-            and report.venue_order_id != order.venue_order_id
-        ):
-            self._promote_by_row(order, report)
-        elif order.is_accepted and order.venue_order_id != report.venue_order_id:
-            self._legs_of(order).early = report
-        if order.final is None:
-            self._note_filled(order, report)
-        is_sized = bool(report.size) or (legs is not None and legs.is_sized_by_venue)
-        if order.final is None and report.venue_order_id == order.venue_order_id and is_sized:
-            # A leg can be smaller than was asked for: the venue shrinks what only reduces.
-            self._legs_of(order).ending = report
-            self._try_ending(order)
-        return Outcome.TRACKED
-
-    def _try_ending(self, order: TrackedOrder) -> None:
-        """End an order whose row said so, if the fills that it spoke of are here."""
-        legs = self._legs.get(order.client_order_id)
-        if legs is None or legs.ending is None or order.final is not None:
-            return
-        ending = legs.ending
-        is_filled = ending.status is OrderStatus.FILLED
-        filled = order.filled_size - legs.base
-        if filled < (ending.size if is_filled else ending.filled_size):
-            return
-        if is_filled and not filled:
-            return  # the row does not say how much
-        if not is_filled:
-            self._end_by(order, ending)
-        elif legs.marker is None:
-            self._end(order, OrderState.FILLED)
-
-    def _note_filled(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        """Compare with the fills that came; a row counts those of its own leg only."""
-        if order.venue_order_id not in (None, report.venue_order_id):
-            return
-        filled = report.filled_size
-        if report.status is OrderStatus.FILLED and not filled:
-            filled = report.size
-        self._expect_filled(order, self._base(order) + filled)
-
-    def _base(self, order: TrackedOrder) -> Decimal:
-        legs = self._legs.get(order.client_order_id)
-        return legs.base if legs is not None else _ZERO
-
-    def _cancel_by(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        """End an order that was canceled, or have it end when all of its fills are here."""
-        if report.filled_size <= order.filled_size - self._base(order):
-            self._end_by(order, report)
-            return
-        self._accept(order, report.venue_order_id, report.ts_last, report.ts_init)
-        if order.final is None:
-            self._legs_of(order).ending = report
-            self._note_filled(order, report)
-
-    def _end_by(self, order: TrackedOrder, report: OrderStatusReport) -> None:
-        legs = self._legs.get(order.client_order_id)
-        reason = report.reason or (None if legs is None else legs.excess)
-        self._cancel(order, report.venue_order_id, reason, report.ts_last, report.ts_init)
 
     # -- fills --------------------------------------------------------------------------
 
@@ -491,9 +346,6 @@ class LegDispatch(OrderDispatch):
             self._hand_late(order, report, key)
 
     # -- legs ---------------------------------------------------------------------------
-
-    def _legs_of(self, order: TrackedOrder) -> Legs:
-        return self._legs.setdefault(order.client_order_id, Legs())
 
     def _promote_by_row(self, order: TrackedOrder, report: OrderStatusReport) -> bool:
         return self._promote(

@@ -137,9 +137,13 @@ class LookupRunner:
                 as_of_ns = self._clock.wall_ns()  # what happens while it is asked may be unseen
                 try:
                     found = replace(await self.look(lookup), as_of_ns=as_of_ns)
-                except ConnectorError as error:
+                except Exception as error:  # noqa: BLE001 - others are still to be looked up
                     self._log.warning(
-                        "venue=%s look-up of %s failed: %s", self._venue, lookup.order, error
+                        "venue=%s look-up of %s failed: %s",
+                        self._venue,
+                        lookup.order,
+                        error,
+                        exc_info=None if isinstance(error, ConnectorError) else error,
                     )
                     lookup.attempt -= 1  # nothing was answered: no reason to lose patience
                     await asyncio.sleep(RETRY_S)
@@ -177,7 +181,14 @@ class LookupRunner:
         while not self._closed:
             try:
                 return await ask()
-            except ConnectorError as error:
-                self._on_problem(f"{what} not read yet: {error}", None, error)
+            except Exception as error:  # noqa: BLE001 - an answer of any shape must not end this
+                self.unanswered(what, error)
                 await asyncio.sleep(RETRY_S)
         return None
+
+    def unanswered(self, what: str, error: Exception) -> None:
+        """Tell that something could not be read; an error that is not the venue's is logged too."""
+        text = f"{what} not read yet: {error}"
+        if not isinstance(error, ConnectorError):
+            self._log.error("venue=%s %s", self._venue, text, exc_info=error)
+        self._on_problem(text, None, error)

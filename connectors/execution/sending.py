@@ -33,6 +33,7 @@ from .nonces import Nonce
 from .sequence import LineFull, OrderedSender, SendLine, Turn, TurnState
 
 __all__ = [
+    "CANCEL_LIMIT_S",
     "LINK_PAUSE",
     "ORDER_WAIT_S",
     "Command",
@@ -46,6 +47,7 @@ __all__ = [
 LINK_PAUSE = "link"
 LIMIT_TIMEOUT_S = 5.0
 ORDER_WAIT_S = 5.0  # an order must not go out long after it was meant; a cancel may
+CANCEL_LIMIT_S = 70.0  # limits count by the minute: then they are free again
 
 ParcelT = TypeVar("ParcelT")
 CommandT_contra = TypeVar("CommandT_contra", contravariant=True)

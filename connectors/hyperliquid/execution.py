@@ -133,6 +133,12 @@ class ExecutionClient(Trading, AccountActions, Asking):
         if kind == "missing":
             raise VenueError("signer", f"the venue does not know the account or agent {address}")
         if kind != "agent":
+            if account is not None and account != address:
+                raise ConfigError(
+                    f"the key is that of the account {address} itself and trades for no other: "
+                    f"leave account_address out; if {account} is its vault or sub-account, give "
+                    "that as vault_address"
+                )
             return
         data = role.get("data")
         master = str(data.get("user", "")).lower() if isinstance(data, dict) else ""

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from ..errors import ConnectorError
 from ..execution.dispatch import OrderRow as DispatchRow
 from ..execution.identity import TrackedOrder
 from ..execution.legs import LegDispatch
@@ -291,8 +290,8 @@ class Recovery(LookupRunner):
             await asyncio.sleep(every_s)
             try:
                 await self.read_all()
-            except ConnectorError as error:
-                self._log.warning("venue=%s not reconciled: %s", VENUE, error)
+            except Exception as error:  # noqa: BLE001 - the next time it may be readable
+                self.unanswered("the account", error)
 
     # -- fills that a fill has shown to be missing -----------------------------------------
 

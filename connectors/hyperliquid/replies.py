@@ -19,11 +19,12 @@ a text; it decides only what is said, looked up, and held back.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from ..errors import VenueError
 from ..execution import sending
 from ..execution.sending import Kind
 
@@ -37,6 +38,7 @@ __all__ = [
     "Unclear",
     "entries_of",
     "kind_of",
+    "raise_inner",
     "read_answer",
     "recovered_address",
 ]
@@ -268,3 +270,10 @@ def _oid(value: object) -> str | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def raise_inner(data: object) -> None:
+    """Raise what stands in the `status` of an answer that has no statuses (TWAP)."""
+    status = data.get("status") if isinstance(data, Mapping) else None
+    if isinstance(status, Mapping) and isinstance(error := status.get("error"), str):
+        raise VenueError(Refusal.of(error).code, error)

@@ -16,7 +16,7 @@ import asyncio
 import itertools
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import (
@@ -30,7 +30,7 @@ from ..errors import (
 from ..execution import sending
 from ..execution.inflight import Answer as Answered
 from ..execution.inflight import InFlight, Pending
-from ..execution.sending import Command, Kind, SenderBase
+from ..execution.sending import CANCEL_LIMIT_S, ORDER_WAIT_S, Command, Kind, SenderBase
 from ..net.clock import Clock
 from ..net.tasks import OwnedTasks
 from . import actions
@@ -47,6 +47,7 @@ from .replies import (
     Taken,
     Unclear,
     entries_of,
+    raise_inner,
     read_answer,
     recovered_address,
 )
@@ -216,7 +217,7 @@ class Sender(SenderBase[Action]):
         if isinstance(outcome, Exception):
             raise outcome
         assert isinstance(outcome, Answer)
-        _raise_inner(outcome.data)
+        raise_inner(outcome.data)
         return outcome.data
 
     async def void(self, command: Command) -> bool | None:
@@ -276,6 +277,11 @@ class Sender(SenderBase[Action]):
 
     def _cost(self, action: Action) -> int:
         return action_weight(action.entries)
+
+    def _patience_of(self, action: Action) -> tuple[float | None, float | None]:
+        if action.commands[0].kind is Kind.CANCEL:
+            return None, CANCEL_LIMIT_S
+        return max(ORDER_WAIT_S, self._patience_s), None
 
     def _write(self, action: Action) -> None:
         if self._is_http:
@@ -376,13 +382,13 @@ class Sender(SenderBase[Action]):
         text = (
             reply.payload if isinstance(reply.payload, str) else f"a reply of kind {reply.kind!r}"
         )
-        if reply.kind == "error" and (found := _HTTP_STATUS.match(text)):
-            status = int(found.group(1))
-            if status == TOO_MANY:
-                self._limits.hold_info()
-            elif 400 <= status < 500 and status != TOO_SLOW:
-                self._refuse(action, Refusal(status, text))
-                return True
+        found = _HTTP_STATUS.match(text) if reply.kind == "error" else None
+        status = int(found.group(1)) if found is not None else 0
+        if status == TOO_MANY:
+            self._limits.hold_info()
+        elif 400 <= status < 500 and status != TOO_SLOW:
+            self._refuse(action, Refusal(status, text))
+            return True
         self._doubt(action, text)
         return True
 
@@ -491,10 +497,3 @@ class Sender(SenderBase[Action]):
 
 def _shown(entry: Entry) -> object:
     return UnknownOutcome(entry.why) if isinstance(entry, Unclear) else entry
-
-
-def _raise_inner(data: object) -> None:
-    """Raise what stands in the `status` of an answer that has no statuses (TWAP)."""
-    status = data.get("status") if isinstance(data, Mapping) else None
-    if isinstance(status, Mapping) and isinstance(error := status.get("error"), str):
-        raise VenueError(Refusal.of(error).code, error)

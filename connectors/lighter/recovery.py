@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from ..errors import ConnectorError
 from ..execution.lookups import Lookup, LookupSchedule, Why
 from ..execution.reconcile import Found, Reconciler
 from ..execution.recovery import CREATES, RETRY_S, LookupRunner, OnProblem
@@ -142,8 +141,8 @@ class Recovery(LookupRunner):
                 return
             try:
                 rows = await self._queries.fills_since(start_ns)
-            except ConnectorError as error:
-                self._on_problem(f"trades of the gap not read yet: {error}", None, error)
+            except Exception as error:  # noqa: BLE001 - an answer of any shape must not end this
+                self.unanswered("trades of the gap", error)
                 await asyncio.sleep(RETRY_S)
                 continue
             self._feed.trades(rows)

@@ -32,7 +32,14 @@ from ..errors import (
 )
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
-from ..execution.sending import LINK_PAUSE, ORDER_WAIT_S, Kind, SenderBase, as_error
+from ..execution.sending import (
+    CANCEL_LIMIT_S,
+    LINK_PAUSE,
+    ORDER_WAIT_S,
+    Kind,
+    SenderBase,
+    as_error,
+)
 from ..execution.sequence import LineFull, NotSent, Place
 from ..net.backoff import Backoff, BackoffPolicy
 from ..net.clock import NS_PER_MS, Clock, to_ns
@@ -54,7 +61,6 @@ BARE_ERROR_WINDOW_S = 1.0
 NONCE_PAUSE = "nonce"
 NEEDS_NO_SOCKET = frozenset({LINK_PAUSE, NONCE_PAUSE})  # it asks for the nonce in its turn
 TURN_TIMEOUT_S = 30.0
-CANCEL_LIMIT_S = 70.0  # the limit counts by the minute: then it is free again
 RESENDS = 2  # of a cancel that was refused for its nonce, which it can do nothing about
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
@@ -481,8 +487,8 @@ class Sender(SenderBase[Command]):
             await asyncio.sleep(backoff.next_delay_s())
             try:
                 await self.refresh_nonce()
-            except ConnectorError as error:
-                log.warning("venue=LIGHTER next nonce not known: %s", error)
+            except Exception as error:  # noqa: BLE001 - without it nothing goes out any more
+                log.warning("venue=LIGHTER next nonce not known: %r", error)
                 continue
             if not self.nonces.refresh_due:
                 break

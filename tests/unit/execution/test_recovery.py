@@ -81,6 +81,31 @@ def test_asked_until_the_venue_answers(run: Any, monkeypatch: Any) -> None:
     run(scenario(), 60.0)
 
 
+def test_an_answer_of_no_shape_at_all_ends_nothing(run: Any, monkeypatch: Any) -> None:
+    """The other look-ups are made, and what was asked is asked again."""
+    monkeypatch.setattr(recovery, "RETRY_S", 0.001)
+
+    async def scenario() -> None:
+        runner = Runner([KeyError("oid"), Found(rows=[row(OrderStatus.ACCEPTED)])])
+        runner.dispatch.in_doubt(runner.order, Doubt.CREATE)
+        runner.ask(runner.order, Why.CREATE_IN_DOUBT)
+        await until(lambda: runner.order.is_accepted)
+        assert runner.tasks.deaths == 0
+        answers = iter([AttributeError("none"), 7])
+
+        async def ask() -> Any:
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        assert await runner.until_answered(ask, "the account") == 7
+        assert runner.problems == ["the account not read yet: none"]
+        await runner.tasks.close(timeout_s=1)
+
+    run(scenario(), 60.0)
+
+
 def test_what_settles_by_itself_is_not_asked(run: Any) -> None:
     async def scenario() -> None:
         runner = Runner([])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from venues.hyperliquid.trading_rig import buy, trading, until
 
+from connectors.errors import ConfigError
 from connectors.hyperliquid import actions
 from connectors.hyperliquid.account import Balances
 from connectors.hyperliquid.config import Credentials, OrderChannel
@@ -82,6 +83,19 @@ def test_a_master_moves_money_as_itself_where_a_vault_or_sub_account_is_traded_f
                 before = rig.account.usd
                 await rig.client.send_action(move(user, 7_000_000, deposit=True))
                 assert rig.account.usd - before == 7 * 10**8
+
+    run(scenario(), 60.0)
+
+
+@pytest.mark.parametrize("account", [VAULT, SUB, "0x" + "99" * 20])
+def test_a_wallet_does_not_trade_for_one_account_and_watch_another(run: Any, account: str) -> None:
+    """Its orders would be its own, and nothing would ever be told of their fills."""
+
+    async def scenario() -> None:
+        credentials = Credentials(KEY, account_address=account)
+        async with trading(sim={"setups": setups()}, credentials=credentials, connect=False) as rig:
+            with pytest.raises(ConfigError, match="vault_address"):
+                await rig.client.connect()
 
     run(scenario(), 60.0)
 

@@ -180,3 +180,30 @@ def test_an_order_that_is_modified_all_the_time_is_never_called_unchanged(run: A
             assert set(rig.kinds(order)) == {"Submitted", "Accepted", "Updated"}
 
     run(scenario(), 60.0)
+
+
+def test_an_account_in_no_shape_at_all_is_compared_again(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would notice a comparison that ended for good."""
+    ask = HyperliquidRest.clearinghouse_state
+    broken: list[int] = []
+
+    async def answer(self: HyperliquidRest, user: str, dex: str = "") -> Any:
+        if broken:
+            broken.pop()
+            return [None]
+        return await ask(self, user, dex)
+
+    monkeypatch.setattr(HyperliquidRest, "clearinghouse_state", answer)
+
+    async def scenario() -> None:
+        async with trading(reconcile_interval_s=0.03) as rig:
+            broken.extend((1, 2))
+            await until(lambda: not broken)
+            order = await rig.open_order()
+            rig.sim.faults.tap("orderUpdates", "drop")
+            rig.sim.faults.cancel_order(rig.client.user, rig.venue_order(order).oid)
+            await until(lambda: rig.tracked(order).is_final, "what the stream did not tell")
+
+    run(scenario(), 60.0)

@@ -52,17 +52,21 @@ def test_a_leg_that_is_too_small_to_be_made_smaller_is_canceled(run: Any) -> Non
 
 
 def test_a_cancel_of_a_leg_that_is_too_big_is_tried_again(run: Any) -> None:
-    """It never reached the venue: the next reading of what is open shows that the leg rests."""
+    """It never reached the venue: each reading of what is open shows that the leg rests."""
 
     async def scenario() -> None:
-        async with trading(reconcile_interval_s=0.1, post_timeout_ms=100) as rig:
+        async with trading() as rig:
             real = rig.client._modifications._cancel_stray
             lost: list[Any] = []
-            rig.client._modifications._cancel_stray = lambda order: (  # type: ignore[method-assign]
-                lost.append(order) if len(lost) < 2 else real(order)
-            )
+            rig.client._modifications._cancel_stray = lost.append  # type: ignore[method-assign]
             order = await raced(rig, "0.597")
-            await rig.event(OrderCanceled, order)
+            await until(lambda: len(lost) == 1)
+            recovery = rig.client._recovery
+            assert recovery is not None
+            await recovery.read_all()
             assert len(lost) == 2
+            rig.client._modifications._cancel_stray = real  # type: ignore[method-assign]
+            await recovery.read_all()
+            await rig.event(OrderCanceled, order)
 
     run(scenario(), 60.0)

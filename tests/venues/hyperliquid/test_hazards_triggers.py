@@ -104,6 +104,34 @@ def test_the_row_of_a_refused_modification_is_not_what_a_trigger_set_off() -> No
     assert not bench.order.is_final
 
 
+def test_a_triggered_order_that_rests_is_not_ended_by_a_refused_replacement() -> None:
+    """Nobody said which modification it was of; the order itself rests under the oid it has."""
+    bench = Bench(OrderType.STOP_LIMIT)
+    bench.status(S.TRIGGERED, "1")
+    bench.status(S.REJECTED, "2", reason="badTriggerPxRejected")
+    bench.dispatch.answer(row(S.REJECTED, venue_id="2", kind=bench.kind))
+    assert bench.kinds == ["Triggered"]
+
+
+def test_what_a_trigger_set_off_in_a_gap_is_found_by_asking() -> None:
+    """By the cloid comes its end, by the oid that we know that the trigger had fired."""
+    bench = Bench()
+    bench.fill("a", "4", "2")
+    for _ in range(2):
+        for status, leg in ((S.CANCELED, "2"), (S.TRIGGERED, "1")):
+            filled = "4" if leg == "2" else "0"
+            bench.dispatch.answer(row(status, venue_id=leg, kind=bench.kind, filled=filled))
+    assert bench.kinds == ["Filled", "Updated", "Canceled"]
+
+
+def test_what_a_trigger_set_off_in_a_gap_and_was_refused_is_found_by_asking() -> None:
+    bench = Bench()
+    for _ in range(2):
+        for status, leg in ((S.REJECTED, "2"), (S.TRIGGERED, "1")):
+            bench.dispatch.answer(row(status, venue_id=leg, kind=bench.kind, reason="no liquidity"))
+    assert bench.kinds == ["Updated", "Rejected"]
+
+
 def test_a_limit_order_that_was_triggered_rests_under_its_own_oid() -> None:
     bench = Bench(OrderType.STOP_LIMIT)
     bench.status(S.TRIGGERED, "1")

@@ -9,6 +9,7 @@ from venues.lighter.trading_rig import BATCH, SINGLE, Rig, buy, quiet, trading, 
 
 from connectors.execution.identity import DuplicateOrder
 from connectors.lighter import sending
+from connectors.lighter.rest import LighterRest
 from connectors.model import (
     ContingencyType,
     Order,
@@ -292,5 +293,36 @@ def test_look_ups_do_not_keep_the_nonce_waiting(run: Any) -> None:
             rig.client.batch_cancel_orders([order.client_order_id] * 2)
             sends = await rig.sent(4)
             assert kinds(rig)[3] == (BATCH, [CANCEL, CANCEL])
+
+    run(scenario(), 40)
+
+
+def test_the_nonce_is_asked_for_again_whatever_was_answered(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is known nothing goes out: the question must not end by an error of any kind."""
+    ask = LighterRest.next_nonce
+    broken = [0]
+
+    async def answer(self: LighterRest) -> int:
+        if broken[0]:
+            broken[0] -= 1
+            raise TypeError("an answer of no shape at all")
+        return await ask(self)
+
+    monkeypatch.setattr(LighterRest, "next_nonce", answer)
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            broken[0] = 2
+            rig.sim.faults.shift_nonce(12345, 5, 3)
+            refused = buy()
+            rig.client.submit_order(refused)
+            await rig.event(OrderRejected, refused)  # 21104: the nonce has to be asked for
+            count = len(rig.sends)
+            rig.client.submit_order(buy())
+            sends = await rig.sent(count + 1)
+            await until(lambda: sends[-1].code == 200)
+            assert broken == [0]
 
     run(scenario(), 40)

@@ -89,7 +89,9 @@ class _HangupWatch:
         elif turns:
             transport.pause_reading()
             transport.resume_reading()
-            self._loop.call_soon(self._read_on, number, transport, turns - 1)
+            # One turn later: asyncio's own loops drop a read that is due when the socket is taken
+            # off, and without one between would never come to it.
+            self._loop.call_soon(self._loop.call_soon, self._read_on, number, transport, turns - 1)
         else:
             log.warning("a connection that was reset could not be read to its end")
             transport.abort()

@@ -15,9 +15,10 @@ from connectors._speedups._csrc cimport (
     tw_literal,
     tw_scale,
     tw_span,
+    tw_symbol,
     tw_to_scale,
 )
-from connectors._speedups.events cimport EventFlag, EventHandler, Fixed, InstrumentBase, QuoteData, TradeData
+from connectors._speedups.events cimport EventHandler, Fixed, InstrumentBase, QuoteData, TradeData
 from connectors._speedups.feed cimport Decoder
 from connectors._speedups.symbols cimport SymbolTable
 
@@ -52,6 +53,13 @@ cdef class SymbolDecoder(Decoder):
     # Read levels that do not fit the instrument's scale on one that holds them, which is returned with
     # them; None with err set where there is none.
     cdef InstrumentBase finer_book(self, int32_t number, const void *at, tw_err *err)
+    # Bring a quote or trade for which err is set to a finer grid, the instrument of which is returned;
+    # None where it was refused.
+    cdef InstrumentBase finer_quote(self, QuoteData *out, tw_fixed bid, tw_fixed bid_size, tw_fixed ask,
+                                    tw_fixed ask_size, const uint8_t *start, const uint8_t *end, tw_err *err)
+    cdef InstrumentBase finer_trade(self, TradeData *out, tw_fixed price, tw_fixed size, const uint8_t *start,
+                                    const uint8_t *end, tw_err *err)
+    cdef bint is_sound(self, const uint8_t *start, const uint8_t *end, tw_err *err) except -1
     # Tell about a message that does not decode; without a callback it is raised. Clears err.
     cdef int refuse(self, const uint8_t *start, const uint8_t *end, tw_err *err) except -1
     # Tell about rows, (error, data), that were passed over; without a callback the first is raised.
@@ -114,59 +122,56 @@ cdef inline void bring_back(Rows *rows, Rows *taken) noexcept nogil:
         free(taken.block)
 
 
-cdef inline bint quote_to_scale(tw_fixed bid, tw_fixed bid_size, tw_fixed ask, tw_fixed ask_size,
-                                const tw_scale *price, const tw_scale *size, QuoteData *out,
-                                tw_err *err) noexcept nogil:
-    return (scale_to(bid, price, TW_OFF_PRICE, &out.bid, err) == 0
-            and scale_to(bid_size, size, TW_OFF_SIZE, &out.bid_size, err) == 0
-            and scale_to(ask, price, TW_OFF_PRICE, &out.ask, err) == 0
-            and scale_to(ask_size, size, TW_OFF_SIZE, &out.ask_size, err) == 0)
+cdef inline bint quote_to_scale(const tw_fixed *bid, const tw_fixed *bid_size, const tw_fixed *ask,
+                                const tw_fixed *ask_size, const tw_scale *price, const tw_scale *size,
+                                QuoteData *out, tw_err *err) noexcept nogil:
+    return (scale_to(bid[0], price, TW_OFF_PRICE, &out.bid, err) == 0
+            and scale_to(bid_size[0], size, TW_OFF_SIZE, &out.bid_size, err) == 0
+            and scale_to(ask[0], price, TW_OFF_PRICE, &out.ask, err) == 0
+            and scale_to(ask_size[0], size, TW_OFF_SIZE, &out.ask_size, err) == 0)
 
 
-cdef inline int tell_quote(SymbolDecoder self, QuoteData *out, tw_fixed bid, tw_fixed bid_size, tw_fixed ask,
-                           tw_fixed ask_size, const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
-    """Hand out a quote on the grid of its symbol, or a finer one; 0 where it was refused."""
+cdef inline int tell_quote(SymbolDecoder self, QuoteData *out, const tw_fixed *bid, const tw_fixed *bid_size,
+                           const tw_fixed *ask, const tw_fixed *ask_size, const uint8_t *start,
+                           const uint8_t *end, tw_err *err) except -1:
+    """Hand out a quote on the grid of its symbol, or a finer one; 0 where it was refused.
+
+    The numbers are read before anybody is called.
+    """
+    cdef const tw_symbol *symbol = &self.symbols.table.symbols[out.symbol]
     cdef InstrumentBase instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
-    cdef tw_scale price = self.symbols.table.symbols[out.symbol].price
-    cdef tw_scale size = self.symbols.table.symbols[out.symbol].size
-    if TW_UNLIKELY(not quote_to_scale(bid, bid_size, ask, ask_size, &price, &size, out, err)):
-        if is_off_scale(err):
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(out.symbol, max(places(bid), places(ask)),
-                                       max(places(bid_size), places(ask_size)), &price, &size)
-            quote_to_scale(bid, bid_size, ask, ask_size, &price, &size, out, err)
-            out.flags |= EventFlag.OFF_SCALE
-        if err.code:
-            return self.refuse(start, end, err)
+    if TW_UNLIKELY(not quote_to_scale(bid, bid_size, ask, ask_size, &symbol.price, &symbol.size, out, err)):
+        instrument = self.finer_quote(out, bid[0], bid_size[0], ask[0], ask_size[0], start, end, err)
+        if instrument is None:
+            return 0
     self.events += 1
     self.handler.on_quote(instrument, out)
     return 1
 
 
-cdef inline bint trade_to_scale(tw_fixed price, tw_fixed size, const tw_scale *price_scale,
+cdef inline bint trade_to_scale(const tw_fixed *price, const tw_fixed *size, const tw_scale *price_scale,
                                 const tw_scale *size_scale, TradeData *out, tw_err *err) noexcept nogil:
-    return (scale_to(price, price_scale, TW_OFF_PRICE, &out.price, err) == 0
-            and scale_to(size, size_scale, TW_OFF_SIZE, &out.size, err) == 0)
+    return (scale_to(price[0], price_scale, TW_OFF_PRICE, &out.price, err) == 0
+            and scale_to(size[0], size_scale, TW_OFF_SIZE, &out.size, err) == 0)
 
 
-cdef inline int tell_trade(SymbolDecoder self, TradeData *out, tw_fixed price, tw_fixed size, bint is_liquidation,
-                           const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
-    """Hand out a trade on the grid of its symbol, or a finer one; 0 where it was refused."""
+cdef inline int tell_trade(SymbolDecoder self, TradeData *out, const tw_fixed *price, const tw_fixed *size,
+                           bint is_liquidation, const uint8_t *start, const uint8_t *end,
+                           tw_err *err) except -1:
+    """Hand out a trade on the grid of its symbol, or a finer one; 0 where it was refused.
+
+    The numbers are read before anybody is called, but for the price of a liquidation.
+    """
+    cdef const tw_symbol *symbol = &self.symbols.table.symbols[out.symbol]
     cdef InstrumentBase instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, out.symbol)
-    cdef tw_scale price_scale = self.symbols.table.symbols[out.symbol].price
-    cdef tw_scale size_scale = self.symbols.table.symbols[out.symbol].size
-    if TW_UNLIKELY(not trade_to_scale(price, size, &price_scale, &size_scale, out, err)):
-        if is_off_scale(err):
-            self.tell_off_scale(instrument)
-            instrument = self.at_scale(out.symbol, places(price), places(size), &price_scale, &size_scale)
-            trade_to_scale(price, size, &price_scale, &size_scale, out, err)
-            out.flags |= EventFlag.OFF_SCALE
-        if err.code:
-            return self.refuse(start, end, err)
+    if TW_UNLIKELY(not trade_to_scale(price, size, &symbol.price, &symbol.size, out, err)):
+        instrument = self.finer_trade(out, price[0], size[0], start, end, err)
+        if instrument is None:
+            return 0
     self.events += 1
     self.handler.on_trade(instrument, out)
     if TW_UNLIKELY(is_liquidation):
-        self.tell_liquidation(instrument, out, price)
+        self.tell_liquidation(instrument, out, price[0])
     return 1
 
 

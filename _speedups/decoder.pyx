@@ -19,7 +19,15 @@ from connectors._speedups._csrc cimport (
     tw_span,
     tw_unescape,
 )
-from connectors._speedups.events cimport EventHandler, Fixed, InstrumentBase, LiquidationData, TradeData
+from connectors._speedups.events cimport (
+    EventFlag,
+    EventHandler,
+    Fixed,
+    InstrumentBase,
+    LiquidationData,
+    QuoteData,
+    TradeData,
+)
 from connectors._speedups.feed cimport Decoder
 from connectors._speedups.symbols cimport SymbolTable
 from connectors._speedups.ticks cimport fixed_decimal
@@ -118,6 +126,36 @@ cdef class SymbolDecoder(Decoder):
             instrument = self.at_scale(number, price_decimals, size_decimals, &price, &size)
         err.code = TW_VALUE
         return None
+
+    cdef InstrumentBase finer_quote(self, QuoteData *out, tw_fixed bid, tw_fixed bid_size, tw_fixed ask,
+                                    tw_fixed ask_size, const uint8_t *start, const uint8_t *end, tw_err *err):
+        cdef InstrumentBase instrument = self.symbols._instruments[out.symbol]
+        cdef tw_scale price, size
+        if is_off_scale(err):
+            self.tell_off_scale(instrument)
+            instrument = self.at_scale(out.symbol, max(places(bid), places(ask)),
+                                       max(places(bid_size), places(ask_size)), &price, &size)
+            quote_to_scale(&bid, &bid_size, &ask, &ask_size, &price, &size, out, err)
+            out.flags |= EventFlag.OFF_SCALE
+        return instrument if self.is_sound(start, end, err) else None
+
+    cdef InstrumentBase finer_trade(self, TradeData *out, tw_fixed price, tw_fixed size, const uint8_t *start,
+                                    const uint8_t *end, tw_err *err):
+        cdef InstrumentBase instrument = self.symbols._instruments[out.symbol]
+        cdef tw_scale price_scale, size_scale
+        if is_off_scale(err):
+            self.tell_off_scale(instrument)
+            instrument = self.at_scale(out.symbol, places(price), places(size), &price_scale, &size_scale)
+            trade_to_scale(&price, &size, &price_scale, &size_scale, out, err)
+            out.flags |= EventFlag.OFF_SCALE
+        return instrument if self.is_sound(start, end, err) else None
+
+    cdef bint is_sound(self, const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
+        """Refuse a message with an error; returns whether there was none."""
+        if err.code == 0:
+            return True
+        self.refuse(start, end, err)
+        return False
 
     cdef int refuse(self, const uint8_t *start, const uint8_t *end, tw_err *err) except -1:
         error = error_of(err.code, err.at, start)

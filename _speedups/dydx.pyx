@@ -499,6 +499,6 @@ cdef class DydxDecoder(SymbolDecoder):
         out.aggressor = AggressorSide.BUYER if t.side == TW_DX_BUY else AggressorSide.SELLER
         out.ts_init = self.ts_init
         out.ts_event = t.time
-        if not tell_trade(self, &out, t.price, t.size, t.type == DX_T_LIQUIDATED, c.start, c.end, &c.err):
+        if not tell_trade(self, &out, &t.price, &t.size, t.type == DX_T_LIQUIDATED, c.start, c.end, &c.err):
             self.tell_lost(f)
         return 0

@@ -235,5 +235,9 @@ cdef class Router(EventHandler):
     cdef readonly uint64_t errors       # callbacks that raised
     cdef readonly uint64_t delivered    # events handed to a callback
 
-    cdef object target(self, int kind, int32_t symbol)
-    cdef int call(self, object callback, object event, int kind) except -1
+    # The last of each; the next is made of it where no callback kept it.
+    cdef Quote _quote
+    cdef Trade _trade
+    cdef BookUpdate _book
+
+    cdef int failed(self, object event, int kind) except -1

@@ -30,6 +30,7 @@ __all__ = [
 cdef extern from "Python.h":
     PyObject *PyObject_CallOneArg(PyObject *, PyObject *)
     void Py_DECREF(PyObject *)
+    Py_ssize_t Py_REFCNT(object)
     PyObject *PyList_GET_ITEM(object, Py_ssize_t)
     Py_ssize_t PyList_GET_SIZE(object)
 
@@ -296,24 +297,28 @@ cdef int _fill_levels(object levels, int64_t *columns, Py_ssize_t n) except -1:
     return 0
 
 
-cdef int64_t *_copy_levels(const BookData *data) except NULL:
-    cdef Py_ssize_t b = data.n_bids, a = data.n_asks
-    cdef int64_t *levels = <int64_t *>PyMem_Malloc((b + a) * 2 * sizeof(int64_t))
-    if levels == NULL:
+cdef BookUpdate _book_update(InstrumentBase instrument, const BookData *data, bint snapshot):
+    cdef BookUpdate event = BookUpdate.__new__(BookUpdate)
+    event._levels = <int64_t *>PyMem_Malloc((data.n_bids + data.n_asks) * 2 * sizeof(int64_t))
+    if event._levels == NULL:
         raise MemoryError()
+    _fill_book(event, instrument, data, snapshot)
+    return event
+
+
+cdef inline void _fill_book(BookUpdate event, InstrumentBase instrument, const BookData *data,
+                            bint snapshot) noexcept:
+    """Make an event that has room for the levels one of this update."""
+    cdef Py_ssize_t b = data.n_bids, a = data.n_asks
+    cdef int64_t *levels = event._levels
     if b:  # a side without levels may have no array
         memcpy(levels, data.bid_prices, b * sizeof(int64_t))
         memcpy(levels + b, data.bid_sizes, b * sizeof(int64_t))
     if a:
         memcpy(levels + 2 * b, data.ask_prices, a * sizeof(int64_t))
         memcpy(levels + 2 * b + a, data.ask_sizes, a * sizeof(int64_t))
-    return levels
-
-
-cdef BookUpdate _book_update(InstrumentBase instrument, const BookData *data, bint snapshot):
-    cdef BookUpdate event = BookUpdate.__new__(BookUpdate)
-    event._levels = _copy_levels(data)
-    event.instrument = instrument
+    if event.instrument is not instrument:
+        event.instrument = instrument
     event.ts_event = data.ts_event
     event.ts_init = data.ts_init
     event.flags = data.flags
@@ -321,9 +326,8 @@ cdef BookUpdate _book_update(InstrumentBase instrument, const BookData *data, bi
     event.first_seq = data.first_seq
     event.last_seq = data.last_seq
     event.prev_seq = data.prev_seq
-    event.n_bids = data.n_bids
-    event.n_asks = data.n_asks
-    return event
+    event.n_bids = b
+    event.n_asks = a
 
 
 @cython.final
@@ -987,6 +991,31 @@ def _log_error(error, kind, event):
     log.error("handler for %s raised on %r", EventKind(kind).name, event, exc_info=error)
 
 
+# References to an event that no callback kept: the router's, and that of the function that looks.
+cdef enum:
+    UNKEPT = 2
+
+
+cdef inline object _target(Router router, int kind, int32_t symbol):
+    cdef list table = <list>PyList_GET_ITEM(router._tables, kind)
+    cdef PyObject *callback
+    if 0 <= symbol < PyList_GET_SIZE(table):
+        callback = PyList_GET_ITEM(table, symbol)
+        if callback != <PyObject *>None:
+            return <object>callback
+    return <object>PyList_GET_ITEM(router._defaults, kind)
+
+
+cdef inline int _call(Router router, object callback, object event, int kind) except -1:
+    # Tested by hand: a try block would save and restore the exception state on every call.
+    cdef PyObject *result = PyObject_CallOneArg(<PyObject *>callback, <PyObject *>event)
+    router.delivered += 1
+    if result == NULL:
+        return router.failed(event, kind)
+    Py_DECREF(result)
+    return 0
+
+
 @cython.final
 cdef class Router(EventHandler):
     """Turns decoded data into event objects and calls the callback of its kind and symbol.
@@ -999,8 +1028,9 @@ cdef class Router(EventHandler):
 
     Notes
     -----
-    Belongs to one thread. An event object is made only where a callback wants it. Exceptions that
-    are not `Exception` (KeyboardInterrupt, SystemExit) are reported and then raised on.
+    Belongs to one thread. An event object is made only where a callback wants it; a quote, trade or
+    book update that no callback kept is used again for the next one. Exceptions that are not
+    `Exception` (KeyboardInterrupt, SystemExit) are reported and then raised on.
     """
 
     def __init__(self, on_error=None):
@@ -1035,24 +1065,10 @@ cdef class Router(EventHandler):
         """Return the callback in force, or None."""
         if not 0 <= kind < EventKind.KIND_COUNT:
             raise ValueError(f"no such event kind: {kind}")
-        return self.target(kind, symbol)
+        return _target(self, kind, symbol)
 
-    cdef inline object target(self, int kind, int32_t symbol):
-        cdef list table = <list>PyList_GET_ITEM(self._tables, kind)
-        cdef PyObject *callback
-        if 0 <= symbol < PyList_GET_SIZE(table):
-            callback = PyList_GET_ITEM(table, symbol)
-            if callback != <PyObject *>None:
-                return <object>callback
-        return <object>PyList_GET_ITEM(self._defaults, kind)
-
-    cdef inline int call(self, object callback, object event, int kind) except -1:
-        # Tested by hand: a try block would save and restore the exception state on every call.
-        cdef PyObject *result = PyObject_CallOneArg(<PyObject *>callback, <PyObject *>event)
-        self.delivered += 1
-        if result != NULL:
-            Py_DECREF(result)
-            return 0
+    cdef int failed(self, object event, int kind) except -1:
+        """Report what a callback raised."""
         self.errors += 1
         try:
             _pending_error()
@@ -1071,12 +1087,15 @@ cdef class Router(EventHandler):
             log.error("on_error itself raised", exc_info=second)
 
     cdef int on_quote(self, InstrumentBase instrument, const QuoteData *data) except -1:
-        cdef object callback = self.target(EventKind.QUOTE, data.symbol)
+        cdef object callback = _target(self, EventKind.QUOTE, data.symbol)
         cdef Quote event
         if callback is None:
             return 0
-        event = Quote.__new__(Quote)
-        event.instrument = instrument
+        event = self._quote
+        if Py_REFCNT(event) != UNKEPT:
+            event = self._quote = Quote.__new__(Quote)
+        if event.instrument is not instrument:
+            event.instrument = instrument
         event.ts_event = data.ts_event
         event.ts_init = data.ts_init
         event.flags = data.flags
@@ -1085,15 +1104,18 @@ cdef class Router(EventHandler):
         event.ask_ticks = data.ask
         event.ask_lots = data.ask_size
         event.seq = data.seq
-        return self.call(callback, event, EventKind.QUOTE)
+        return _call(self, callback, event, EventKind.QUOTE)
 
     cdef int on_trade(self, InstrumentBase instrument, const TradeData *data) except -1:
-        cdef object callback = self.target(EventKind.TRADE, data.symbol)
+        cdef object callback = _target(self, EventKind.TRADE, data.symbol)
         cdef Trade event
         if callback is None:
             return 0
-        event = Trade.__new__(Trade)
-        event.instrument = instrument
+        event = self._trade
+        if Py_REFCNT(event) != UNKEPT:
+            event = self._trade = Trade.__new__(Trade)
+        if event.instrument is not instrument:
+            event.instrument = instrument
         event.ts_event = data.ts_event
         event.ts_init = data.ts_init
         event.flags = data.flags
@@ -1103,59 +1125,65 @@ cdef class Router(EventHandler):
         event.first_id = data.first_id
         event.last_id = data.last_id
         event._aggressor = data.aggressor
-        return self.call(callback, event, EventKind.TRADE)
+        return _call(self, callback, event, EventKind.TRADE)
 
     cdef int on_book(self, InstrumentBase instrument, const BookData *data, bint snapshot) except -1:
         cdef int kind = EventKind.BOOK_SNAPSHOT if snapshot else EventKind.BOOK_DELTA
-        cdef object callback = self.target(kind, data.symbol)
+        cdef object callback = _target(self, kind, data.symbol)
+        cdef BookUpdate event
         if callback is None:
             return 0
         if isinstance(callback, EventHandler):
             # A native book takes the levels where they lie: no copy, no event object.
             return (<EventHandler>callback).on_book(instrument, data, snapshot)
-        return self.call(callback, _book_update(instrument, data, snapshot), kind)
+        event = self._book
+        if Py_REFCNT(event) != UNKEPT or event.n_bids + event.n_asks != data.n_bids + data.n_asks:
+            event = self._book = _book_update(instrument, data, snapshot)
+        else:
+            _fill_book(event, instrument, data, snapshot)
+        return _call(self, callback, event, kind)
 
     cdef int on_bar(self, InstrumentBase instrument, const BarData *data) except -1:
-        cdef object callback = self.target(EventKind.BAR, data.symbol)
+        cdef object callback = _target(self, EventKind.BAR, data.symbol)
         if callback is None:
             return 0
         cdef Bar event = Bar.__new__(Bar)
         event.instrument = instrument
         event.d = data[0]
-        return self.call(callback, event, EventKind.BAR)
+        return _call(self, callback, event, EventKind.BAR)
 
     cdef int on_mark_price(self, InstrumentBase instrument, const MarkPriceData *data) except -1:
-        cdef object callback = self.target(EventKind.MARK_PRICE, data.symbol)
+        cdef object callback = _target(self, EventKind.MARK_PRICE, data.symbol)
         if callback is None:
             return 0
         cdef MarkPrice event = MarkPrice.__new__(MarkPrice)
         event.instrument = instrument
         event.d = data[0]
-        return self.call(callback, event, EventKind.MARK_PRICE)
+        return _call(self, callback, event, EventKind.MARK_PRICE)
 
     cdef int on_index_price(self, InstrumentBase instrument, const IndexPriceData *data) except -1:
-        cdef object callback = self.target(EventKind.INDEX_PRICE, data.symbol)
+        cdef object callback = _target(self, EventKind.INDEX_PRICE, data.symbol)
         if callback is None:
             return 0
         cdef IndexPrice event = IndexPrice.__new__(IndexPrice)
         event.instrument = instrument
         event.d = data[0]
-        return self.call(callback, event, EventKind.INDEX_PRICE)
+        return _call(self, callback, event, EventKind.INDEX_PRICE)
 
     cdef int on_liquidation(self, InstrumentBase instrument, const LiquidationData *data) except -1:
-        cdef object callback = self.target(EventKind.LIQUIDATION, data.symbol)
+        cdef object callback = _target(self, EventKind.LIQUIDATION, data.symbol)
         if callback is None:
             return 0
         cdef Liquidation event = Liquidation.__new__(Liquidation)
         event.instrument = instrument
         event.d = data[0]
-        return self.call(callback, event, EventKind.LIQUIDATION)
+        return _call(self, callback, event, EventKind.LIQUIDATION)
 
     cdef int on_ticker(self, InstrumentBase instrument, const TickerData *data) except -1:
-        cdef object callback = self.target(EventKind.TICKER, data.symbol)
+        cdef object callback = _target(self, EventKind.TICKER, data.symbol)
         if callback is None:
             return 0
         cdef Ticker event = Ticker.__new__(Ticker)
         event.instrument = instrument
         event.d = data[0]
-        return self.call(callback, event, EventKind.TICKER)
+        return _call(self, callback, event, EventKind.TICKER)

@@ -1046,7 +1046,7 @@ cdef class HyperliquidDecoder(SymbolDecoder):
         out.seq = b.time
         out.ts_init = self.ts_init
         out.ts_event = tw_hl_ns(b.time)
-        tell_quote(self, &out, b.bid, b.bid_size, b.ask, b.ask_size, c.start, c.end, &c.err)
+        tell_quote(self, &out, &b.bid, &b.bid_size, &b.ask, &b.ask_size, c.start, c.end, &c.err)
         return 0
 
     # ---- trades ----------------------------------------------------------------------------------
@@ -1133,7 +1133,7 @@ cdef class HyperliquidDecoder(SymbolDecoder):
         out.aggressor = AggressorSide.BUYER if t.side == TW_HL_BUY else AggressorSide.SELLER
         out.ts_init = self.ts_init
         out.ts_event = tw_hl_ns(t.time)
-        tell_trade(self, &out, t.price, t.size, False, c.start, c.end, &c.err)
+        tell_trade(self, &out, &t.price, &t.size, False, c.start, c.end, &c.err)
         return 0
 
     # ---- bars ------------------------------------------------------------------------------------

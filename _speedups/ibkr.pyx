@@ -27,12 +27,11 @@ from connectors._speedups._csrc cimport (
     tw_symbol_find,
     tw_symbols,
 )
-from connectors._speedups.decoder cimport PyList_GET_ITEM, SymbolDecoder, tell_quote, tell_trade
+from connectors._speedups.decoder cimport SymbolDecoder, tell_quote, tell_trade
 from connectors._speedups.events cimport (
     AggressorSide,
     EventFlag,
     EventHandler,
-    InstrumentBase,
     QuoteData,
     TradeData,
 )
@@ -78,6 +77,7 @@ cdef extern from "ibkr.h" nogil:
 
     ctypedef struct tw_ib_frame:
         uint32_t seen
+        uint32_t plain
         tw_ib_value values[6]
         int64_t updated
         tw_span availability
@@ -85,7 +85,7 @@ cdef extern from "ibkr.h" nogil:
 
     const uint8_t *tw_ib_frame_data(const uint8_t *p, const uint8_t *end, tw_ib_frame *f, tw_err *err)
     int32_t tw_ib_peek(const tw_symbols *symbols, const uint8_t *p, const uint8_t *end)
-    bint tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uint8_t *end, tw_ib_frame *f)
+    bint tw_ib_quick(tw_ib_manner *m, const uint8_t *p, const uint8_t *end, tw_ib_frame *f)
     void tw_ib_learn(tw_ib_manner *m, const uint8_t *p, const uint8_t *end)
     void tw_ib_text(const uint8_t *p, const uint8_t *end, tw_ib_value *v)
     tw_ib_kind tw_ib_taken(const tw_ib_value *v, unsigned field)
@@ -99,7 +99,7 @@ cdef struct Line:
     bint want_fields
     bint is_awaited
     bint is_halted
-    tw_fixed values[6]
+    tw_fixed values[6]                  # 0 where it is not known
     uint32_t known
     uint32_t approximate
     uint32_t wide                       # do not fit 64 bits
@@ -112,13 +112,6 @@ cdef struct Line:
     int64_t size_factor                 # of 88 and 85
     uint64_t frames
     tw_ib_manner manner
-
-
-cdef struct Last:
-    tw_fixed price
-    tw_fixed size
-    uint32_t flags
-    uint32_t is_wide
 
 
 cdef struct Pass:
@@ -297,7 +290,7 @@ cdef class IbkrDecoder(SymbolDecoder):
                 self._on_cold(c.start[:c.end - c.start], ts_init)
             return 0
         self.market_data_messages += 1
-        return self.take(number, line, &c)
+        return _take(self, number, line, &c)
 
     cdef int32_t read(self, Pass *c) noexcept:
         """Read a frame of any shape; the number of the line that it is about, -1: none."""
@@ -328,44 +321,30 @@ cdef class IbkrDecoder(SymbolDecoder):
             v.number.exponent = -1
         return True
 
-    cdef int take(self, int32_t number, Line *line, Pass *c) except -1:
-        """Merge a frame, then tell about it."""
-        cdef uint32_t seen = c.frame.seen
-        cdef bint was_halted = line.is_halted
-        cdef bint is_odd = self.merge(line, &c.frame)
-        cdef bint is_halted = line.is_halted
-        cdef bint want_fields = is_odd and line.want_fields
-        cdef InstrumentBase instrument = <InstrumentBase>PyList_GET_ITEM(self.symbols._instruments, number)
-        cdef Last last
-        # Taken down first: a callback may close the line, or feed another frame.
-        cdef bint is_trade = seen & TW_IB_TRADE and line.known >> IB_LAST & 1 and line.mark == 0
-        if is_trade:
-            last.flags = line.flags | EventFlag.AGGREGATE
-            if TW_UNLIKELY(line.approximate >> IB_LAST_SIZE & 1):
-                last.flags |= EventFlag.APPROXIMATE
-            last.price = line.values[IB_LAST]
-            last.size = _value(line, IB_LAST_SIZE)
-            last.is_wide = line.wide & TW_IB_TRADE
-        if TW_UNLIKELY(line.is_awaited):
-            line.is_awaited = False
-            if self._on_line is not None:
-                self._on_line(number)
-        if seen & TW_IB_QUOTE:
-            self.quote(number, instrument, line, c)
-        if is_trade:
-            self.trade(number, &last, c)
-        if TW_UNLIKELY(is_halted != was_halted) and self._on_halted is not None:
-            self._on_halted(instrument, is_halted)
-        if TW_UNLIKELY(want_fields) and self._on_fields is not None:
+    cdef int refuse_wide(self, Pass *c) except -1:
+        """Refuse a frame of a line with a value that 64 bits do not hold."""
+        c.err.code = TW_RANGE
+        return self.refuse(c.start, c.end, &c.err)
+
+    cdef int tell_rest(self, int32_t number, Pass *c, bint is_changed, bint is_halted, bint want_fields) except -1:
+        """Tell about what is no event."""
+        if is_changed and self._on_halted is not None:
+            self._on_halted(self.symbols._instruments[number], is_halted)
+        if want_fields and self._on_fields is not None:
             self._on_fields(number, c.start[:c.end - c.start], self.ts_init)
         return 0
 
-    cdef inline bint merge(self, Line *line, tw_ib_frame *f) noexcept:
-        """Take over what a frame has; returns whether Python may want to see it."""
+    cdef int tell_line(self, int32_t number, Line *line) except -1:
+        """Tell that an awaited line is back."""
+        line.is_awaited = False
+        if self._on_line is not None:
+            self._on_line(number)
+        return 0
+
+    cdef bint merge_odd(self, Line *line, tw_ib_frame *f, uint32_t values) noexcept:
+        """Take over values that need not be numbers; returns whether Python may want to see them."""
         cdef int field
-        cdef int64_t updated = tw_ib_ms(f.updated)
-        cdef uint32_t values = f.seen & ((1u << IB_VALUES) - 1)
-        cdef bint is_odd = (f.seen & TW_IB_OTHER) != 0
+        cdef bint is_odd = False
         cdef tw_ib_kind kind
         line.known &= ~values
         line.approximate &= ~values
@@ -374,15 +353,16 @@ cdef class IbkrDecoder(SymbolDecoder):
             field = __builtin_ctz(values)
             values &= values - 1
             kind = tw_ib_taken(&f.values[field], field)
-            if TW_LIKELY(kind == IB_NUMBER):
+            line.values[field].mantissa = line.values[field].exponent = 0
+            if kind == IB_NUMBER:
                 line.values[field] = f.values[field].number
                 line.known |= 1u << field
-                if TW_UNLIKELY(f.values[field].number.exponent < 0):
+                if f.values[field].number.exponent < 0:
                     line.wide |= 1u << field
-                elif TW_UNLIKELY(line.size_factor != 1) and (field == IB_BID_SIZE or field == IB_ASK_SIZE):
+                elif line.size_factor != 1 and (field == IB_BID_SIZE or field == IB_ASK_SIZE):
                     if not tw_fixed_share(line.values[field], line.size_factor, 0, &line.values[field]):
                         line.wide |= 1u << field
-                if TW_UNLIKELY(f.values[field].approximate):
+                if f.values[field].approximate:
                     line.approximate |= 1u << field
                     self.approximate_values += 1
                 if field == IB_LAST:
@@ -392,62 +372,109 @@ cdef class IbkrDecoder(SymbolDecoder):
             elif kind == IB_TEXT:
                 self.unreadable_values += 1
                 is_odd = True
-        if TW_UNLIKELY(f.seen & TW_IB_AVAILABILITY):
-            is_odd |= _take_letters(line, &f.availability)
-        if updated:
-            self.time_regressions += updated < line.updated
-        line.updated = updated or line.updated
-        line.ts_init = self.ts_init
-        line.frames += 1
-        f.updated = updated
         return is_odd
 
-    # ---- events ----------------------------------------------------------------------------------
 
-    cdef inline int quote(self, int32_t number, InstrumentBase instrument, const Line *line, Pass *c) except -1:
-        cdef QuoteData out
-        cdef bint has_bid = line.known >> IB_BID & 1
-        cdef bint has_ask = line.known >> IB_ASK & 1
-        if TW_UNLIKELY(not has_bid or not has_ask):
-            if self._on_empty_side is not None:
-                self._on_empty_side(instrument, has_bid, has_ask)
-            return 0
-        out.symbol = number
-        out.flags = line.flags
-        if TW_UNLIKELY(line.is_halted):
-            out.flags |= EventFlag.HALTED
-        if TW_UNLIKELY(line.approximate & (1u << IB_BID_SIZE | 1u << IB_ASK_SIZE)):
-            out.flags |= EventFlag.APPROXIMATE
-        out.seq = c.frame.updated or -1
-        out.ts_init = self.ts_init
-        out.ts_event = c.frame.updated * 1_000_000 or self.ts_init
-        if TW_UNLIKELY(line.wide & TW_IB_QUOTE):
-            return self.refuse_wide(c)
-        tell_quote(self, &out, line.values[IB_BID], _value(line, IB_BID_SIZE), line.values[IB_ASK],
-                   _value(line, IB_ASK_SIZE), c.start, c.end, &c.err)
+cdef inline int _take(IbkrDecoder self, int32_t number, Line *line, Pass *c) except -1:
+    """Merge a frame, then tell about it."""
+    cdef uint32_t seen = c.frame.seen
+    cdef bint was_halted = line.is_halted
+    cdef bint is_odd = _merge(self, line, &c.frame)
+    # Taken down first: a callback may close the line, or feed another frame.
+    cdef bint is_halted = line.is_halted
+    cdef bint want_fields = is_odd and line.want_fields
+    cdef bint is_trade = seen & TW_IB_TRADE and line.known >> IB_LAST & 1 and line.mark == 0
+    cdef TradeData trade
+    cdef tw_fixed price, size
+    cdef bint is_wide
+    if not is_trade:
+        if TW_UNLIKELY(line.is_awaited):
+            self.tell_line(number, line)
+        if TW_LIKELY(seen & TW_IB_QUOTE):
+            _quote(self, number, line, c)
+    else:
+        trade.flags = line.flags | EventFlag.AGGREGATE
+        if TW_UNLIKELY(line.approximate >> IB_LAST_SIZE & 1):
+            trade.flags |= EventFlag.APPROXIMATE
+        price = line.values[IB_LAST]
+        size = line.values[IB_LAST_SIZE]
+        is_wide = (line.wide & TW_IB_TRADE) != 0
+        if TW_UNLIKELY(line.is_awaited):
+            self.tell_line(number, line)
+        if seen & TW_IB_QUOTE:
+            _quote(self, number, line, c)
+        if TW_UNLIKELY(is_wide):
+            self.refuse_wide(c)
+        else:
+            trade.symbol = number
+            trade.trade_id = trade.first_id = trade.last_id = -1
+            trade.aggressor = AggressorSide.NO_AGGRESSOR
+            trade.ts_init = self.ts_init
+            trade.ts_event = c.frame.updated * 1_000_000 or self.ts_init
+            tell_trade(self, &trade, &price, &size, False, c.start, c.end, &c.err)
+    if TW_UNLIKELY(want_fields or is_halted != was_halted):
+        return self.tell_rest(number, c, is_halted != was_halted, is_halted, want_fields)
+    return 0
+
+
+cdef inline bint _merge(IbkrDecoder self, Line *line, tw_ib_frame *f) noexcept:
+    """Take over what a frame has; returns whether Python may want to see it."""
+    cdef int field
+    cdef int64_t updated = tw_ib_ms(f.updated)
+    cdef uint32_t values = f.seen & ((1u << IB_VALUES) - 1)
+    cdef uint32_t plain = f.plain
+    cdef bint is_odd = (f.seen & TW_IB_OTHER) != 0
+    # A price without a mark behind one with it is more than a number.
+    if TW_UNLIKELY(line.mark != 0):
+        plain &= ~(1u << IB_LAST)
+    if TW_UNLIKELY(values != plain):
+        is_odd |= self.merge_odd(line, f, values & ~plain)
+    line.known |= plain
+    line.approximate &= ~plain
+    line.wide &= ~plain
+    while plain:
+        field = __builtin_ctz(plain)
+        plain &= plain - 1
+        line.values[field].mantissa = f.values[field].number.mantissa
+        line.values[field].exponent = f.values[field].number.exponent
+    if TW_UNLIKELY(f.seen & TW_IB_AVAILABILITY):
+        is_odd |= _take_letters(line, &f.availability)
+    if updated:
+        self.time_regressions += updated < line.updated
+        line.updated = updated
+    line.ts_init = self.ts_init
+    line.frames += 1
+    f.updated = updated
+    return is_odd
+
+
+cdef inline int _quote(IbkrDecoder self, int32_t number, const Line *line, Pass *c) except -1:
+    cdef QuoteData out
+    cdef bint has_bid = line.known >> IB_BID & 1
+    cdef bint has_ask = line.known >> IB_ASK & 1
+    if TW_UNLIKELY(not has_bid or not has_ask):
+        if self._on_empty_side is not None:
+            self._on_empty_side(self.symbols._instruments[number], has_bid, has_ask)
         return 0
-
-    cdef inline int trade(self, int32_t number, const Last *last, Pass *c) except -1:
-        cdef TradeData out
-        if TW_UNLIKELY(last.is_wide):
-            return self.refuse_wide(c)
-        out.symbol = number
-        out.flags = last.flags
-        out.trade_id = out.first_id = out.last_id = -1
-        out.aggressor = AggressorSide.NO_AGGRESSOR
-        out.ts_init = self.ts_init
-        out.ts_event = c.frame.updated * 1_000_000 or self.ts_init
-        tell_trade(self, &out, last.price, last.size, False, c.start, c.end, &c.err)
-        return 0
-
-    cdef int refuse_wide(self, Pass *c) except -1:
-        """Refuse a frame of a line with a value that 64 bits do not hold."""
-        c.err.code = TW_RANGE
-        return self.refuse(c.start, c.end, &c.err)
+    out.symbol = number
+    out.flags = line.flags
+    if TW_UNLIKELY(line.is_halted):
+        out.flags |= EventFlag.HALTED
+    if TW_UNLIKELY(line.approximate & (1u << IB_BID_SIZE | 1u << IB_ASK_SIZE)):
+        out.flags |= EventFlag.APPROXIMATE
+    out.seq = c.frame.updated or -1
+    out.ts_init = self.ts_init
+    out.ts_event = c.frame.updated * 1_000_000 or self.ts_init
+    if TW_UNLIKELY(line.wide & TW_IB_QUOTE):
+        return self.refuse_wide(c)
+    tell_quote(self, &out, &line.values[IB_BID], &line.values[IB_BID_SIZE], &line.values[IB_ASK],
+               &line.values[IB_ASK_SIZE], c.start, c.end, &c.err)
+    return 0
 
 
 cdef void _forget(Line *line) noexcept:
     """Not whether it is halted, and of what kind its data is: both hold until told otherwise."""
+    memset(line.values, 0, sizeof(line.values))
     line.known = line.approximate = line.wide = 0
     line.mark = 0
     line.n_letters = 0
@@ -469,11 +496,3 @@ cdef bint _take_letters(Line *line, const tw_span *letters) noexcept:
     if availability & TW_IB_FROZEN:
         line.flags |= EventFlag.FROZEN
     return True
-
-
-cdef inline tw_fixed _value(const Line *line, int field) noexcept nogil:
-    cdef tw_fixed none
-    if TW_LIKELY(line.known >> field & 1):
-        return line.values[field]
-    none.mantissa = none.exponent = 0
-    return none

@@ -1220,7 +1220,7 @@ cdef class LighterDecoder(SymbolDecoder):
         out.ts_event = tw_lg_ns(t.last_updated)
         if TW_UNLIKELY(out.ts_event == 0):
             out.ts_event = tw_lg_ns(f.last_updated) or tw_lg_ns(f.timestamp)
-        tell_quote(self, &out, t.bid, t.bid_size, t.ask, t.ask_size, c.start, c.end, &c.err)
+        tell_quote(self, &out, &t.bid, &t.bid_size, &t.ask, &t.ask_size, c.start, c.end, &c.err)
         return 0
 
     # ---- rows ------------------------------------------------------------------------------------
@@ -1362,7 +1362,7 @@ cdef class LighterDecoder(SymbolDecoder):
         out.aggressor = AggressorSide.BUYER if t.is_maker_ask else AggressorSide.SELLER
         out.ts_init = self.ts_init
         out.ts_event = tw_lg_ns(t.transaction_time) or tw_lg_ns(t.timestamp)
-        tell_trade(self, &out, t.price, t.size, t.kind == LG_T_LIQUIDATION, c.start, c.end, &c.err)
+        tell_trade(self, &out, &t.price, &t.size, t.kind == LG_T_LIQUIDATION, c.start, c.end, &c.err)
         return 0
 
     # ---- bars ------------------------------------------------------------------------------------

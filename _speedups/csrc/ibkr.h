@@ -200,19 +200,33 @@ static const uint8_t *tw_ib_value_slow(const uint8_t *p, const uint8_t *end, tw_
 }
 
 #if TW_SWAR
-/* 1,300" to 999,999" at p, where 8 bytes can be read; returns the length in front of the quote, 0 for
- * anything else. */
-static inline unsigned tw_ib_thousands(const uint8_t *p, int64_t *out) {
+/* A number of up to seven letters with the quote behind it: digits, with a dot or a comma among them.
+ * Eight bytes from p on must be readable. Returns its length, 0 where that is not what stands there. */
+static inline __attribute__((always_inline)) unsigned tw_ib_short(const uint8_t *p, int is_size,
+                                                                  tw_fixed *out) {
     uint64_t w = tw_load8(p), quote = tw_find(w, '"');
-    unsigned n = quote ? (unsigned)__builtin_ctzll(quote) >> 3 : 0;
-    if (n < 5 || p[n - 4] != ',')
+    if (TW_UNLIKELY(!quote || (quote & 0x80)))
         return 0;
-    uint64_t below = (1ULL << (8 * (n - 4))) - 1, t = w ^ TW_EIGHT('0');
-    t = ((t & below) | (t >> 8 & ~below)) << (72 - 8 * n); /* take the comma out, and what is behind */
-    if (tw_not_digits(t))
+    unsigned bits = (unsigned)__builtin_ctzll(quote) & 56; /* eight times the length */
+    uint64_t t = w ^ TW_EIGHT('0'), odd = tw_not_digits(t) & ((1ULL << bits) - 1);
+    uint64_t low = (odd & -odd) >> 7; /* the byte that is no digit, 1; without one all is below it */
+    uint64_t at = t & low * 0xFF, below = low - 1;
+    unsigned behind = bits - ((unsigned)__builtin_ctzll(odd | quote) & 56);
+    /* No second one, and a digit on each side of it. */
+    if (TW_UNLIKELY((odd & (odd - 1)) || (low & 1) || behind == 8))
         return 0;
-    *out = (int64_t)tw_eight_digits(t);
-    return n;
+    /* Sizes have a comma or nothing, prices a dot or nothing, mostly. */
+    if (is_size && TW_LIKELY(at == low * (',' ^ '0')))
+        out->exponent = 0;
+    else if (TW_LIKELY(at == low * ('.' ^ '0')))
+        out->exponent = (int32_t)((behind >> 3) - (behind != 0));
+    else if (at == low * (',' ^ '0'))
+        out->exponent = 0;
+    else
+        return 0;
+    t = (t & below) | (t >> 8 & ~below); /* take it out */
+    out->mantissa = (int64_t)tw_eight_digits(t << (64 - bits + 8 * (behind != 0)));
+    return bits >> 3;
 }
 #endif
 
@@ -221,17 +235,11 @@ static inline const uint8_t *tw_ib_value_of(const uint8_t *p, const uint8_t *end
                                             tw_err *err) {
 #if TW_SWAR
     if (TW_LIKELY(end - p >= 18 && *p == '"')) {
+        unsigned n = tw_ib_short(p + 1, 0, &v->number);
         uint64_t x;
-        unsigned n = tw_quick_decimal(p + 1, '"', &x, &v->number.exponent);
-        if (TW_LIKELY(n)) {
+        if (!n && (n = tw_quick_decimal(p + 1, '"', &x, &v->number.exponent)))
             v->number.mantissa = (int64_t)x;
-            v->kind = IB_NUMBER;
-            v->mark = v->approximate = v->percent = 0;
-            return p + n + 2;
-        }
-        n = tw_ib_thousands(p + 1, &v->number.mantissa);
         if (TW_LIKELY(n)) {
-            v->number.exponent = 0;
             v->kind = IB_NUMBER;
             v->mark = v->approximate = v->percent = 0;
             return p + n + 2;
@@ -261,6 +269,7 @@ enum {
 
 typedef struct {
     unsigned seen;
+    unsigned plain; /* values of which is known that they are numbers, 0 or more, without a mark */
     tw_ib_value values[IB_VALUES];
     int64_t updated;      /* 0: absent */
     tw_span availability; /* length 0: absent, or no text; decoded where it was escaped */
@@ -326,7 +335,7 @@ static inline const uint8_t *tw_ib_frame_data(const uint8_t *p, const uint8_t *e
     const uint8_t *next;
     uint64_t key;
     int more;
-    f->seen = 0;
+    f->seen = f->plain = 0;
     f->updated = 0;
     f->availability.length = 0;
     f->topic.text = NULL;
@@ -401,6 +410,8 @@ static inline const uint8_t *tw_ib_frame_data(const uint8_t *p, const uint8_t *e
 typedef struct {
     uint8_t before[112], middle[48], behind[64];
     unsigned n_before, n_middle, n_behind;
+    uint64_t digits; /* the first eight of the last time of thirteen */
+    int64_t above;   /* what they count, 0: none yet */
 } tw_ib_manner;
 
 /* Whether a key says nothing here. */
@@ -444,7 +455,8 @@ static inline void tw_ib_learn(tw_ib_manner *m, const uint8_t *p, const uint8_t 
             m->n_before = tw_ib_keep(m->before, sizeof m->before, start, time);
             m->n_middle = tw_ib_keep(m->middle, sizeof m->middle, behind_time, fields);
             m->n_behind = tw_ib_keep(m->behind, sizeof m->behind, name - 1, end);
-            if (m->n_before < 16 || m->n_behind < 16)
+            if (m->n_before < 16 || !m->n_middle || m->n_behind < 16 ||
+                m->middle[m->n_middle - 1] != ',')
                 m->n_behind = 0;
             return;
         } else if (!tw_ib_is_dull(key, name, value)) {
@@ -473,76 +485,118 @@ static inline int32_t tw_ib_peek(const tw_symbols *symbols, const uint8_t *p, co
             if (TW_UNLIKELY(name == quote - 24))
                 return -1;
     ptrdiff_t n = quote - ++name;
-    if (TW_UNLIKELY(memcmp(name - 5, "\"smd+", 5) != 0 || n == 0))
+    if (TW_UNLIKELY(n == 0))
         return -1;
     if (n < 8)
         return tw_symbol_find_words(symbols, name, n, last >> (64 - 8 * n), 0);
     return tw_symbol_find_words(symbols, name, n, tw_load8(name), last);
 }
 
+/* Whether what stands between the time and the fields stands at p, where 16 bytes can be read. */
+static inline int tw_ib_goes_on(const tw_ib_manner *m, const uint8_t *p) {
+    unsigned n = m->n_middle;
+    if (n < 8)
+        return (tw_load8(p) ^ tw_load8(m->middle)) << (64 - 8 * n) == 0;
+    return tw_equal(p, m->middle, n);
+}
+
+/* The time at p, 16 bytes or more in front of the end; returns its length, 0 where none stands there.
+ * Of the thirteen digits in ms the first eight stay the same for a hundred seconds. That the number
+ * ends behind them is seen by what follows. */
+static inline __attribute__((always_inline)) unsigned
+tw_ib_time(tw_ib_manner *m, const uint8_t *p, const uint8_t *end, int64_t *out) {
+    uint64_t t = tw_load8(p + 8) ^ TW_EIGHT('0');
+    if (TW_LIKELY(tw_load8(p) == m->digits && m->above &&
+                  !(tw_not_digits(t) & (UINT64_MAX >> 24)))) {
+        *out = m->above + (int64_t)tw_eight_digits(t << 24);
+        return 13;
+    }
+    unsigned n = tw_bare_digits(p, end, out);
+    if (n == 13) {
+        m->digits = tw_load8(p);
+        m->above = *out - *out % 100000;
+    }
+    return n;
+}
+
+/* The field of a key of two digits, by the lowest bits of the second. */
+typedef struct {
+    uint16_t key;
+    uint8_t field;
+} tw_ib_code;
+
+#define TW_IB_CODE(a, b, field) {(uint16_t)tw_k2(a, b), field}
+
 /* Read a frame that is written like those before it of its line; 0 where it is not, or is not
  * sound. */
-static inline int tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uint8_t *end,
+static inline int tw_ib_quick(tw_ib_manner *m, const uint8_t *p, const uint8_t *end,
                               tw_ib_frame *f) {
-    static const uint8_t last_size[8] = "\"7059\":", availability[8] = "\"6509\":";
-    const uint8_t *stop = end - m->n_behind;
+    static const uint8_t last_size[8] = ",\"7059\":", availability[8] = ",\"6509\":";
+    static const tw_ib_code codes[8] = {
+        TW_IB_CODE('8', '8', IB_BID_SIZE), TW_IB_CODE('3', '1', IB_LAST), {0, 0}, {0, 0},
+        TW_IB_CODE('8', '4', IB_BID), TW_IB_CODE('8', '5', IB_ASK_SIZE), TW_IB_CODE('8', '6', IB_ASK),
+        TW_IB_CODE('8', '7', IB_VALUES),
+    };
+    const uint8_t *stop = end - m->n_behind; /* behind it stand 16 bytes and more */
     tw_err err;
-    /* A time has 17 bytes to be read in, with the end behind it. */
-    if (TW_UNLIKELY(!m->n_behind || stop - p < (ptrdiff_t)(m->n_before + m->n_middle) ||
-                    !tw_equal(p, m->before, m->n_before) || !tw_equal(stop, m->behind, m->n_behind)))
+    if (TW_UNLIKELY(!m->n_behind || stop - p < (ptrdiff_t)(m->n_before + m->n_middle) + 13 ||
+                    !tw_equal_wide(p, m->before, m->n_before) ||
+                    !tw_equal_wide(stop, m->behind, m->n_behind)))
         return 0;
     p += m->n_before;
-    unsigned n = tw_bare_digits(p, end, &f->updated);
+    unsigned n = tw_ib_time(m, p, end, &f->updated);
     p += n;
-    if (TW_UNLIKELY(!n || stop - p < (ptrdiff_t)m->n_middle || !tw_equal(p, m->middle, m->n_middle)))
+    if (TW_UNLIKELY(!n || stop - p < (ptrdiff_t)m->n_middle || !tw_ib_goes_on(m, p)))
         return 0;
-    p += m->n_middle;
-    unsigned seen = 0;
+    p += m->n_middle - 1; /* on the comma */
+    unsigned seen = 0, plain = 0;
     f->availability.length = 0;
-    for (;; p++) {
-        unsigned field = IB_VALUES;
-        if (TW_UNLIKELY(p >= stop)) /* behind it stand 16 bytes and more */
-            return 0;
-        uint64_t w = tw_load8(p), key = w & (UINT64_MAX >> 8);
-        if (TW_LIKELY((w & 0xFFFF0000FFULL) == 0x3A22000022ULL)) { /* "??": */
-            switch (w >> 8 & 0xFFFF) {
-            case tw_k2('3', '1'): field = IB_LAST; break;
-            case tw_k2('8', '4'): field = IB_BID; break;
-            case tw_k2('8', '6'): field = IB_ASK; break;
-            case tw_k2('8', '8'): field = IB_BID_SIZE; break;
-            case tw_k2('8', '5'): field = IB_ASK_SIZE; break;
-            case tw_k2('8', '7'): break;
-            default: return 0;
-            }
-            p += 5;
-        } else {
-            if (key == tw_load8(last_size))
-                field = IB_LAST_SIZE;
-            else if (key != tw_load8(availability))
+    while (TW_LIKELY(p < stop)) {
+        uint64_t w = tw_load8(p);
+        unsigned field = IB_LAST_SIZE;
+        if (TW_LIKELY((w & 0xFFFF0000FFFFULL) == 0x3A220000222CULL)) { /* ,"??": */
+            const tw_ib_code *code = &codes[w >> 24 & 7];
+            if (TW_UNLIKELY(code->key != (w >> 16 & 0xFFFF)))
                 return 0;
-            p += 7;
+            field = code->field;
+            p += 6;
+        } else {
+            if (w == tw_load8(availability))
+                field = IB_VALUES + 1;
+            else if (w != tw_load8(last_size))
+                return 0;
+            p += 8;
         }
-        if (TW_UNLIKELY(*p <= ' '))
+        if (TW_LIKELY(field < IB_VALUES)) {
+            tw_ib_value *v = &f->values[field];
+            unsigned bit = 1u << field;
+            seen |= bit;
+            if (TW_LIKELY(*p == '"' && (n = tw_ib_short(p + 1, field > IB_ASK, &v->number)))) {
+                p += n + 2;
+                v->kind = IB_NUMBER;
+                v->mark = v->approximate = v->percent = 0;
+                plain |= bit;
+            } else {
+                if (*p <= ' ' || !(p = tw_ib_value_of(p, end, v, &err)))
+                    return 0;
+                plain &= ~bit;
+                if (TW_UNLIKELY(v->kind == IB_FLOAT))
+                    seen |= TW_IB_FLOAT;
+            }
+        } else if (*p <= ' ')
             return 0;
-        if (TW_LIKELY(field != IB_VALUES)) {
-            p = tw_ib_value_of(p, end, &f->values[field], &err);
-            seen |= 1u << field;
-            if (TW_UNLIKELY(f->values[field].kind == IB_FLOAT))
-                seen |= TW_IB_FLOAT;
-        } else if (key == tw_load8(availability)) {
+        else if (field == IB_VALUES)
+            p = tw_ib_pass(p, end, &err);
+        else {
             p = tw_ib_word(p, end, &f->availability, f->scratch, &err);
             seen |= TW_IB_AVAILABILITY;
-        } else
-            p = tw_ib_pass(p, end, &err);
+        }
         if (TW_UNLIKELY(!p))
             return 0;
-        if (p == stop) {
-            f->seen = seen;
-            return 1;
-        }
-        if (TW_UNLIKELY(*p != ',')) /* where a byte can be read, `p` being no further than the end */
-            return 0;
     }
+    f->seen = seen;
+    f->plain = plain;
+    return p == stop;
 }
 #else
 static inline int32_t tw_ib_peek(const tw_symbols *symbols, const uint8_t *p, const uint8_t *end) {
@@ -550,7 +604,7 @@ static inline int32_t tw_ib_peek(const tw_symbols *symbols, const uint8_t *p, co
     return -1;
 }
 
-static inline int tw_ib_quick(const tw_ib_manner *m, const uint8_t *p, const uint8_t *end,
+static inline int tw_ib_quick(tw_ib_manner *m, const uint8_t *p, const uint8_t *end,
                               tw_ib_frame *f) {
     (void)m, (void)p, (void)end, (void)f;
     return 0;

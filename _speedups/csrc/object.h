@@ -63,20 +63,26 @@ static inline int tw_same(const uint8_t *p, const uint8_t *q, unsigned n, const 
     return tw_load8(p) == tw_load8(q) && tw_load8(p + n - 8) == tw_load8(q + n - 8);
 }
 
+/* Whether n bytes, 16 and more, are the same. */
+static inline int tw_equal_wide(const uint8_t *p, const uint8_t *q, unsigned n) {
+#if TW_WIDE
+    __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p),
+                                  _mm_loadu_si128((const __m128i *)(const void *)q));
+    for (unsigned i = ((n - 1) & 15) + 1; i < n; i += 16) /* the second may overlap the first */
+        same = _mm_and_si128(
+            same, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(p + i)),
+                                 _mm_loadu_si128((const __m128i *)(const void *)(q + i))));
+    return _mm_movemask_epi8(same) == 0xFFFF;
+#else
+    return memcmp(p, q, n) == 0;
+#endif
+}
+
 /* Whether n bytes, mostly many, are the same. */
 static inline int tw_equal(const uint8_t *p, const uint8_t *q, unsigned n) {
-#if TW_WIDE
-    for (unsigned i = 0; n >= 16;) {
-        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(q + i));
-        if (TW_UNLIKELY(_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)) != 0xFFFF))
-            return 0;
-        if (i == n - 16)
-            return 1;
-        i = i + 32 <= n ? i + 16 : n - 16; /* may overlap */
-    }
-#endif
-    if (n < 8 || n > 16)
+    if (TW_LIKELY(n >= 16))
+        return tw_equal_wide(p, q, n);
+    if (n < 8)
         return memcmp(p, q, n) == 0;
     return tw_load8(p) == tw_load8(q) && tw_load8(p + n - 8) == tw_load8(q + n - 8);
 }

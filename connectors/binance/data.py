@@ -61,7 +61,6 @@ log = logging.getLogger("connectors.binance")
 
 CONTRACT_INFO = "!contractInfo"
 ALL_LIQUIDATIONS = "!forceOrder@arr"
-REFRESH_DEBOUNCE_S = 1.0
 OFF_GRID_REFRESH_S = 60.0
 CLOCK_EVERY_S = 600.0  # BN-R-03
 

@@ -144,7 +144,10 @@ class ChannelStream(ABC):
         """A channel is not wanted any more."""
 
     def _leaving(self, command: Command) -> None:  # noqa: B027 - most have nothing to do
-        """A command was handed to the socket."""
+        """A command was handed to the socket; nobody may be told of anything yet."""
+
+    def _left(self, command: Command) -> None:  # noqa: B027 - most have nothing to do
+        """It was, and the channels know it: whoever is told may ask for more at once."""
 
     @abstractmethod
     def _connected(self) -> None:
@@ -172,6 +175,7 @@ class ChannelStream(ABC):
                 break
             self._leaving(command)
             self._channels.sent(command, now)
+            self._left(command)
         deadline = self._channels.next_deadline(now)
         times = [time for time in (wake, deadline) if time is not None]
         if times:

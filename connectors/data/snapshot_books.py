@@ -49,7 +49,7 @@ class SnapshotBook(KeptBook):
         if update.flags & EventFlag.OFF_SCALE:
             self._off_scale = True
             # The instrument is being read again, which brings the book back (`rescale`).
-            self._invalid("a value does not fit the instrument's grid")
+            self.refuse("a value does not fit the instrument's grid")
             return
         if update.last_seq < self.last_seq:
             self.outdated += 1
@@ -58,10 +58,10 @@ class SnapshotBook(KeptBook):
             self.replace(update, depth=self.most_levels)
         except (ConnectorError, ValueError) as error:
             log.warning("book=%s a book is refused: %s", self.instrument.id, error)
-            self._invalid(f"a book is refused: {error}")
+            self.refuse(f"a book is refused: {error}")
             return
         if self.is_crossed:
-            self._invalid("best bid at or above best ask")
+            self.refuse("best bid at or above best ask")
             return
         self.snapshots += 1
         self.go_live(update.last_seq)
@@ -71,8 +71,8 @@ class SnapshotBook(KeptBook):
         if self.show is not None:
             self.show(self)
 
-    def _invalid(self, reason: str) -> None:
-        """Drop the book until the next one comes."""
+    def refuse(self, reason: str) -> None:
+        """Drop the book until the next one comes: what came can be none."""
         self.refused += 1
         self._drop(reason)
 

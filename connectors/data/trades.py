@@ -22,6 +22,9 @@ def _by_id(trade: Trade) -> int:
 class NewTrades:
     """Lets each trade of an instrument pass once, and of the history what was missed.
 
+    That is what came after the first history, or after the first trade where there was none, and
+    was not there before. A loss may be noticed late: what was lost is older then than what came.
+
     Parameters
     ----------
     include_history :
@@ -34,7 +37,18 @@ class NewTrades:
         What makes a trade one trade.
     """
 
-    __slots__ = ("_floor", "_history", "_key", "_newest", "_rank", "_refused", "_seen", "_whole")
+    __slots__ = (
+        "_begin",
+        "_floor",
+        "_has_lost",
+        "_history",
+        "_key",
+        "_newest",
+        "_rank",
+        "_refused",
+        "_seen",
+        "_whole",
+    )
 
     def __init__(
         self,
@@ -50,7 +64,9 @@ class NewTrades:
         self._key = key
         self._seen = BoundedDedup(TRADES_KEPT)
         self._newest = -1
-        self._floor = -1  # trades of the history from it on were missed; -1: none were
+        self._begin = -1  # trades of a history from it on may have been missed; -1: not known yet
+        self._floor = -1  # a history that reaches back to it is whole
+        self._has_lost = False
         self._whole = True
 
     @property
@@ -67,20 +83,25 @@ class NewTrades:
             return False
         if rank > self._newest:
             self._newest = rank
-        if trade.flags & EventFlag.HISTORY and not self._history and not 0 <= self._floor <= rank:
+        is_history = trade.flags & EventFlag.HISTORY
+        if not self._has_lost and (is_history or self._begin < 0):
+            self._begin = max(self._begin, rank)
+        if is_history and not self._history and not (self._has_lost and rank >= self._begin):
             return False
         return not trade.flags & self._refused
 
     def on_history(self) -> None:
         """A history has come, empty or not: what a later one has that this had not is new."""
         self._newest = max(self._newest, 0)
+        self._begin = max(self._begin, 0)
 
     def join(self, other: NewTrades) -> None:
         """Begin behind what another one has seen of the same channel, which was served before."""
         if other._newest >= 0:
-            self._newest = max(self._newest, other._newest + 1)
+            self._begin = self._newest = max(self._newest, other._newest + 1)
 
     def on_lost(self) -> None:
         """The connection is gone: what comes in the next history from here on is new."""
         self._floor = self._newest
         self._whole = self._newest <= 0
+        self._has_lost = self._has_lost or self._newest >= 0

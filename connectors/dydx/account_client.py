@@ -105,6 +105,7 @@ class AccountClient(account_client.AccountClient):
         self._rest: IndexerRest | None = None
         self._stream: AccountStream | None = None
         self._reconciliation: Reconciliation | None = None
+        self._unread_since: int | None = None
         self._tasks: OwnedTasks | None = None
         self._restored = 0
 
@@ -186,6 +187,7 @@ class AccountClient(account_client.AccountClient):
             members=self._members,
             tasks=tasks,
             lag_blocks=config.rest_lag_blocks,
+            unread_since=self._unread_since,
         )
         reconciliation.open_gap()
         reconciliation.is_deaf = True
@@ -231,6 +233,8 @@ class AccountClient(account_client.AccountClient):
         stream, self._stream = self._stream, None
         tasks, self._tasks = self._tasks, None
         rest, self._rest = self._rest, None
+        if self._reconciliation is not None:
+            self._unread_since = self._reconciliation.unread_since
         self._reconciliation = None
         self._store.is_held = True
         self._restored = 0

@@ -35,7 +35,7 @@ class Queries:
         Where an answer lags behind the stream, what the stream has said stands.
         """
         members = self._members
-        whose = {"is_parent": members.is_parent, "ticker": _ticker(scope)}
+        whose: dict[str, Any] = {"is_parent": members.is_parent, "ticker": _ticker(scope)}
         rows: list[Any] = []
         async for page in self._rest.stateful_order_pages(
             members.address, members.number, **whose, status=LIVE_KINDS

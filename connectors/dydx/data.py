@@ -241,15 +241,17 @@ class DataClient(MarketFeeds):
     # ---- what is missing (GapOwner) -----------------------------------------------------------
 
     def on_gap(self, stream: PublicStream, lost: int) -> None:
-        """Frames are missing, of whatever topics: have books and trades sent again."""
+        """Frames are missing, of whatever topics: have what they were about sent again."""
         self.gaps += 1
         reason = f"{lost} frames are missing" if lost > 0 else "another server answers"
-        log.warning("conn=%s %s: books and trades are asked for again", stream.name, reason)
+        log.warning("conn=%s %s: what they hold is asked for again", stream.name, reason)
         what = f"frames of {stream.name}"
         dropped = DataDropped(venue=VENUE, ts_init=time.time_ns(), what=what, count=max(lost, 0))
         self._emit(dropped)
         for name in list(stream.control.channels):
             self._again(stream, name, reason)
+        if MARKETS.name in stream.control.channels:  # a status, or a grid
+            self._desk.refresh(urgent=True)
 
     def on_topic_gap(self, stream: PublicStream, channel: Channel, reason: str) -> None:
         """Frames of one topic are missing."""
@@ -261,13 +263,18 @@ class DataClient(MarketFeeds):
             self._again(stream, channel.name, reason)
 
     def _again(self, stream: PublicStream, name: str, reason: str) -> None:
-        """Have a topic sent again from its snapshot on: a book, or trades with their history."""
+        """Have a topic sent again from its snapshot on: a book, or what has a history."""
         book = self._books.get(self._book_names.get(name))
         if book is not None:
             book.invalid(reason)
-        elif self._trades.get(name) and stream.renew(name):
-            for new in self._trades[name]:
-                new.on_lost()
+        elif self._begins_anew(name) and stream.renew(name):
+            self._set_back(name)
+
+    def _begins_anew(self, name: str) -> bool:
+        if name in self._trades:
+            return bool(self._trades[name])  # liquidations alone have no history
+        channel = Channel.parse(name)
+        return channel is not None and (channel.is_book or channel.kind is ChannelKind.CANDLES)
 
     async def _compare_books(self) -> None:
         """Compare the books with REST from time to time (DX-B-09)."""
@@ -304,10 +311,14 @@ class DataClient(MarketFeeds):
             if topic is None or topic.is_account:
                 self._venue_event(channel or "unknown", data, identity or None)
             else:
+                if kind != "subscribed" and stream.control.is_renewing(topic.name):
+                    return  # what it follows is missing; the snapshot that has both is to come
                 for contents in contents_of(orjson.loads(data)):
                     self._take(stream, topic, contents)
         except UNREADABLE as error:
             self.on_frame_problem(stream, error)
+            if topic is not None:
+                self._set_back(topic.name)  # a bar that misses it is not told as closed
 
     def _take(self, stream: PublicStream, topic: Channel, contents: Mapping[str, Any]) -> None:
         now_ns = time.time_ns()

@@ -87,9 +87,9 @@ class MarketFeeds(ResyncClient[PublicStream]):
         """Deliver trades, liquidations among them, each once and oldest first.
 
         The venue begins with up to a thousand trades of the past: they are delivered (flag
-        HISTORY) with `include_history`, and otherwise only those that fill the gap after a
-        reconnect. Trades that were not made in the market (deleveraging) need
-        `include_non_market`.
+        HISTORY) with `include_history`, and otherwise only those that were missed: after a
+        reconnect, or, behind newer ones, when frames were lost. Trades that were not made in the
+        market (deleveraging) need `include_non_market`.
         """
         found = self.instrument(instrument)
         refused = 0 if include_non_market else EventFlag.NOT_MARKET
@@ -99,7 +99,10 @@ class MarketFeeds(ResyncClient[PublicStream]):
     def subscribe_liquidations(
         self, instrument: Instrument | str | None, callback: Callable[[Liquidation], object]
     ) -> Subscription:
-        """Deliver liquidations: trades by which the venue closed somebody's position."""
+        """Deliver liquidations: trades by which the venue closed somebody's position.
+
+        Those that were missed while the connection was down come to `subscribe_trades` only.
+        """
         if instrument is None:
             raise Unsupported("the venue streams liquidations by market only")
         found = self.instrument(instrument)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 from ..errors import DecodeError
+from ..execution.members import text
 from .rows import height_of
 
 __all__ = ["order_pages", "pages"]
@@ -61,15 +62,15 @@ async def order_pages(ask: Ask, end: str) -> AsyncIterator[list[Any]]:
 
     There are no pages of orders: what follows is asked for from the end of the last one on.
     """
-    until: Any = None
+    until: str | None = None
     for _ in range(MAX_PAGES):
         rows = await ask(limit=ANSWER_MAX, **{f"{end}BeforeOrAt": until})
         if rows:
             yield rows
         if len(rows) < ANSWER_MAX:
             return
-        last = rows[-1].get(end) if isinstance(rows[-1], Mapping) else None
-        if last is None or last == until:
+        last = text(rows[-1], end) if isinstance(rows[-1], Mapping) else ""
+        if not last or last == until:
             break
         until = last
     log.error("venue=DYDX orders with a %s up to %s stay unread", end, until)

@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..errors import AuthenticationError, ConnectorError, RateLimited
+from ..execution.members import text
 from ..net.tasks import OwnedTasks
 from .account import AccountFeed
 from .heights import BlockHeights
@@ -62,6 +63,8 @@ class Reconciliation:
         What it works with.
     lag_blocks : int
         How many blocks a replica may lag.
+    unread_since : int, optional
+        Where a gap begins that an earlier one has left open.
 
     Attributes
     ----------
@@ -86,6 +89,7 @@ class Reconciliation:
         members: Members,
         tasks: OwnedTasks,
         lag_blocks: int,
+        unread_since: int | None = None,
     ) -> None:
         self._owner = owner
         self._rest = rest
@@ -95,7 +99,7 @@ class Reconciliation:
         self._members = members
         self._tasks = tasks
         self._lag_blocks = lag_blocks
-        self._since: int | None = None  # block from which trades are unread
+        self._since = unread_since  # block from which trades are unread
         self._opened = 0  # how often that was noted: a gap may begin while one is read
         self._is_wanted = False
         self._stirred = asyncio.Event()
@@ -111,6 +115,11 @@ class Reconciliation:
     def is_open(self) -> bool:
         """Whether a gap is open."""
         return self._since is not None
+
+    @property
+    def unread_since(self) -> int | None:
+        """The block with which the open gap begins."""
+        return self._since
 
     # -- gaps ---------------------------------------------------------------------------
 
@@ -160,11 +169,11 @@ class Reconciliation:
         self._feed.expire()
         for state in self._store.live:
             if state.missing:
-                text = f"{state.missing:f} was filled in trades that are not to be found"
-                self._owner.on_problem(f"order {state.order_id}: {text}", None, None)
+                missing = f"{state.missing:f} was filled in trades that are not to be found"
+                self._owner.on_problem(f"order {state.order_id}: {missing}", None, None)
             if state.is_doubtful and not state.is_short_term:
-                text = "believed open, and nowhere to be found"
-                self._owner.on_problem(f"order {state.order_id}: {text}", None, None)
+                lost = "believed open, and nowhere to be found"
+                self._owner.on_problem(f"order {state.order_id}: {lost}", None, None)
 
     async def _until_answered(self, *, is_settled: bool = False) -> None:
         pause_s = RETRY_S
@@ -281,7 +290,7 @@ class Reconciliation:
         self, trades: list[FillRow], orders: list[Any], start: int
     ) -> list[dict[str, Any]]:
         """Return the orders of trades that nobody has named: they may be newer than the lists."""
-        named = {row.get("id") for row in orders if isinstance(row, Mapping)}
+        named = {text(row, "id") for row in orders if isinstance(row, Mapping)}
         wanted = dict.fromkeys(
             row.order_id
             for row in trades

@@ -13,6 +13,7 @@ from ..model._numbers import Number
 from ..model.enums import Side
 from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
 from ..model.instruments import Instrument
+from ..model.status_events import InstrumentUpdated
 from ..net.attempts import AttemptBudget
 from ..net.clock import Clock
 from ..net.tasks import OwnedTasks
@@ -59,6 +60,8 @@ class TradingClient(ReportingClient):
         Whether `close` closes it.
     attempts : AttemptBudget or None
         Of connections.
+    max_quote_age_s : float or None
+        See `BestPrices`.
     """
 
     NAME: ClassVar[str] = ""  # of the venue, in texts
@@ -83,6 +86,7 @@ class TradingClient(ReportingClient):
         signer: object | None,
         owns_signer: bool,
         attempts: AttemptBudget | None = None,
+        max_quote_age_s: float | None = None,
     ) -> None:
         super().__init__(venue, on_event=on_event, on_status=on_status, clock=clock)
         self._tasks = self._rest = self._sender = self._stream = self._recovery = None
@@ -90,7 +94,7 @@ class TradingClient(ReportingClient):
         self._attempts = attempts
         self._signer = signer
         self._owns_signer = owns_signer
-        self._prices = BestPrices()
+        self._prices = BestPrices(clock, max_quote_age_s)
         self.registry = OrderRegistry()
 
     # -- what a venue says -------------------------------------------------------------
@@ -160,7 +164,30 @@ class TradingClient(ReportingClient):
             except ConnectorError as error:
                 self.on_problem(f"market definitions not read yet: {error}", None, error)
 
+    async def _keep_markets(self, every_s: float) -> None:
+        """Read the definitions again from time to time; ends by cancellation."""
+        while True:
+            await asyncio.sleep(every_s)
+            self._refresh_markets()
+
+    def _tell_markets(self, changed: Iterable[tuple[Instrument, bool]]) -> None:
+        """Tell of definitions that are new or different; orders go by them from now on."""
+        for instrument, is_new in changed:
+            self._teller.status(
+                InstrumentUpdated(
+                    venue=self._venue,
+                    ts_init=self._clock.wall_ns(),
+                    instrument_id=instrument.id,
+                    is_new=is_new,
+                )
+            )
+
     # -- what is known -----------------------------------------------------------------
+
+    def _best_price(self, instrument_id: InstrumentId, side: Side) -> int | None:
+        """Return the best price an order would trade against, in ticks; None: nobody knows."""
+        instrument = self.markets.get(instrument_id)
+        return None if instrument is None else self._prices.against(instrument, side)
 
     def add_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Make instruments known before, or besides, those `connect` loads."""
@@ -169,7 +196,8 @@ class TradingClient(ReportingClient):
     def update_quote(self, quote: Quote) -> None:
         """Remember the best prices; a handler for `DataClient.subscribe_quotes`.
 
-        Market orders are protected by them: without the side they need they are denied.
+        Market orders are protected by them: without the side they need, or when that was told
+        longer than `Config.max_quote_age_s` ago, they are denied.
         """
         self._prices.update(quote)
 

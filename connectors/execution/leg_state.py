@@ -47,7 +47,9 @@ class Legs:
     order as soon as the fills it speaks of are here; `early` what was said last about the end of
     a leg that is not known yet; `size` that of the present leg, if known; `aim` what the order
     was to have in all when that was asked for; `excess` why a leg that is too big stayed so;
-    `owed` how many refusals a reply has told that rows may tell again.
+    `ahead` what was told as filled by legs that nobody has named; `is_fired` whether the trigger
+    was reached: what trades then may be a leg of its own; `owed` how many refusals a reply has
+    told that rows may tell again.
     """
 
     marker: str | None = None
@@ -62,6 +64,9 @@ class Legs:
     size: Decimal | None = None
     aim: Decimal | None = None
     excess: str | None = None
+    ahead: dict[str, Decimal] = field(default_factory=dict)
+    is_fired: bool = False
+    is_sized_by_venue: bool = False
     owed: int = 0
     retired: deque[str] = field(default_factory=lambda: deque(maxlen=32))
 

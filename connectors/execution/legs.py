@@ -11,6 +11,7 @@ order, fills of both in between, and any of it late or never. Out comes one `Ord
   the update comes before the fills of what it made; or it promotes the leg itself;
 * what a retired leg still says is old news, but its fills count;
 * an end that speaks of fills nobody brought yet waits for them: they belong before it;
+* a trigger that fires may make a new leg too, which nobody asked for and no marker announces;
 * a new leg that is too big, because the old one traded on its way, asks for a *corrective*; one
   that is not needed at all any more is a *stray*, to be canceled.
 """
@@ -71,6 +72,10 @@ class LegDispatch(OrderDispatch):
         return self._legs
 
     # -- commands and replies -----------------------------------------------------------
+
+    def sized_by_venue(self, order: TrackedOrder) -> None:
+        """Let only the venue say when an order is filled: its size follows the position."""
+        self._legs_of(order).is_sized_by_venue = True
 
     def replace_sent(
         self,
@@ -283,14 +288,34 @@ class LegDispatch(OrderDispatch):
         if order.is_accepted and order.venue_order_id != report.venue_order_id:
             return Outcome.TRACKED if self._promote_by_row(order, report) else Outcome.SKIP
         self._accept(order, report.venue_order_id, report.ts_last, report.ts_init)
+        if row.is_triggered:
+            self._on_triggered(order, report)
         if report.price is not None:
             order.price = report.price
         if report.filled_size:
             self._note_filled(order, report)
         return Outcome.TRACKED
 
+    def _on_triggered(self, order: TrackedOrder, report: OrderStatusReport) -> None:
+        self._legs_of(order).is_fired = True
+        super()._on_triggered(order, report)
+
+    def _follow_fired(self, order: TrackedOrder, report: OrderStatusReport) -> None:
+        """Promote the leg of a trigger that fired, of which the first that is heard is its end."""
+        legs = self._legs.get(order.client_order_id)
+        if (
+            legs is not None
+            and legs.is_fired
+            and legs.marker is None
+            and order.is_accepted
+            and report.venue_order_id != order.venue_order_id
+            and not is_older_leg(report.venue_order_id, order.venue_order_id)
+        ):
+            self._promote_by_row(order, report)
+
     def _on_canceled(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
+        self._follow_fired(order, report)
         if order.is_accepted and order.venue_order_id != report.venue_order_id:
             self._legs_of(order).early = report
             return Outcome.SKIP
@@ -305,8 +330,14 @@ class LegDispatch(OrderDispatch):
         report = row.report
         reason = report.reason or self.rules.reject_reason
         legs = self._legs.get(order.client_order_id)
+        if legs is None or not legs.owed:  # else it is of a replacement that a reply refused
+            self._follow_fired(order, report)
         is_new_leg = order.is_accepted and order.venue_order_id != report.venue_order_id
         if is_new_leg:
+            if legs is not None and legs.marker is None and legs.owed:
+                legs.owed -= 1
+                legs.retired.append(report.venue_order_id)
+                return Outcome.SKIP
             if legs is None or legs.marker is None:
                 return Outcome.SKIP  # of a replacement that failed, as a reply has told
             if is_older_leg(report.venue_order_id, order.venue_order_id):
@@ -324,6 +355,7 @@ class LegDispatch(OrderDispatch):
 
     def _on_filled(self, order: TrackedOrder, row: OrderRow) -> Outcome:
         report = row.report
+        self._follow_fired(order, report)
         legs = self._legs.get(order.client_order_id)
         if (
             legs is not None
@@ -336,7 +368,8 @@ class LegDispatch(OrderDispatch):
             self._legs_of(order).early = report
         if order.final is None:
             self._note_filled(order, report)
-        if order.final is None and report.venue_order_id == order.venue_order_id and report.size:
+        is_sized = bool(report.size) or (legs is not None and legs.is_sized_by_venue)
+        if order.final is None and report.venue_order_id == order.venue_order_id and is_sized:
             # A leg can be smaller than was asked for: the venue shrinks what only reduces.
             self._legs_of(order).ending = report
             self._try_ending(order)
@@ -349,8 +382,11 @@ class LegDispatch(OrderDispatch):
             return
         ending = legs.ending
         is_filled = ending.status is OrderStatus.FILLED
-        if order.filled_size - legs.base < (ending.size if is_filled else ending.filled_size):
+        filled = order.filled_size - legs.base
+        if filled < (ending.size if is_filled else ending.filled_size):
             return
+        if is_filled and not filled:
+            return  # the row does not say how much
         if not is_filled:
             self._end_by(order, ending)
         elif legs.marker is None:
@@ -388,9 +424,11 @@ class LegDispatch(OrderDispatch):
 
     def _fill(self, order: TrackedOrder, report: FillReport, key: FillKey) -> Outcome:
         legs = self._legs.get(order.client_order_id)
-        if legs is None:
-            return super()._fill(order, report, key)
         leg = report.venue_order_id
+        if legs is None:
+            if not order.is_accepted or order.venue_order_id in (None, leg):
+                return super()._fill(order, report, key)
+            legs = self._legs_of(order)
         is_retired = leg in legs.retired
         is_new_leg = order.is_accepted and leg != order.venue_order_id and not is_retired
         if legs.marker is not None and is_new_leg:
@@ -402,6 +440,8 @@ class LegDispatch(OrderDispatch):
                 return self._promote_by_fill(order, report, key, price)
         if is_retired:
             legs.base += report.last_size
+        elif is_new_leg:
+            legs.ahead[leg] = legs.ahead.get(leg, _ZERO) + report.last_size
         outcome = super()._fill(order, report, key)
         if legs.ending is not None:
             self._try_ending(order)
@@ -488,17 +528,20 @@ class LegDispatch(OrderDispatch):
         legs.size = leg_size if leg_size is not None else sent_size
         legs.excess = None
         legs.owed = 0
+        before = order.filled_size - legs.ahead.pop(venue_order_id, _ZERO)  # by other legs
         legs.aim = target.size if legs.marker is not None and target is not None else None
         if legs.aim is not None:
             size = legs.aim
         elif leg_size is not None:
-            size = order.filled_size + leg_size
+            size = before + leg_size
         else:
             size = order.size
         if order.venue_order_id is not None:
             legs.retired.append(order.venue_order_id)
-        retired_filled = legs.base = order.filled_size
+        retired_filled = legs.base = before
         legs.suppressed_cancel = legs.ending = None
+        legs.is_fired = legs.is_fired and legs.aim is None
+        legs.ahead.clear()
         legs.disarm()
         self.registry.bind(order, venue_order_id)
         order.size = size
@@ -546,7 +589,7 @@ class LegDispatch(OrderDispatch):
             return
         legs = self._legs_of(order)
         new = order.venue_order_id
-        if new is None or legs.marker is not None:
+        if new is None or legs.marker is not None or legs.is_sized_by_venue:
             return  # a newer modification, of a callback, goes out for what is left anyway
         if order.filled_size >= target.size:
             self.work.stray(order)  # the old leg has traded all that was wanted
@@ -567,6 +610,9 @@ class LegDispatch(OrderDispatch):
 
     def _complete_at(self, order: TrackedOrder) -> Decimal:
         """A replacement has its size from the venue before its fills count."""
+        legs = self._legs.get(order.client_order_id)
+        if legs is not None and legs.is_sized_by_venue:
+            return Decimal("Infinity")
         return order.size if order.size else Decimal("Infinity")
 
     def _end(self, order: TrackedOrder, final: OrderState) -> bool:
@@ -586,4 +632,6 @@ class LegDispatch(OrderDispatch):
         """Tell whether a leg may be at the venue that is not filled, though the order is."""
         if legs.marker is not None:
             return True
+        if legs.is_sized_by_venue:
+            return False
         return legs.size is not None and order.filled_size - legs.base < legs.size

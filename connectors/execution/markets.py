@@ -31,7 +31,15 @@ class Markets(Generic[K]):
         Keys of the markets the account was seen in.
     """
 
-    __slots__ = ("_by_id", "_by_key", "_clock", "_key", "_refreshed_ns", "active")
+    __slots__ = (
+        "_by_id",
+        "_by_key",
+        "_clock",
+        "_is_loaded",
+        "_key",
+        "_refreshed_ns",
+        "active",
+    )
 
     def __init__(self, clock: Clock, key: Callable[[Instrument], K]) -> None:
         self._clock = clock
@@ -39,6 +47,7 @@ class Markets(Generic[K]):
         self._by_id: dict[InstrumentId, Instrument] = {}
         self._by_key: dict[K, Instrument] = {}
         self._refreshed_ns: int | None = None
+        self._is_loaded = False
         self.active: set[K] = set()
 
     def __len__(self) -> int:
@@ -64,10 +73,23 @@ class Markets(Generic[K]):
             self.active.add(key)
         return found
 
-    async def load(self, read: Callable[[], Awaitable[Iterable[Instrument]]]) -> None:
-        """Read all definitions; ConnectorError if the venue does not give them."""
+    async def load(
+        self, read: Callable[[], Awaitable[Iterable[Instrument]]]
+    ) -> list[tuple[Instrument, bool]]:
+        """Read all definitions; ConnectorError if the venue does not give them.
+
+        Returns
+        -------
+        list of (Instrument, bool)
+            What an earlier reading had not, or had otherwise, and whether it is new; of the
+            first reading nothing.
+        """
         self._refreshed_ns = self._clock.monotonic_ns()
-        self.add(await read())
+        found = tuple(await read())
+        held = dict(self._by_id) if self._is_loaded else {each.id: each for each in found}
+        self.add(found)
+        self._is_loaded = True
+        return [(each, each.id not in held) for each in found if held.get(each.id) != each]
 
     def refresh_in_s(self) -> float:
         """Return the seconds until the last load is long enough ago for another one."""

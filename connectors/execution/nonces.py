@@ -278,11 +278,6 @@ class CountingNonces:
         """Whether that refresh should be started now: nothing is out and none is under way."""
         return self._hard_wanted and not self._out and self._refreshing is None
 
-    @property
-    def is_refreshing(self) -> bool:
-        """Whether a refresh was begun and has not ended."""
-        return self._refreshing is not None
-
     def reset(self) -> None:
         """Forget what is out and want a hard refresh (connect, reconnect)."""
         self.suspect()

@@ -195,42 +195,41 @@ class Reconciler:
         return True
 
     def _settle_cancel(self, lookup: Lookup, found: Found) -> bool:
-        order = lookup.order
-        if found.failure is not None:
-            self._dispatch.cancel_refused(order, found.failure, code=found.failure_code)
-            return True
-        if lookup.why is Why.CANCEL_UNSEEN:
-            if not found.rows and found.is_complete:
-                self._dispatch.cancel_refused(order, "no-op: order not found after venue ack")
-                return True
-            if found.rows and lookup.attempt >= self._patience:
-                self._dispatch.cancel_refused(order, "no-op: order still open after venue ack")
-                return True
-            return False
-        if found.rows and self._has_expired(lookup, found):
-            self._dispatch.cancel_refused(order, "cancel was not executed before it expired")
-            return True
-        return False
+        return self._settle_change(
+            lookup, found, self._dispatch.cancel_refused, "cancel", "still open"
+        )
 
     def _settle_modify(self, lookup: Lookup, found: Found) -> bool:
         order = lookup.order
         if order.requested is None and not order.doubt & Doubt.MODIFY:
             return True
+        return self._settle_change(
+            lookup, found, self._dispatch.modify_refused, "modification", "unchanged"
+        )
+
+    def _settle_change(
+        self,
+        lookup: Lookup,
+        found: Found,
+        refused: Callable[..., object],
+        what: str,
+        without_effect: str,
+    ) -> bool:
+        """Tell by `refused` that a command did nothing to an order; False if it still may."""
         if found.failure is not None:
-            self._dispatch.modify_refused(order, found.failure, code=found.failure_code)
-            return True
-        if lookup.why is Why.MODIFY_UNSEEN:
+            refused(lookup.order, found.failure, code=found.failure_code)
+        elif lookup.why in (Why.CANCEL_UNSEEN, Why.MODIFY_UNSEEN):
             if not found.rows and found.is_complete:
-                self._dispatch.modify_refused(order, "no-op: order not found after venue ack")
-                return True
-            if found.rows and lookup.attempt >= self._patience:
-                self._dispatch.modify_refused(order, "no-op: order unchanged after venue ack")
-                return True
+                refused(lookup.order, "no-op: order not found after venue ack")
+            elif found.rows and lookup.attempt >= self._patience:
+                refused(lookup.order, f"no-op: order {without_effect} after venue ack")
+            else:
+                return False
+        elif found.rows and self._has_expired(lookup, found):
+            refused(lookup.order, f"{what} was not executed before it expired")
+        else:
             return False
-        if found.rows and self._has_expired(lookup, found):
-            self._dispatch.modify_refused(order, "modification was not executed before it expired")
-            return True
-        return False
+        return True
 
     def _has_expired(self, lookup: Lookup, found: Found) -> bool:
         """Tell whether nothing could be executed any more when the search began."""

@@ -115,13 +115,22 @@ class Balances:
 
     The value of the perpetuals' account and the USDC of the spot wallet are one balance here. Of
     builder dexes only the margin counts: whether their money is their own or the same as that of
-    the first dex depends on how the account is set up, and nothing may be counted twice.
+    the first dex depends on how the account is set up, and nothing may be counted twice. Margin
+    in another token than USDC is no part of the USDC that is in use.
+
+    Parameters
+    ----------
+    currency_of : callable
+        Returns the token a dex is settled in.
     """
 
-    __slots__ = ("_account_id", "_margins", "_perp_usd", "_tokens", "latest")
+    __slots__ = ("_account_id", "_currency_of", "_margins", "_perp_usd", "_tokens", "latest")
 
-    def __init__(self, account_id: AccountId | None) -> None:
+    def __init__(
+        self, account_id: AccountId | None, currency_of: Callable[[str], str] = lambda dex: USD
+    ) -> None:
         self._account_id = account_id
+        self._currency_of = currency_of
         self._perp_usd: Decimal | None = None
         self._margins: dict[str, MarginBalance] = {}
         self._tokens: dict[str, tuple[Decimal, Decimal]] | None = None
@@ -142,7 +151,7 @@ class Balances:
         if not dex:
             self._perp_usd = number(summary, "accountValue")
         self._margins[dex] = MarginBalance(
-            currency=USD,
+            currency=self._currency_of(dex),
             initial=used,
             maintenance=number(state, "crossMaintenanceMarginUsed", ZERO),
         )
@@ -165,24 +174,19 @@ class Balances:
             return None
         tokens = dict(self._tokens)
         total, hold = tokens.pop(USD, (ZERO, ZERO))
-        used = sum((margin.initial for margin in self._margins.values()), ZERO)
+        margins = self._margin_by_currency()
         total += self._perp_usd
-        hold += used
+        hold += margins[0].initial
         balances = [Balance(currency=USD, total=total, free=total - hold, locked=hold)]
         balances += [
             Balance(currency=name, total=amount, free=amount - held, locked=held)
             for name, (amount, held) in sorted(tokens.items())
         ]
-        margin = MarginBalance(
-            currency=USD,
-            initial=used,
-            maintenance=sum((each.maintenance for each in self._margins.values()), ZERO),
-        )
         state = AccountState(
             venue=VENUE,
             account_id=self._account_id,
             balances=tuple(balances),
-            margins=(margin,),
+            margins=margins,
             is_snapshot=True,
             ts_event=now_ns,
             ts_init=now_ns,
@@ -196,6 +200,17 @@ class Balances:
             return None
         self.latest = state
         return state
+
+    def _margin_by_currency(self) -> tuple[MarginBalance, ...]:
+        """Return the margin in use of all dexes together, that in USDC first."""
+        sums = {USD: (ZERO, ZERO)}
+        for margin in self._margins.values():
+            initial, maintenance = sums.get(margin.currency, (ZERO, ZERO))
+            sums[margin.currency] = (initial + margin.initial, maintenance + margin.maintenance)
+        return tuple(
+            MarginBalance(currency=currency, initial=initial, maintenance=maintenance)
+            for currency, (initial, maintenance) in sums.items()
+        )
 
 
 def unwrapped(data: Any, name: str) -> Mapping[str, Any]:

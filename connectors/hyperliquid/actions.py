@@ -54,6 +54,14 @@ Body = dict[str, Any]
 Wire = Mapping[str, Any]
 
 NO_OPERATION: Body = {"type": "noop"}
+# What a master does as itself, also where the client trades for one of its vaults or sub-accounts.
+OF_MASTER = frozenset(
+    {
+        "createSubAccount", "subAccountTransfer", "subAccountSpotTransfer", "vaultTransfer",
+        "setReferrer", "evmUserModify", "spotDeploy", "perpDeploy", "CSignerAction",
+        "CValidatorAction",
+    }
+)  # fmt: skip
 MICRO = 1_000_000  # units in a USDC, where amounts are integers
 
 
@@ -77,6 +85,8 @@ class Action:
         Its entries, in their order; for anything else one command of its own.
     is_user_signed : bool
         One of the account itself.
+    is_of_master : bool
+        The vault or sub-account that is traded for has no part in it.
     nonce : Nonce or None
         Set when it is signed; set before, it is used again.
     expires_ms : int or None
@@ -90,6 +100,7 @@ class Action:
     body: Body
     commands: tuple[Command, ...]
     is_user_signed: bool = False
+    is_of_master: bool = False
     nonce: Nonce | None = None
     expires_ms: int | None = None
     is_probe: bool = False
@@ -165,7 +176,8 @@ def cancels(commands: Sequence[Command]) -> list[Action]:
 
 def other(body: Body, *, is_user_signed: bool = False) -> Action:
     """Return an action that is about no order."""
-    return Action(body, (Command(Kind.OTHER, body),), is_user_signed)
+    is_of_master = is_user_signed or body.get("type") in OF_MASTER
+    return Action(body, (Command(Kind.OTHER, body),), is_user_signed, is_of_master)
 
 
 def _order(command: Command) -> OrderPlan:

@@ -25,7 +25,7 @@ from ..net.session_events import Connected, SessionEvent
 from .account import Balances, Positions
 from .account_feed import AccountFeed
 from .config import VENUE, Config, FillPolicy
-from .instruments import ALL_DEXES, dex_of, load_instruments
+from .instruments import ALL_DEXES, USD, dex_of, is_spot, load_instruments
 from .lines import Line
 from .modifying import Modifications
 from .orders import Rules
@@ -79,9 +79,11 @@ class ClientCore(TradingClient):
             signer=signer if signer is not None else _make_signer(config),
             owns_signer=signer is None,
             attempts=attempts,
+            max_quote_age_s=config.max_quote_age_s,
         )
         self._user = _user(config, self._signer)
         self._dexes: tuple[str, ...] = ("",)
+        self._collateral: dict[str, str] = {}  # by dex
         self._ahead_ms = 0  # our clock of the venue's
         self._rules = Rules(
             slippage_bps=config.market_slippage_bps, normalize_prices=config.normalize_prices
@@ -110,7 +112,7 @@ class ClientCore(TradingClient):
             wall_ns=clock.wall_ns,
         )
         self._positions = Positions()
-        self._balances = Balances(self.account_id)
+        self._balances = Balances(self.account_id, self._collateral_of)
         self._feed = AccountFeed(
             self,
             dispatch=self.dispatch,
@@ -156,12 +158,19 @@ class ClientCore(TradingClient):
 
     async def _load_markets(self) -> None:
         rest = self._need(self._rest)
-        await self.markets.load(lambda: load_instruments(rest, self.config.dexes))
+        found = await self.markets.load(lambda: load_instruments(rest, self.config.dexes))
+        self._tell_markets(found)
         wanted = dict.fromkeys(self.config.dexes)
         if ALL_DEXES in wanted:
             wanted = dict.fromkeys(dex_of(instrument) for instrument in self.markets)
         # The venue cuts a connection that asks for a dex it does not have.
         self._dexes = ("", *(dex for dex in wanted if dex))
+        for each in self.markets:
+            if each.settle and not is_spot(each):
+                self._collateral[each.info.get("dex", "")] = each.settle
+
+    def _collateral_of(self, dex: str) -> str:
+        return self._collateral.get(dex, USD)
 
     # -- what comes in (StreamOwner) -----------------------------------------------------
 
@@ -201,6 +210,7 @@ class ClientCore(TradingClient):
         sender.resume()
         if is_reconnect:
             tasks.spawn(self._catch_up(recovery), "catch-up")
+            self._refresh_markets()  # a venue that was away may be back with other markets
         recovery.arm()
         self.settled()
 

@@ -247,6 +247,8 @@ class Config(Settings):
         Longest pause between look-ups of an order that stays unresolved.
     market_slippage_bps :
         How far from the best price, or from the trigger, a market order may trade.
+    max_quote_age_s :
+        A market order whose best price was told longer ago is denied; None: however old that is.
     normalize_prices :
         Round prices to the venue's grid instead of denying what is off it: passively, and
         trigger prices to the nearest.
@@ -277,7 +279,7 @@ class Config(Settings):
     reconcile_interval_s :
         How often open orders are compared with the venue's list.
     metadata_refresh_s :
-        How often instruments are read again.
+        How often instruments are read again; after a reconnect they are as well.
     account_id :
         Our name for the account in reports; `HYPERLIQUID-<address>` by default.
     proxy :
@@ -301,6 +303,7 @@ class Config(Settings):
     modify_unresolved_ms: int = 2_000
     unresolved_max_pause_s: float = 30.0
     market_slippage_bps: int = 50
+    max_quote_age_s: float | None = 60.0
     normalize_prices: bool = False
     builder: Builder | None = None
     coalesce_ms: int = 0
@@ -335,6 +338,8 @@ class Config(Settings):
         self._require_not_negative(
             "coalesce_ms", "command_queue_ms", "post_queue_max", "signing_pool"
         )
+        if self.max_quote_age_s is not None and self.max_quote_age_s <= 0:
+            raise ConfigError("max_quote_age_s must be greater than 0, or None")
         if not 0 <= self.market_slippage_bps < 10_000:
             raise ConfigError("market_slippage_bps must be 0 to 9 999")
         if self.expires_after_ms is not None and self.expires_after_ms <= 0:

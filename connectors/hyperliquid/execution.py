@@ -122,6 +122,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
                 f"the account was not read within {FIRST_READ_TIMEOUT_S:g} s"
             ) from None
         tasks.spawn(recovery.reconcile(config.reconcile_interval_s), "reconcile")
+        tasks.spawn(self._keep_markets(config.metadata_refresh_s), "metadata")
 
     async def _check_signer(self, rest: HyperliquidRest, address: str) -> None:
         """Make sure the key may sign for the account (12.1); an agent's own account is empty."""

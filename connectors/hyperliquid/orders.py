@@ -19,7 +19,7 @@ depends on how large it is; one that is off the grid is denied, or rounded where
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -359,15 +359,6 @@ def plan_external(
     if cloid is not None:
         wire["c"] = cloid
     return OrderPlan(wire, cloid, Decimal(0), Decimal(0), None)
-
-
-def with_size(
-    plan: ModifyPlan, size: Decimal, oid: int | str, instrument: Instrument
-) -> ModifyPlan:
-    """Return the same modification of another leg, for a smaller size (2.11)."""
-    order = plan.order
-    wire = {**order.wire, "s": size_text(size, instrument)}
-    return ModifyPlan(oid, replace(order, wire=wire, size=size), plan.target)
 
 
 # -- numbers -------------------------------------------------------------------------------

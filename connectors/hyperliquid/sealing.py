@@ -61,9 +61,8 @@ class Sealer:
         if nonce is None:
             nonce = action.nonce = self.nonces.allocate()
         body = action.body
-        vault, expires_ms = self._vault, None
+        vault, expires_ms = None if action.is_of_master else self._vault, None
         if action.is_user_signed:
-            vault = None
             for name in NONCE_NAMES:
                 if name in body:
                     body = {**body, name: nonce.value}

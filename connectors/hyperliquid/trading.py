@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import ConnectorError
@@ -85,7 +86,8 @@ class Trading(ClientCore, OrderEntry[Command]):
 
         OTO and OTOCO: an entry, then one or two exits that trigger; they wait for the entry to
         fill, and of two the second is canceled when the first fills. OCO: exits alone, whose size
-        follows the position.
+        follows the position: more or less than they were given may trade, and they are filled when
+        the venue says so. Exits have `reduce_only`, and the side that the entry has not.
         """
         self._need_credentials("submit")
         grouping = _GROUPINGS.get(contingency)
@@ -97,6 +99,9 @@ class Trading(ClientCore, OrderEntry[Command]):
             for command in commands:
                 self.dispatch.denied(command.subject, reason or "")
             return
+        if grouping is Grouping.OF_POSITION:
+            for command in commands:
+                self.dispatch.sized_by_venue(command.subject)
         self._need(self._sender).orders(commands, grouping)
         self._submitted(commands)
 
@@ -110,7 +115,7 @@ class Trading(ClientCore, OrderEntry[Command]):
             order,
             self.markets.get(order.instrument_id),
             cloid=cloid,
-            best_price=lambda side: self._prices.against(order.instrument_id, side),
+            best_price=partial(self._best_price, order.instrument_id),
             rules=self._rules,
         )
         return TrackedOrder(
@@ -261,4 +266,9 @@ def _group_problem(orders: Sequence[Order], contingency: ContingencyType) -> str
     exits = orders if contingency is ContingencyType.OCO else orders[1:]
     if not all(order.order_type.has_trigger for order in exits):
         return "the exits of a group need a trigger_price"
+    if not all(order.reduce_only for order in exits):
+        return "the exits of a group can only reduce: give reduce_only"
+    sides = {order.side for order in exits}
+    if len(sides) > 1 or (exits is not orders and orders[0].side in sides):
+        return "the exits of a group are of one side, which the entry has not"
     return None

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from ..data.control import ChannelOutcome
-from ..errors import ClientError, ConnectorError, RequestTimeout, VenueError
+from ..errors import ClientError, ConnectorError, DecodeError, RequestTimeout, VenueError
 from ..execution.account_client import AccountClient as AccountClientBase
 from ..execution.fills import FillKey
 from ..execution.telling import Event, OnEvent, OnStatus
@@ -56,6 +56,8 @@ log = logging.getLogger("connectors.ibkr")
 OPEN_TIMEOUT_S = 60.0
 POLL_S = 5.0  # P-05
 POSITIONS_S = 1.0  # after a fill, the positions are read again
+POSITIONS_AGAIN_S = 10.0  # and once more: the first reading may be older than the fill (R-62)
+EMPTY_S = 1.0  # a list without any of the positions there were is asked for again after that
 RETRY_S = 5.0
 HISTORY_MARGIN_S = 60.0  # the venue's clock and ours differ
 RANK = 0
@@ -119,6 +121,7 @@ class AccountClient(AccountClientBase):
         self._lost_ns: int | None = None  # since when news may have been missed (Unix)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._positions_due: int | None = None
+        self._positions_again: int | None = None
         self._reading = asyncio.Lock()
         self._polled_ns = 0
         self._opened = False
@@ -158,7 +161,8 @@ class AccountClient(AccountClientBase):
     def _queries(self) -> Queries:
         if self._tasks is None:
             raise ClientError("the client is not connected: use `async with` or `connect()`")
-        return Queries(self._reader, self.feed, self._catalog, self.executed_before)
+        look_up = self._look_up_contracts
+        return Queries(self._reader, self.feed, self._catalog, self.executed_before, look_up)
 
     def executed_before(self, report: FillReport, key: FillKey) -> bool:
         """Tell whether a trade was handed out."""
@@ -240,8 +244,11 @@ class AccountClient(AccountClientBase):
         super().deliver(report)
 
     def _positions_soon(self) -> None:
-        if self._positions_due is None:
-            self._positions_due = self._clock.monotonic_ns() + to_ns(POSITIONS_S)
+        now_ns = self._clock.monotonic_ns()
+        soon_ns = now_ns + to_ns(POSITIONS_S)
+        self._positions_again = now_ns + to_ns(POSITIONS_AGAIN_S)
+        if self._positions_due is None or self._positions_due > soon_ns:
+            self._positions_due = soon_ns
             self._wake.set()
 
     def unknown_contract(self, conid: int) -> None:
@@ -309,6 +316,7 @@ class AccountClient(AccountClientBase):
         await self._look_up_contracts()
         self._polled_ns = self._clock.monotonic_ns()
         await reader.orders()  # late: the venue allows one list in 5 s
+        await self._look_up_contracts()  # that no position and no trade names
         await self._read_positions()
         await reader.money(self.account)  # last: orders do not wait for it
         self.feed.trades_answered(self._clock.monotonic_ns(), is_first=is_first)
@@ -332,9 +340,12 @@ class AccountClient(AccountClientBase):
             await self._take_positions()
 
     async def _take_positions(self) -> None:
-        self._positions_due = None
+        self._positions_due, self._positions_again = self._positions_again, None
         try:
             rows = await self._reader.positions(self.account)
+            if not rows and len(self._positions):  # the venue may still be loading them
+                await asyncio.sleep(EMPTY_S)
+                rows = await self._reader.positions(self.account)
         except BaseException:
             self._positions_soon()  # what called for it is still unread
             raise
@@ -350,7 +361,7 @@ class AccountClient(AccountClientBase):
         for conid in [conid for conid, due_ns in self._unknown.items() if due_ns <= now_ns]:
             try:
                 await self._catalog.find(conid)
-            except VenueError as error:
+            except (VenueError, DecodeError) as error:
                 self._unknown[conid] = self._clock.monotonic_ns() + to_ns(60.0)
                 self.on_problem(f"contract {conid} is not known: {error}", None, error)
                 continue
@@ -409,8 +420,12 @@ class AccountClient(AccountClientBase):
     async def _do(self, call: Callable[[], Awaitable[object]]) -> None:
         try:
             await call()
-        except ConnectorError as error:
-            self.on_problem(f"the account could not be read: {error}", None, error)
+        except Exception as error:
+            what: object = error
+            if not isinstance(error, ConnectorError):  # nobody foresaw it: no reason for haste
+                log.exception("venue=%s the account could not be read", VENUE)
+                what = type(error).__name__
+            self.on_problem(f"the account could not be read: {what}", None, error)
             # In the penalty box asking again only makes it worse (P-09).
             await asyncio.sleep(max(RETRY_S, getattr(error, "retry_after_s", 0.0)))
 

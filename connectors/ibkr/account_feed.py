@@ -29,13 +29,14 @@ from typing import Any, Protocol
 
 from ..errors import DecodeError
 from ..execution.fills import FillKey
-from ..execution.members import number, whole
+from ..execution.members import whole
 from ..model.accounts import AccountPnl, AccountState
 from ..model.enums import OrderStatus, PositionSide
 from ..model.ids import AccountId, InstrumentId
 from ..model.instruments import Instrument
 from ..model.reports import FillCorrection, FillReport, OrderStatusReport, PositionStatusReport
 from ..net.clock import NS_PER_S, Clock
+from .amounts import amount
 from .orders import GONE, LiveOrder, OrderBoard, OrderDelta, OrderRows, read_rows
 from .pnl import Ledger, LedgerRow, PnlRow, PnlTable, SummaryRow, read_pnl
 from .topics import Detail, Topic
@@ -427,7 +428,9 @@ class AccountFeed:
     def _position(
         self, account: str, row: Mapping[str, Any], instrument: Instrument
     ) -> PositionStatusReport:
-        size = number(row, "position")
+        size = amount(row, "position")
+        if size is None:
+            raise DecodeError("its size is missing", 0)
         side = PositionSide.FLAT
         if size:
             side = PositionSide.LONG if size > 0 else PositionSide.SHORT
@@ -436,8 +439,8 @@ class AccountFeed:
             instrument_id=instrument.id,
             side=side,
             size=abs(size),
-            average_entry_price=number(row, "avgPrice", ZERO) if size else None,
-            unrealized_pnl=number(row, "unrealizedPnl", ZERO) if size else None,
+            average_entry_price=(amount(row, "avgPrice") or ZERO) if size else None,
+            unrealized_pnl=(amount(row, "unrealizedPnl") or ZERO) if size else None,
             ts_event=time_ns(row.get("timestamp")) or now_ns,
             ts_init=now_ns,
             account_id=self._name(account),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..errors import VenueError
@@ -129,15 +129,18 @@ class Queries:
         feed: AccountFeed,
         catalog: ContractCatalog,
         told: Callable[[FillReport, FillKey], bool],
+        look_up: Callable[[], Awaitable[None]],
     ) -> None:
         self._reader = reader
         self._feed = feed
         self._catalog = catalog
         self._told = told
+        self._look_up = look_up
 
     async def order_reports(self, scope: ReportScope) -> list[OrderStatusReport]:
         """Return the orders of the session's list, and those of the socket."""
         await self._reader.orders()
+        await self._look_up()
         rows = (self._feed.board.row(order) for order in self._feed.board)
         return [row.report for row in rows if row is not None and scope.has_order(row.report)]
 

@@ -92,10 +92,16 @@ def _level(row: object) -> DepthLevel | None:
 class Ladder:
     """The rows of one ladder as they are known."""
 
-    __slots__ = ("_rows",)
+    __slots__ = ("_newest", "_rows")
 
     def __init__(self) -> None:
         self._rows: dict[int, DepthLevel] = {}
+        self._newest = 0
+
+    def number(self, ts_init: int) -> int:
+        """Return a frame's number: the time of its arrival, or more where our clock went back."""
+        self._newest = max(ts_init, self._newest + 1)
+        return self._newest
 
     def clear(self) -> None:
         """Know nothing: it is asked for anew."""
@@ -111,9 +117,9 @@ class Ladder:
 
 
 def make_update(
-    levels: Iterable[DepthLevel], instrument: Instrument, *, ts_init: int
+    levels: Iterable[DepthLevel], instrument: Instrument, *, number: int, ts_init: int
 ) -> BookUpdate:
-    """Return the rows of a ladder as a snapshot, best levels first.
+    """Return the rows of a ladder as a snapshot, best levels first; `number` orders them.
 
     Raises
     ------
@@ -136,8 +142,8 @@ def make_update(
         sorted(bids.items(), reverse=True),
         sorted(asks.items()),
         is_snapshot=True,
-        first_seq=ts_init,
-        last_seq=ts_init,  # nothing but the time of its arrival orders them
+        first_seq=number,
+        last_seq=number,
         ts_event=ts_init,
         ts_init=ts_init,
     )

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterable
 
-from ..errors import ClientError, DecodeError, RateLimited, VenueError
+from ..errors import ClientError, DecodeError, PrecisionError, RateLimited, VenueError
 from ..model import Instrument
 from .contracts import Contracts
 from .instruments import conid_of, make_instrument
@@ -118,6 +118,11 @@ class ContractCatalog:
             log.warning("conid=%s comes without order rules: %s", conid, error)
             rules = None
         try:
-            return make_instrument(definition, rules)
-        except DecodeError as error:
+            found = make_instrument(definition, rules)
+            if any(it.id == found.id for other, it in self._by_conid.items() if other != conid):
+                # Weekly and monthly options, say: as one, their positions would be one.
+                found = make_instrument(definition, rules, name=f"{found.id}#{conid}")
+                log.warning("conid=%s has the name of another contract: %s", conid, found.id)
+        except (DecodeError, PrecisionError, ValueError) as error:
             raise ClientError(f"contract {conid} cannot be used: {error}") from error
+        return found

@@ -125,7 +125,8 @@ class Config(Settings):
         Which certificates are accepted; see `Tls`. The gateway's own fails ordinary
         verification: pin it.
     account :
-        Which account to use where there are several; else the one selected at the venue.
+        Which account to use where there are several; else the one selected at the venue when the
+        session begins, and that one for as long as it is kept.
     expect_paper :
         Refuse to be ready if the session is not of a paper account (True), or is (False).
     compete :

@@ -99,7 +99,7 @@ class TopicControl(ChannelControl):
         )
         self._lines_max = config.lines_max
         self._by_topic: dict[str, dict[str, None]] = {}
-        self._asked_at: dict[str, float] = {}  # by channel that is renewed
+        self._asked_at: dict[str, float] = {}  # by channel that is renewed, or was given up
         self._resends: dict[str, int] = {}
         self._awaited: set[str] = set()  # topics
         self._known: set[str] = set()  # channels that have been asked for once
@@ -239,6 +239,8 @@ class TopicControl(ChannelControl):
         outcomes: list[ChannelOutcome] = []
         for channel in self._by_topic.get(topic, ()):
             self._resends.pop(channel, None)
+            if kind_of(topic) != "smd":
+                self._asked_at.pop(channel, None)  # it was given up, and is not renewed
             outcomes += self.on_subscribed(channel)
         return outcomes
 
@@ -276,7 +278,7 @@ class TopicControl(ChannelControl):
         return min(times, default=None)
 
     def overdue(self, now: float) -> list[ChannelOutcome]:
-        """Ask again for what said nothing, so often; renew lines before the venue ends them."""
+        """Ask again for what said nothing, seldom in the end; renew lines in time."""
         outcomes: list[ChannelOutcome] = []
         limit = self._timers.resends_max
         for command in [
@@ -289,6 +291,8 @@ class TopicControl(ChannelControl):
             count = self._resends[channel] = self._resends.get(channel, 0) + 1
             if count <= limit:
                 self._enqueue(Method.SUBSCRIBE, channel)
+            else:
+                self._asked_at[channel] = now  # as slowly as lines are renewed, from now on
             if count in (1, limit + 1):
                 text = "no answer" if count == 1 else f"no answer to {count} requests: gave up"
                 self._active.discard(channel)

@@ -66,7 +66,8 @@ log = logging.getLogger("connectors.ibkr")
 
 OPEN_TIMEOUT_S = 60.0
 RETRY_BARS_S = 10.0
-REREAD_PAUSE_S = 300.0  # between two readings of definitions because of a price off the grid
+# Half of the first, and the longest pause between readings because of prices off the grid.
+REREAD_PAUSE_S, REREAD_MAX_S = 300.0, 6 * 3_600.0
 UPDATE_BARS_S = 5.0
 RANK = 1  # after accounts: orders matter more than prices when all is asked for again
 QUOTED = frozenset(LEVEL_1) - {Code.LAST, Code.AVAILABILITY}
@@ -177,7 +178,7 @@ class DataClient(MarketFeeds):
         self._fields: Listeners[int] = Listeners()
         self._fresh = Listeners()
         self._lines: dict[int, MarketLine] = {}  # by dense number
-        self._reread_s = float("-inf")
+        self._reread_s, self._reread_pause_s = float("-inf"), REREAD_PAUSE_S
         self._line_names: dict[int, set[str]] = {}
         self._depths: dict[str, tuple[Instrument, Ladder]] = {}  # by topic
 
@@ -230,6 +231,10 @@ class DataClient(MarketFeeds):
         return found
 
     async def _prepare(self) -> None:
+        if not self.keeper.is_open:
+            self.keeper.use_decoder(lambda _: self._decoder)
+        elif self.keeper.decoder is not self._decoder:
+            raise ClientError("the frames of this session are another DataClient's: use that one")
         await self._session.open()
         self._catalog.use(self.keeper.rest)
 
@@ -418,8 +423,9 @@ class DataClient(MarketFeeds):
     def _on_off_scale(self, instrument: InstrumentBase) -> None:
         """A price is off the grid: legal for mid-point trades (V-07), or the increments changed."""
         now_s = time.monotonic()
-        if now_s - self._reread_s >= REREAD_PAUSE_S:
+        if now_s - self._reread_s >= self._reread_pause_s:
             self._reread_s = now_s
+            self._reread_pause_s = min(2 * self._reread_pause_s, REREAD_MAX_S)
             self._off_scale(instrument)
 
     def _on_halted(self, instrument: InstrumentBase, halted: bool) -> None:
@@ -480,9 +486,12 @@ class DataClient(MarketFeeds):
         if depth.bad:
             self._error(f"{depth.bad} rows of the ladder of {instrument.id} could not be read")
         try:
-            update = make_update(ladder.take(depth), instrument, ts_init=ts_init)
+            rows, number = ladder.take(depth), ladder.number(ts_init)
+            update = make_update(rows, instrument, number=number, ts_init=ts_init)
         except PrecisionError as error:
             self._error(f"a ladder of {instrument.id} is refused: {error}", error=error)
-            self._off_scale(instrument)
+            if (book := self._books.get(topic)) is not None:
+                book.refuse(f"a ladder is refused: {error}")
+            self._on_off_scale(instrument)
             return
         self._dispatch.deliver(EventKind.BOOK_SNAPSHOT, self._number(instrument), update)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from ..data.bars import closed
@@ -20,6 +21,7 @@ from ..net.clock import NS_PER_MS, NS_PER_S
 __all__ = ["BarSeries", "History", "HistoryBar", "make_bars", "read_history"]
 
 SETTLE_S = 1.0  # the last trades of a bar take their time
+LOOK_S = 1_800  # sessions begin at the hour or half past, and with them bars of hours and days
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,9 @@ def make_bars(
 class BarSeries:
     """Which bars of the answers to one question are news.
 
-    A bar is closed when its time is over; what the first answer has of those is the past, and is
-    not told. One that was missed because nobody could ask comes with the next answer.
+    A bar is closed when its time is over or the next one has begun; what the first answer has of
+    those is the past, and is not told. One that was missed because nobody could ask comes with the
+    next answer.
 
     Parameters
     ----------
@@ -155,8 +158,13 @@ class BarSeries:
         """Take an answer; `now_ns` is Unix time."""
         bars, off = make_bars(history, instrument, self.interval_s, ts_init=now_ns)
         self.off_grid += off
-        over_ns = now_ns - int(SETTLE_S * NS_PER_S) - self._interval_ns
-        final = [bar for bar in bars if bar.ts_open <= over_ns]
+        settled_ns = now_ns - int(SETTLE_S * NS_PER_S)
+        final = [
+            bar
+            for bar, after in zip_longest(bars, bars[1:])
+            if bar.ts_open + self._interval_ns <= settled_ns
+            or (after is not None and bar.ts_open < after.ts_open <= settled_ns)
+        ]
         first = self._newest is None
         newest = -1 if self._newest is None else self._newest
         self._newest = max(newest, final[-1].ts_open) if final else newest
@@ -164,10 +172,11 @@ class BarSeries:
             for bar in final:
                 if bar.ts_open > newest:
                     self._callback(closed(bar))
-        if not self._closed_only and bars and bars[-1].ts_open > over_ns:
+        if not self._closed_only and bars and bars[-1:] != final[-1:]:
             self._callback(bars[-1])
 
     def due_in_s(self, now_ns: int) -> float:
-        """Return the seconds until the bar under way is over and settled."""
-        left_ns = self._interval_ns - now_ns % self._interval_ns
+        """Return the seconds until the bar under way may be over and settled."""
+        step_ns = min(self._interval_ns, LOOK_S * NS_PER_S)
+        left_ns = step_ns - now_ns % step_ns
         return left_ns / NS_PER_S + 2 * SETTLE_S

@@ -161,13 +161,17 @@ def instrument_name(definition: Row) -> str:
     return f"{ticker}.{exchange}" if kind is InstrumentKind.EQUITY else f"{ticker}-{exchange}"
 
 
-def make_instrument(definition: Row, rules: Row | None = None) -> Instrument:
+def make_instrument(
+    definition: Row, rules: Row | None = None, *, name: str | None = None
+) -> Instrument:
     """Return the instrument of a definition (`trsrv/secdef`) and its order rules.
 
     Parameters
     ----------
     rules : mapping, optional
         Answer of `contract/rules`; without it there is no word on fractions and order types.
+    name : str, optional
+        Our id, in place of what `instrument_name` says.
 
     Raises
     ------
@@ -188,7 +192,7 @@ def make_instrument(definition: Row, rules: Row | None = None) -> Instrument:
         if name in _ORDER_TYPES
     )  # fmt: skip
     return Instrument(
-        id=instrument_name(definition),
+        id=instrument_name(definition) if name is None else name,
         symbol=str(conid),
         venue=VENUE,
         kind=kind,

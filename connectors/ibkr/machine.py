@@ -377,7 +377,8 @@ class SessionMachine(Steps):
         listed = answer.get("accounts")
         known = [each for each in listed or () if isinstance(each, str)]
         selected = answer.get("selectedAccount")
-        wanted = self._config.account or selected or (known[0] if len(known) == 1 else None)
+        only = known[0] if len(known) == 1 else None
+        wanted = self._config.account or self.account or selected or only
         self.accounts = tuple(known)
         if out := self._check_paper(now, answer):
             return out

@@ -371,6 +371,8 @@ class OrderBoard:
             order.touched_ns = now_ns
         if row.status is not None:
             self._set_status(order, row.status, now_ns)
+        if row.status == FILLED and row.filled is None and row.remaining is None:
+            order.filled = max(order.filled, order.size)  # what was known is of an earlier part
         if order.is_over and not was_over:
             self._end(order)
         elif was_over and not order.is_over:

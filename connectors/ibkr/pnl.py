@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import DecodeError
-from ..execution.members import number
 from ..model.accounts import AccountPnl, AccountState, Balance, MarginBalance
 from ..model.ids import AccountId
+from .amounts import amount
 from .config import VENUE
 from .values import time_ns
 
@@ -35,7 +35,7 @@ BASE = "BASE"
 def _number(row: Mapping[str, Any], name: str) -> Decimal | None:
     """Return a number, None where there is none: such a value is unchanged."""
     try:
-        return number(row, name) if row.get(name) not in (None, "") else None
+        return amount(row, name)
     except DecodeError:
         return None
 

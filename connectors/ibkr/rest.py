@@ -154,6 +154,8 @@ class IbkrRest:
         pacer, config = self.pacer, self.config
         pacer.admit(lane)
         await pacer.wait(endpoint_key(method, path), lane, timeout_s=config.pacing.wait_s)
+        if lane is Lane.READ:
+            pacer.admit(lane)  # a penalty may have begun meanwhile
         http = await self._client()
         is_order = lane >= Lane.ORDER
         given = {name: value for name, value in (query or {}).items() if value is not None}

@@ -97,6 +97,7 @@ class TopicStream(ChannelStream):
         super().__init__(owner, name, control=self.topics, key="")
         self._on_message = on_message
         self._on_asked = on_asked
+        self._was_lost = False
         self.session = KeeperLink(keeper, self, rank)
 
     def no_room(self, channel: str) -> str | None:
@@ -140,8 +141,10 @@ class TopicStream(ChannelStream):
     def on_keeper_event(self, event: KeeperEvent) -> None:
         """Take what happened to the session; for the keeper."""
         if isinstance(event, Ready):
-            self._on_event(Connected(event.epoch, event.epoch > 1, 1))
+            was_lost, self._was_lost = self._was_lost, False
+            self._on_event(Connected(event.epoch, was_lost, 1))
         elif isinstance(event, Gap):
+            self._was_lost = True
             error = event.error or VenueError("session", event.reason)
             self._on_event(Lost(self.session.epoch, error, ABNORMAL, event.reason, False, 0.0))
         elif isinstance(event, GreetedLate):
@@ -159,9 +162,9 @@ class TopicStream(ChannelStream):
         self.pump()
 
     def _leaving(self, command: Command) -> None:
-        if command.method is not Method.SUBSCRIBE:
-            return
-        if self._on_asked is not None:
+        if command.method is Method.SUBSCRIBE and self._on_asked is not None:
             self._on_asked(topic_of(command.channel), self.topics.why(command))
-        if self.topics.may_be_silent(command.channel):
+
+    def _left(self, command: Command) -> None:
+        if command.method is Method.SUBSCRIBE and self.topics.may_be_silent(command.channel):
             self._tell(self.topics.on_subscribed(command.channel))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ClientError
+from ..execution.sending import Kind
 from ..model._numbers import Number, exact
 from ..model.ids import InstrumentId
 from ..net.clock import NS_PER_MS
 from .client_core import ClientCore
+from .commands import Command
 from .instruments import market_index
 from .orders import (
     Plan,
 )
 from .rest import SendResult
-from .sending import Command, Kind
 from .transactions import (
     Attribute,
     CancelAllTimeInForce,

@@ -10,10 +10,12 @@ import logging
 from collections.abc import Callable
 
 from ..errors import ConnectorError, VenueError
+from ..execution.sending import Kind
 from ..net.clock import NS_PER_MS
+from .commands import Command
 from .orders import Plan
 from .rest import LighterRest
-from .sending import Command, Kind, Sender
+from .sending import Sender
 from .transactions import TxType
 
 __all__ = ["APPROVAL_LIFE_MS", "NOT_APPROVED", "approve"]

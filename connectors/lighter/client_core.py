@@ -18,6 +18,7 @@ from ..net.clock import SYSTEM_CLOCK, Clock, to_ns
 from ..net.session_events import SessionEvent
 from .account import Balances, Positions
 from .account_feed import AccountFeed, TxOutcome
+from .commands import TxSigner
 from .config import VENUE, Config
 from .instruments import market_index
 from .limits import Tier
@@ -28,7 +29,7 @@ from .queries import Queries
 from .recovery import Recovery
 from .reports import Reporter
 from .rest import LighterRest
-from .sending import Sender, TxSigner
+from .sending import Sender
 from .signing import Signer
 from .tokens import Tokens
 from .wire import Frame
@@ -70,6 +71,7 @@ class ClientCore(TradingClient):
             signer=signer if signer is not None else _make_signer(config),
             owns_signer=signer is None,
             attempts=attempts,
+            max_quote_age_s=config.max_quote_age_s,
         )
         self._rules = Rules(
             slippage_bps=config.market_order_slippage_bps,
@@ -149,7 +151,7 @@ class ClientCore(TradingClient):
         )
 
     async def _load_markets(self) -> None:
-        await self.markets.load(self._need(self._rest).instruments)
+        self._tell_markets(await self.markets.load(self._need(self._rest).instruments))
         self._feed.replay()  # rows that waited for definitions
 
     # -- what comes in (StreamOwner, FeedOwner) ----------------------------------------
@@ -179,6 +181,8 @@ class ClientCore(TradingClient):
         if sender is None or recovery is None:
             return
         sender.resume()
+        if is_reconnect:
+            self._refresh_markets()  # a venue that was away may be back with other grids
         recovery.link_up()
 
     def on_link_lost(self, epoch: int, why: str) -> None:

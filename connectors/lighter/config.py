@@ -160,6 +160,8 @@ class Config(Settings):
         Of one REST call; of opening a connection.
     market_order_slippage_bps :
         How far from the best price, or from the trigger, a market order may trade.
+    max_quote_age_s :
+        A market order whose best price was told longer ago is denied; None: however old that is.
     strict_precision :
         Deny an order whose price or size is off the grid, instead of truncating it.
     integrator_account_index :
@@ -192,6 +194,8 @@ class Config(Settings):
         First and longest pause before a lost connection is tried again.
     token_lifetime_s, token_refresh_s :
         Of an auth token; when the streams get a new one.
+    metadata_refresh_s :
+        How often the execution client reads the markets again; it does after a reconnect as well.
     control_frames_per_min :
         Subscribes and the like that may leave in a minute; None: the venue's 200, which all
         connections of this process to a host share.
@@ -209,6 +213,7 @@ class Config(Settings):
     http_timeout_s: float = 10.0
     ws_timeout_s: float = 10.0
     market_order_slippage_bps: int = 50
+    max_quote_age_s: float | None = 60.0
     strict_precision: bool = False
     integrator_account_index: int | None = None
     tier: Tier = Tier.STANDARD
@@ -229,6 +234,7 @@ class Config(Settings):
     reconnect_max_s: float = 30.0
     token_lifetime_s: float = 7 * 3600.0
     token_refresh_s: float = 6 * 3600.0
+    metadata_refresh_s: float = 3_600.0
     control_frames_per_min: int | None = None
     account_id: str | None = None
     proxy: str | None = field(default=None, repr=False)
@@ -245,7 +251,10 @@ class Config(Settings):
             "readiness_warning_s",
             "heartbeat_s",
             "idle_timeout_s",
+            "metadata_refresh_s",
         )
+        if self.max_quote_age_s is not None and self.max_quote_age_s <= 0:
+            raise ConfigError("max_quote_age_s must be greater than 0, or None")
         if not 0 <= self.market_order_slippage_bps < 10_000:
             raise ConfigError("market_order_slippage_bps must be 0 to 9 999")
         if not 1 <= self.max_batch <= 50:

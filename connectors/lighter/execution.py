@@ -111,6 +111,7 @@ class ExecutionClient(Trading, AccountActions, Asking):
         )
         sender.attach(stream.session)
         await stream.open()
+        tasks.spawn(self._keep_markets(config.metadata_refresh_s), "metadata")
 
     async def _learn_tier(self, rest: LighterRest) -> None:
         """Log what the account is; nothing depends on it."""

@@ -26,6 +26,7 @@ log = logging.getLogger("connectors.lighter")
 QUOTE = "USDC"
 MAX_DECIMALS = 16
 _FRACTION = Decimal("0.0001")  # margins are counted in this
+_STATE = frozenset({"last_trade_price", "open_interest", "daily_chart"})  # no definition
 _STATUS = {"active": MarketStatus.TRADING, "inactive": MarketStatus.PAUSED}
 _PERP_ORDERS = frozenset(
     {
@@ -119,8 +120,16 @@ def parse_market(entry: Mapping[str, Any]) -> Instrument | None:
         times_in_force=_TIMES_IN_FORCE,
         status=_STATUS.get(word, MarketStatus.UNKNOWN),
         venue_status=word,
-        info={**entry, "market_type": kind},
+        info={
+            **{name: value for name, value in entry.items() if not _is_state(name)},
+            "market_type": kind,
+        },
     )
+
+
+def _is_state(name: str) -> bool:
+    """Whether a member tells what a market does, which is another thing at every reading."""
+    return name in _STATE or name.startswith("daily_")
 
 
 def _step(entry: Mapping[str, Any], name: str) -> Decimal:

@@ -23,11 +23,13 @@ from ..execution.identity import TrackedOrder
 from ..execution.inflight import same_hash
 from ..execution.lifecycle import Doubt
 from ..execution.lookups import Why
+from ..execution.sending import Kind
 from ..net.clock import NS_PER_MS
 from .account_feed import TxOutcome
+from .commands import Command, Refusal, is_rate_limit
 from .recovery import Recovery
 from .rest import SendResult
-from .sending import Command, Kind, Refusal, Sender, is_rate_limit
+from .sending import Sender
 
 __all__ = ["Outcomes"]
 

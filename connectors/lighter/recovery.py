@@ -12,9 +12,9 @@ from ..execution.recovery import CREATES, RETRY_S, LookupRunner, OnProblem
 from ..net.clock import Clock, to_ns
 from ..net.tasks import OwnedTasks
 from .account_feed import AccountFeed
+from .commands import Command
 from .config import VENUE
 from .queries import Queries
-from .sending import Command
 
 __all__ = ["Recovery"]
 

@@ -21,8 +21,7 @@ import logging
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import (
     AuthenticationError,
@@ -31,8 +30,6 @@ from ..errors import (
     UnknownOutcome,
     VenueError,
 )
-from ..execution import sending
-from ..execution.identity import Shape
 from ..execution.inflight import InFlight, Matched, Pending, same_hash
 from ..execution.nonces import CountingNonces, Nonce, NonceWindowFull
 from ..execution.sending import LINK_PAUSE, ORDER_WAIT_S, Kind, SenderBase, as_error
@@ -41,12 +38,12 @@ from ..net.backoff import Backoff, BackoffPolicy
 from ..net.clock import NS_PER_MS, Clock, to_ns
 from ..net.ratelimit import RateLimiter
 from ..net.tasks import OwnedTasks
+from .commands import Command, Refusal, SendOwner, Signed, TxSigner
 from .config import Config
-from .orders import Plan
 from .rest import OPEN_CODES, LighterRest, SendResult, quota
 from .wire import SEND_LANE, Frame, sendtx_frame, settles_transaction
 
-__all__ = ["Command", "Kind", "Refusal", "SendOwner", "Sender", "TxSigner", "is_rate_limit"]
+__all__ = ["Sender"]
 
 log = logging.getLogger("connectors.lighter")
 
@@ -61,52 +58,6 @@ CANCEL_LIMIT_S = 70.0  # the limit counts by the minute: then it is free again
 RESENDS = 2  # of a cancel that was refused for its nonce, which it can do nothing about
 KEPT_HASHES = 10_000
 REFRESH_BACKOFF = BackoffPolicy(initial_s=0.1, maximum_s=10.0, immediate_first=True)
-
-
-class Signed(Protocol):
-    """What a signer makes."""
-
-    @property
-    def tx_type(self) -> int: ...
-    @property
-    def tx_info(self) -> str: ...
-    @property
-    def tx_hash(self) -> str: ...
-
-
-class TxSigner(Protocol):
-    """What is needed of `connectors.lighter.Signer`."""
-
-    def sign(self, tx_type: int, fields: Any, attributes: Any = None, /) -> Signed: ...
-    def sign_batch(self, entries: Any, /) -> Sequence[Signed]: ...
-    def auth_token(self, deadline_s: int, /) -> str: ...
-
-
-@dataclass(slots=True, eq=False)
-class Command(sending.Command):
-    """One transaction, and whom it is for; `tx_hash` is set when it is signed.
-
-    `requested` is what a modification asks for, `resent` how often it went out again after it was
-    refused for its nonce.
-    """
-
-    plan: Plan
-    tx_hash: str = ""
-    requested: Shape | None = None
-    resent: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal(sending.Refusal):
-    """Why the venue did not take a transaction."""
-
-    @property
-    def text(self) -> str:
-        """The reason as events carry it."""
-        return f"venue rejected sendTx (code={self.code}): {self.message}"
-
-
-SendOwner = sending.SendOwner[Command, SendResult | None, Refusal]
 
 
 class Sender(SenderBase[Command]):
@@ -565,8 +516,3 @@ def _only_cancels(commands: Sequence[Command]) -> bool:
 def _wait_s(commands: Sequence[Command]) -> float:
     is_order = any(command.kind in (Kind.CREATE, Kind.MODIFY) for command in commands)
     return ORDER_WAIT_S if is_order else TURN_TIMEOUT_S
-
-
-def is_rate_limit(refusal: Refusal) -> bool:
-    """Tell whether a refusal asks to slow down."""
-    return refusal.code in (23000, 429, 405)

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Required, Self, TypedDict, Unpack
 
 from .._speedups.lighter_signer import SignedTx, SignerCore, error_texts, tx_hash, verify
 from ..errors import InvalidTransaction
@@ -42,12 +42,20 @@ from ..signer_stats import SignerStats
 from .l1 import L1Signer, l1_message
 from .transactions import DEFAULT_LIFE_MS, DEFAULT_ORDER_LIFE_MS, TxType
 
-__all__ = ["SignedTx", "Signer", "SignerStats", "error_texts", "tx_hash", "verify"]
+__all__ = ["SignedTx", "Signer", "SignerStats", "TxOptions", "error_texts", "tx_hash", "verify"]
 
 Attributes = Mapping[int, int] | None
 
 _IOC, _GTT = 0, 1
 _LIMIT, _MARKET = 0, 1
+
+
+class TxOptions(TypedDict, total=False):
+    """What every method of `Signer` takes, by name."""
+
+    nonce: Required[int]
+    expired_at_ms: int | None
+    attributes: Attributes
 
 
 class Signer(SignerCore):
@@ -58,7 +66,7 @@ class Signer(SignerCore):
         with Signer(private_key, 12345, 5, chain_id=304) as signer:
             signer.cancel_order(market_index=1, index=77, nonce=12)
 
-    Every method takes
+    Every method takes (`TxOptions`)
 
     nonce : int
         The next number of this account and API key; each is used once.
@@ -120,14 +128,12 @@ class Signer(SignerCore):
         base_amount: int,
         price: int,
         is_ask: bool,
-        nonce: int,
         order_type: int = _LIMIT,
         time_in_force: int | None = None,
         reduce_only: bool = False,
         trigger_price: int = 0,
         order_expiry_ms: int | None = None,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign a new order.
 
@@ -156,16 +162,14 @@ class Signer(SignerCore):
             trigger_price=trigger_price,
             order_expiry_ms=self._order_expiry(order_type, time_in_force, order_expiry_ms),
         )
-        return self._complete(TxType.CREATE_ORDER, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.CREATE_ORDER, fields, **common)
 
     def create_grouped_orders(
         self,
         *,
         grouping_type: int,
         orders: Sequence[Mapping[str, int]],
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign orders that depend on each other.
 
@@ -177,31 +181,17 @@ class Signer(SignerCore):
             Two or three, with the ten wire names of an order (`MarketIndex` ... `OrderExpiry`).
         """
         fields = {"GroupingType": grouping_type, "Orders": list(orders)}
-        return self._complete(
-            TxType.CREATE_GROUPED_ORDERS, fields, nonce, expired_at_ms, attributes
-        )
+        return self._complete(TxType.CREATE_GROUPED_ORDERS, fields, **common)
 
     def cancel_order(
-        self,
-        *,
-        market_index: int,
-        index: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, market_index: int, index: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign the cancellation of one order, named by the venue's index or the client's."""
         fields = {"MarketIndex": market_index, "Index": index}
-        return self._complete(TxType.CANCEL_ORDER, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.CANCEL_ORDER, fields, **common)
 
     def cancel_all_orders(
-        self,
-        *,
-        nonce: int,
-        time_in_force: int = 0,
-        time_ms: int = 0,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, time_in_force: int = 0, time_ms: int = 0, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign the cancellation of all orders, now or at `time_ms`, or its revocation.
 
@@ -213,7 +203,7 @@ class Signer(SignerCore):
             For a scheduled one: when, Unix milliseconds. 0 otherwise.
         """
         fields = {"TimeInForce": time_in_force, "Time": time_ms}
-        return self._complete(TxType.CANCEL_ALL_ORDERS, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.CANCEL_ALL_ORDERS, fields, **common)
 
     def modify_order(
         self,
@@ -222,10 +212,8 @@ class Signer(SignerCore):
         index: int,
         base_amount: int,
         price: int,
-        nonce: int,
         trigger_price: int = 0,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign a change of amount, price and trigger of one order."""
         fields = {
@@ -235,7 +223,7 @@ class Signer(SignerCore):
             "Price": price,
             "TriggerPrice": trigger_price,
         }
-        return self._complete(TxType.MODIFY_ORDER, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.MODIFY_ORDER, fields, **common)
 
     # --- margin -----------------------------------------------------------------------------
 
@@ -245,9 +233,7 @@ class Signer(SignerCore):
         market_index: int,
         initial_margin_fraction: int,
         margin_mode: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign a change of leverage; the fraction is in 1e-4: 10000 // leverage."""
         fields = {
@@ -255,17 +241,10 @@ class Signer(SignerCore):
             "InitialMarginFraction": initial_margin_fraction,
             "MarginMode": margin_mode,
         }
-        return self._complete(TxType.UPDATE_LEVERAGE, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.UPDATE_LEVERAGE, fields, **common)
 
     def update_margin(
-        self,
-        *,
-        market_index: int,
-        usdc_amount: int,
-        direction: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, market_index: int, usdc_amount: int, direction: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign a move of margin (1e-6 USDC) into or out of an isolated position.
 
@@ -280,23 +259,16 @@ class Signer(SignerCore):
             "USDCAmount": usdc_amount,
             "Direction": direction,
         }
-        return self._complete(TxType.UPDATE_MARGIN, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.UPDATE_MARGIN, fields, **common)
 
     # --- money --------------------------------------------------------------------------------
 
     def withdraw(
-        self,
-        *,
-        asset_index: int,
-        route_type: int,
-        amount: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, asset_index: int, route_type: int, amount: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign a withdrawal to Ethereum, in the asset's smallest unit."""
         fields = {"AssetIndex": asset_index, "RouteType": route_type, "Amount": amount}
-        return self._complete(TxType.WITHDRAW, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.WITHDRAW, fields, **common)
 
     def transfer(
         self,
@@ -306,12 +278,10 @@ class Signer(SignerCore):
         from_route_type: int,
         to_route_type: int,
         amount: int,
-        nonce: int,
         usdc_fee: int = 0,
         memo: str | bytes = bytes(32),
         l1: L1Signer | None = None,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign a transfer to another account.
 
@@ -331,18 +301,12 @@ class Signer(SignerCore):
             "USDCFee": usdc_fee,
             "Memo": memo,
         }
-        return self._complete(TxType.TRANSFER, fields, nonce, expired_at_ms, attributes, l1)
+        return self._complete(TxType.TRANSFER, fields, l1, **common)
 
     # --- account --------------------------------------------------------------------------------
 
     def change_pub_key(
-        self,
-        *,
-        public_key: str | bytes,
-        nonce: int,
-        l1: L1Signer | None = None,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, public_key: str | bytes, l1: L1Signer | None = None, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign the registration of a public key for this API key index.
 
@@ -350,42 +314,25 @@ class Signer(SignerCore):
         `with_l1_signature` afterwards.
         """
         fields = {"PubKey": public_key}
-        return self._complete(TxType.CHANGE_PUB_KEY, fields, nonce, expired_at_ms, attributes, l1)
+        return self._complete(TxType.CHANGE_PUB_KEY, fields, l1, **common)
 
-    def create_sub_account(
-        self, *, nonce: int, expired_at_ms: int | None = None, attributes: Attributes = None
-    ) -> SignedTx:
+    def create_sub_account(self, **common: Unpack[TxOptions]) -> SignedTx:
         """Sign the creation of a sub-account."""
-        return self._complete(TxType.CREATE_SUB_ACCOUNT, {}, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.CREATE_SUB_ACCOUNT, {}, **common)
 
     def update_account_config(
-        self,
-        *,
-        account_trading_mode: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, account_trading_mode: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign a change of the account's trading mode, 0 or 1."""
         fields = {"AccountTradingMode": account_trading_mode}
-        return self._complete(
-            TxType.UPDATE_ACCOUNT_CONFIG, fields, nonce, expired_at_ms, attributes
-        )
+        return self._complete(TxType.UPDATE_ACCOUNT_CONFIG, fields, **common)
 
     def update_account_asset_config(
-        self,
-        *,
-        asset_index: int,
-        asset_margin_mode: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, asset_index: int, asset_margin_mode: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign whether an asset counts as margin: 1 yes, 0 no."""
         fields = {"AssetIndex": asset_index, "AssetMarginMode": asset_margin_mode}
-        return self._complete(
-            TxType.UPDATE_ACCOUNT_ASSET_CONFIG, fields, nonce, expired_at_ms, attributes
-        )
+        return self._complete(TxType.UPDATE_ACCOUNT_ASSET_CONFIG, fields, **common)
 
     def approve_integrator(
         self,
@@ -396,10 +343,8 @@ class Signer(SignerCore):
         max_spot_taker_fee: int,
         max_spot_maker_fee: int,
         approval_expiry_ms: int,
-        nonce: int,
         l1: L1Signer | None = None,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign that someone may charge fees (1e-6) on this account's orders until the expiry.
 
@@ -413,9 +358,7 @@ class Signer(SignerCore):
             "MaxSpotMakerFee": max_spot_maker_fee,
             "ApprovalExpiry": approval_expiry_ms,
         }
-        return self._complete(
-            TxType.APPROVE_INTEGRATOR, fields, nonce, expired_at_ms, attributes, l1
-        )
+        return self._complete(TxType.APPROVE_INTEGRATOR, fields, l1, **common)
 
     # --- pools ------------------------------------------------------------------------------
 
@@ -425,9 +368,7 @@ class Signer(SignerCore):
         operator_fee: int,
         initial_total_shares: int,
         min_operator_share_rate: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign the creation of a public pool; fee in 1e-6, share rate in 1e-4."""
         fields = {
@@ -435,7 +376,7 @@ class Signer(SignerCore):
             "InitialTotalShares": initial_total_shares,
             "MinOperatorShareRate": min_operator_share_rate,
         }
-        return self._complete(TxType.CREATE_PUBLIC_POOL, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.CREATE_PUBLIC_POOL, fields, **common)
 
     def update_public_pool(
         self,
@@ -444,9 +385,7 @@ class Signer(SignerCore):
         status: int,
         operator_fee: int,
         min_operator_share_rate: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        **common: Unpack[TxOptions],
     ) -> SignedTx:
         """Sign a change of a public pool; fee in 1e-6, share rate in 1e-4."""
         fields = {
@@ -455,59 +394,35 @@ class Signer(SignerCore):
             "OperatorFee": operator_fee,
             "MinOperatorShareRate": min_operator_share_rate,
         }
-        return self._complete(TxType.UPDATE_PUBLIC_POOL, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.UPDATE_PUBLIC_POOL, fields, **common)
 
     def mint_shares(
-        self,
-        *,
-        public_pool_index: int,
-        share_amount: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, public_pool_index: int, share_amount: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign an investment in a public pool."""
         fields = {"PublicPoolIndex": public_pool_index, "ShareAmount": share_amount}
-        return self._complete(TxType.MINT_SHARES, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.MINT_SHARES, fields, **common)
 
     def burn_shares(
-        self,
-        *,
-        public_pool_index: int,
-        share_amount: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, public_pool_index: int, share_amount: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign the return of shares of a public pool."""
         fields = {"PublicPoolIndex": public_pool_index, "ShareAmount": share_amount}
-        return self._complete(TxType.BURN_SHARES, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.BURN_SHARES, fields, **common)
 
     def stake_assets(
-        self,
-        *,
-        staking_pool_index: int,
-        share_amount: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, staking_pool_index: int, share_amount: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign a stake in a staking pool."""
         fields = {"StakingPoolIndex": staking_pool_index, "ShareAmount": share_amount}
-        return self._complete(TxType.STAKE_ASSETS, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.STAKE_ASSETS, fields, **common)
 
     def unstake_assets(
-        self,
-        *,
-        staking_pool_index: int,
-        share_amount: int,
-        nonce: int,
-        expired_at_ms: int | None = None,
-        attributes: Attributes = None,
+        self, *, staking_pool_index: int, share_amount: int, **common: Unpack[TxOptions]
     ) -> SignedTx:
         """Sign the end of a stake."""
         fields = {"StakingPoolIndex": staking_pool_index, "ShareAmount": share_amount}
-        return self._complete(TxType.UNSTAKE_ASSETS, fields, nonce, expired_at_ms, attributes)
+        return self._complete(TxType.UNSTAKE_ASSETS, fields, **common)
 
     # --- what they share ----------------------------------------------------------------------
 
@@ -534,10 +449,11 @@ class Signer(SignerCore):
         self,
         tx_type: int,
         fields: dict[str, Any],
-        nonce: int,
-        expired_at_ms: int | None,
-        attributes: Attributes,
         l1: L1Signer | None = None,
+        *,
+        nonce: int,
+        expired_at_ms: int | None = None,
+        attributes: Attributes = None,
     ) -> SignedTx:
         """Add what every transaction has, and sign."""
         fields["ExpiredAt"] = (

@@ -9,6 +9,7 @@ from functools import partial
 from ..execution.commands import CancelOrder, wanted_cancels
 from ..execution.identity import Shape, TrackedOrder
 from ..execution.order_entry import OrderEntry, changed
+from ..execution.sending import Kind
 from ..model._numbers import Number
 from ..model.enums import ContingencyType
 from ..model.ids import ClientOrderId
@@ -16,6 +17,7 @@ from ..model.instruments import Instrument
 from ..model.orders import Order, OrderList
 from ..net.clock import NS_PER_MS, NS_PER_S
 from .client_core import ClientCore
+from .commands import Command
 from .instruments import market_index
 from .orders import (
     INDEX_EPOCH_MS,
@@ -28,7 +30,6 @@ from .orders import (
     plan_order,
 )
 from .outcomes import Outcomes
-from .sending import Command, Kind
 from .transactions import (
     GroupingType,
     TxType,
@@ -131,7 +132,7 @@ class Trading(ClientCore, OrderEntry[Command]):
             instrument,
             client_index=index,
             now_ns=self._clock.wall_ns() if now_ns is None else now_ns,
-            best_price=lambda side: self._prices.against(order.instrument_id, side),
+            best_price=partial(self._best_price, order.instrument_id),
             rules=self._rules,
         )
         assert instrument is not None

@@ -22,8 +22,8 @@ __all__ = ["ReadingTransport", "watch_hangup"]
 
 log = logging.getLogger("connectors.net.hangup")
 
-# Turns of the loop in which a dead socket must have been read to its end: each reads 64 KiB or
-# more, and a receive buffer holds a few MiB.
+# Times in which a dead socket must have been read to its end: each reads 64 KiB or more, and a
+# receive buffer holds a few MiB.
 MOST_TURNS = 1_000
 PAUSED_S = 0.05
 
@@ -78,7 +78,14 @@ class _HangupWatch:
         for number, _ in self._epoll.poll(0):
             transport = self._watched.get(number)
             if transport is not None:
-                self._read_on(number, transport, MOST_TURNS)
+                self._let_read(number, transport, MOST_TURNS)
+
+    def _let_read(self, number: int, transport: ReadingTransport, turns: int) -> None:
+        """Look again when the loop has had a turn to read by itself.
+
+        asyncio would call a read off if the transport were paused in the same turn.
+        """
+        self._loop.call_soon(self._loop.call_soon, self._read_on, number, transport, turns)
 
     def _read_on(self, number: int, transport: ReadingTransport, turns: int) -> None:
         """Have the transport read until it has seen the end itself."""
@@ -89,9 +96,7 @@ class _HangupWatch:
         elif turns:
             transport.pause_reading()
             transport.resume_reading()
-            # One turn later: asyncio's own loops drop a read that is due when the socket is taken
-            # off, and without one between would never come to it.
-            self._loop.call_soon(self._loop.call_soon, self._read_on, number, transport, turns - 1)
+            self._let_read(number, transport, turns - 1)
         else:
             log.warning("a connection that was reset could not be read to its end")
             transport.abort()

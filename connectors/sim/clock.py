@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["SimClock"]
+__all__ = ["NS_PER_MS", "SimClock"]
+
+NS_PER_MS = 1_000_000
 
 
 class SimClock:
@@ -31,7 +33,7 @@ class SimClock:
         if speed <= 0:
             raise ValueError(f"time passes forward, not at speed {speed}")
         self._speed = speed
-        start_ns = time.time_ns() if virtual_start_ms is None else virtual_start_ms * 1_000_000
+        start_ns = time.time_ns() if virtual_start_ms is None else virtual_start_ms * NS_PER_MS
         self._start_ns = start_ns
 
     def now_ns(self) -> int:
@@ -40,7 +42,7 @@ class SimClock:
         return time.time_ns() + self.offset_ns
 
     def now_ms(self) -> int:
-        return self.now_ns() // 1_000_000
+        return self.now_ns() // NS_PER_MS
 
     def elapsed_ns(self) -> int:
         """Nanoseconds since the simulator started, untouched by clock faults."""

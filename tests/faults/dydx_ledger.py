@@ -54,9 +54,10 @@ DISTURBANCES = (
     "subscribe_error", "rest", "rest", "repeat_fill", "sparse_removal", "stale_height",
     "height_back", "halt", "proposer_fill", "foreign_fill", "race", "habits",
 )  # fmt: skip
-LOSSY = ("v4_orderbook", "v4_subaccounts", "v4_parent_subaccounts", "v4_block_height", "v4_markets")
-# A trade that is lost in front of one that came is told as lost (`DataDropped`), and stays away.
-TAPPED = (*LOSSY, "v4_trades")
+TAPPED = (
+    "v4_orderbook", "v4_trades", "v4_subaccounts", "v4_parent_subaccounts", "v4_block_height",
+    "v4_markets",
+)  # fmt: skip
 ENDS = {
     "filled": {OrderStatus.FILLED},
     "canceled": {OrderStatus.CANCELED},
@@ -188,12 +189,10 @@ class Ledger(watch_ledger.Venue):
         kind = pick(DISTURBANCES)
         account = pick(self.watchers).account
         match kind:
-            case "drop" | "malformed" | "truncate" | "swap":
-                faults.tap(pick(LOSSY), kind, count=pick((1, 1, 3)))
-            case "delay":
-                faults.tap(pick(LOSSY), "delay", delay_ms=pick((5.0, 60.0)))
-            case "duplicate":
+            case "drop" | "malformed" | "truncate" | "swap" | "duplicate":
                 faults.tap(pick(TAPPED), kind, count=pick((1, 1, 3)))
+            case "delay":
+                faults.tap(pick(TAPPED), "delay", delay_ms=pick((5.0, 60.0)))
             case "ids":
                 faults.skip_ids(pick((1, 3)))
             case "subscribe_error":

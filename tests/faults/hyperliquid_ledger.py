@@ -34,7 +34,13 @@ from connectors.sim.hyperliquid.config import MODIFY_STEPS, SimConfig
 from connectors.sim.hyperliquid.server import Simulator, start
 from faults import ledger
 from faults.ledger import Plan, Result
-from faults.ledger_lines import Line, compare_absent, compare_end
+from faults.ledger_lines import (
+    Line,
+    compare_absent,
+    compare_end,
+    compare_position,
+    compare_trade,
+)
 
 __all__ = ["Plan", "Result", "main", "run_ledger"]
 
@@ -208,18 +214,8 @@ class Venue(ledger.Venue):
         ):
             yield
 
-    def is_still(self, bot: Bot) -> bool:
-        """Whether nothing of a bot is open, on either side."""
-        sender = bot.client._sender
-        return (
-            bot.client.is_connected
-            and not bot.client.registry.live
-            and not bot.client._schedule
-            and not bot.client.dispatch._missing
-            and not self.sim.exchange.account(bot.address).live
-            and sender is not None
-            and not sender.inflight
-        )
+    def live(self, bot: Bot) -> Any:
+        return self.sim.exchange.account(bot.address).live
 
     def compare(self, bot: Bot) -> list[str]:
         """Compare a bot's ledger with the venue's books."""
@@ -234,12 +230,7 @@ class Venue(ledger.Venue):
             bad += compare_absent(line) if not own else self._compare_order(line, own)
         bad += [f"the venue has an order nobody placed: {order}" for order in legs.values()]
         size = Decimal(market.size(account.lots(COIN)))
-        if bot.held != size:
-            bad.append(f"position by fills {bot.held}, at the venue {size}")
-        reported = {r.instrument_id: r.signed_size for r in bot.client._positions.reports()}
-        if reported.get(INSTRUMENT, Decimal(0)) != size:
-            bad.append(f"position reported {reported}, at the venue {size}")
-        return bad
+        return bad + compare_position(bot, size)
 
     def _compare_order(self, line: Line, legs: Sequence[Any]) -> list[str]:
         """Compare with all that was placed under an order's cloid."""
@@ -276,16 +267,7 @@ def _compare_trades(fills: Sequence[dict[str, Any]], bot: Bot) -> list[str]:
             Decimal(row["fee"]),
         )
         line = bot.lines[event.client_order_id or ""]
-        got = (
-            line.key,
-            event.side,
-            event.last_size,
-            event.last_price,
-            event.liquidity,
-            event.commission,
-        )
-        if got != expected:
-            bad.append(f"trade {row['tid']}: told {got}, is {expected}")
+        bad += compare_trade(row["tid"], line, event, expected)
     bad += [f"never happened: {event}" for event in told.values()]
     return bad
 

@@ -335,8 +335,21 @@ class Venue(ABC):
         """Shorten what would make the run long and prove nothing."""
 
     @abstractmethod
+    def live(self, bot: Any) -> Any:
+        """Return what of a bot's orders lives at the venue."""
+
     def is_still(self, bot: Any) -> bool:
-        """Whether nothing of a bot is open, in doubt or on its way."""
+        """Whether nothing of a bot is open, in doubt or on its way, on either side."""
+        client, sender = bot.client, bot.client._sender
+        return (
+            client.is_connected
+            and not client.registry.live
+            and not client._schedule
+            and not client.dispatch._missing
+            and not self.live(bot)
+            and sender is not None
+            and not sender.inflight
+        )
 
     @abstractmethod
     def compare(self, bot: Any) -> list[str]:

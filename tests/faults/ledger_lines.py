@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.model import Order
 
-__all__ = ["Line", "compare_absent", "compare_end"]
+__all__ = ["Line", "compare_absent", "compare_end", "compare_position", "compare_trade"]
 
 ENDS = frozenset({"OrderCanceled", "OrderExpired", "OrderRejected", "OrderDenied"})
 
@@ -29,6 +29,25 @@ class Line:
     def ends(self) -> list[str]:
         """The final events, but for fills."""
         return [kind for kind in self.kinds if kind in ENDS]
+
+
+def compare_trade(name: str, line: Line, event: Any, expected: tuple[Any, ...]) -> list[str]:
+    """Compare a trade: key of its order, side, size, price, liquidity, fee."""
+    got = (
+        line.key, event.side, event.last_size, event.last_price, event.liquidity, event.commission
+    )  # fmt: skip
+    return [] if got == expected else [f"trade {name}: told {got}, is {expected}"]
+
+
+def compare_position(bot: Any, size: Decimal) -> list[str]:
+    """Compare the position that follows from the fills, and the one that was reported."""
+    bad = []
+    if bot.held != size:
+        bad.append(f"position by fills {bot.held}, at the venue {size}")
+    reported = {r.instrument_id: r.signed_size for r in bot.client._positions.reports()}
+    if reported.get(bot.INSTRUMENT, Decimal(0)) != size:
+        bad.append(f"position reported {reported}, at the venue {size}")
+    return bad
 
 
 def compare_absent(line: Line) -> list[str]:

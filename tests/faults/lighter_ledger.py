@@ -42,7 +42,13 @@ from connectors.sim.lighter.config import SimConfig
 from connectors.sim.lighter.server import Simulator, start
 from faults import ledger
 from faults.ledger import Plan, Result
-from faults.ledger_lines import Line, compare_absent, compare_end
+from faults.ledger_lines import (
+    Line,
+    compare_absent,
+    compare_end,
+    compare_position,
+    compare_trade,
+)
 
 __all__ = ["Plan", "Result", "main", "run_ledger"]
 
@@ -179,19 +185,12 @@ class Venue(ledger.Venue):
         ):
             yield
 
+    def live(self, bot: Bot) -> Any:
+        return self.sim.exchange.account(bot.index).live
+
     def is_still(self, bot: Bot) -> bool:
-        """Whether nothing of a bot is open, on either side."""
-        sender = bot.client._sender
-        return (
-            bot.client.is_connected
-            and not bot.client.registry.live
-            and not bot.client._schedule
-            and not bot.client.dispatch._missing
-            and not self.sim.exchange.account(bot.index).live
-            and sender is not None
-            and not sender.inflight
-            and not sender.nonces.outstanding
-        )
+        """Whether nothing of a bot is open, and no nonce is out."""
+        return super().is_still(bot) and not bot.client._sender.nonces.outstanding
 
     def compare(self, bot: Bot) -> list[str]:
         """Compare a bot's ledger with the venue's books."""
@@ -206,11 +205,7 @@ class Venue(ledger.Venue):
         bad += [f"the venue has an order nobody placed: {one}" for one in venue_orders.values()]
         market = sim.exchange.market(MARKET)
         size = Decimal(account.size_in(market)) * LOT
-        if bot.held != size:
-            bad.append(f"position by fills {bot.held}, at the venue {size}")
-        reported = {r.instrument_id: r.signed_size for r in bot.client._positions.reports()}
-        if reported.get(bot.INSTRUMENT, Decimal(0)) != size:
-            bad.append(f"position reported {reported}, at the venue {size}")
+        bad += compare_position(bot, size)
         state = bot.client._balances.latest
         held = {b.currency: b.total for b in state.balances} if state is not None else {}
         collateral = Decimal(account.collateral + account.spot.get(3, 0)) / 10**6
@@ -250,17 +245,7 @@ def _compare_trades(sim: Simulator, bot: Bot) -> list[str]:
                 LiquiditySide.MAKER if is_maker else LiquiditySide.TAKER,
                 Decimal(trade.quote) * rate / 10**12,
             )
-            line = bot.lines[event.client_order_id]
-            got = (
-                line.key,
-                event.side,
-                event.last_size,
-                event.last_price,
-                event.liquidity,
-                event.commission,
-            )
-            if got != expected:
-                bad.append(f"trade {name}: told {got}, is {expected}")
+            bad += compare_trade(name, bot.lines[event.client_order_id], event, expected)
     bad += [f"never happened: {event}" for event in told.values()]
     return bad
 

@@ -118,7 +118,9 @@ MESSAGES = [b'{"n":%d,"text":"%s"}' % (n, b"x" * (n % 500)) for n in range(400)]
     [(MESSAGES[:1], b""), (MESSAGES[:1], frame(b"half a frame")[:5]), (MESSAGES, b""), ([], b"")],
     ids=["one", "one and a half", "more than one read takes", "none"],
 )
-def test_a_reset_behind_data_is_noticed(run_any, request, caplog, messages, rest, is_secure):
+def test_a_reset_behind_data_is_noticed(
+    run_any, request, caplog, messages, rest, is_secure
+):
     client = server = None
     if is_secure:
         files = request.getfixturevalue("certificate")
@@ -148,7 +150,6 @@ def test_a_reset_behind_data_is_noticed(run_any, request, caplog, messages, rest
             finally:
                 await session.close()
         assert decoder.messages == messages
-        # The transport has seen the end itself: what is cut off by us might lose data.
-        assert "could not be read to its end" not in caplog.text
+        assert "to its end" not in caplog.text  # it was read in good time, and not given up
 
     run_any(main(), timeout_s=GRACE_S)

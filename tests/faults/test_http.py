@@ -32,6 +32,7 @@ from connectors.net.http import HttpClient
 from connectors.net.http_types import HttpRequest, RetryPolicy, classify_status
 from connectors.net.ratelimit import Quota, QuotaExceeded, RateLimiter
 from connectors.net.weights import WeightCounter, WeightWindow
+from faults.benches import on_both_loops
 from faults.proxy import FaultProxy, How
 from patience import GRACE_S, until
 
@@ -97,19 +98,7 @@ class Bench:
         return client
 
 
-def bench_test(body):
-    """Make a test of `async def body(bench)` that runs on both loops."""
-
-    def test(run_any):
-        async def main():
-            async with Bench() as bench:
-                await body(bench)
-
-        run_any(main())
-
-    test.__name__ = test.__qualname__ = body.__name__
-    test.__doc__ = body.__doc__
-    return test
+bench_test = on_both_loops(Bench)
 
 
 def status(code, text="", **headers):

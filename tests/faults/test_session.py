@@ -40,6 +40,7 @@ from connectors.net.session_events import (
     SessionState,
     WentStale,
 )
+from faults.benches import on_both_loops
 from faults.market import Market
 from faults.proxy import FaultProxy, How, Way
 from patience import GRACE_S
@@ -103,19 +104,7 @@ class Bench:
         await self.market.until(condition, timeout_s=timeout_s)
 
 
-def bench_test(body):
-    """Make a test of `async def body(bench, ...)` that runs on both loops."""
-
-    def test(run_any):
-        async def main():
-            async with Bench() as bench:
-                await body(bench)
-
-        run_any(main())
-
-    test.__name__ = test.__qualname__ = body.__name__
-    test.__doc__ = body.__doc__
-    return test
+bench_test = on_both_loops(Bench)
 
 
 def names(events):

@@ -29,6 +29,11 @@ static int same_value(tw_ib_value a, tw_ib_value b) {
            a.mark == b.mark && a.approximate == b.approximate && a.percent == b.percent;
 }
 
+static int is_plain(const tw_ib_value *v) {
+    return v->kind == IB_NUMBER && v->number.mantissa >= 0 && v->number.exponent >= 0 && !v->mark &&
+           !v->approximate && !v->percent;
+}
+
 /* Values without the zeros at the end that only one of the two builds takes off. */
 static void mix_stripped(tw_ib_value v) {
     if (v.kind == IB_NUMBER && v.number.exponent >= 0)
@@ -37,12 +42,18 @@ static void mix_stripped(tw_ib_value v) {
     mix_value(&v);
 }
 
-static void shortly(const uint8_t *before, const uint8_t *before_end, const uint8_t *p,
+static int32_t line_of(const tw_span *topic) {
+    return tw_symbol_find(&symbols, topic->text + 4, topic->length - 4);
+}
+
+/* The short way by what the frame before, of the line with that number, was like. */
+static void shortly(const uint8_t *before, const uint8_t *before_end, int32_t line, const uint8_t *p,
                     const uint8_t *end, const tw_ib_frame *whole) {
     tw_ib_manner manner;
     tw_ib_frame f;
     memset(&manner, 0, sizeof manner);
     tw_ib_learn(&manner, before, before_end);
+    tw_ib_quick(&manner, before, before_end, &f); /* so that its time is known */
     int32_t number = tw_ib_peek(&symbols, p, end);
     FUZZ_CHECK(number < symbols.count, "a line that is known");
     /* Which line it is only counts where all of the frame is sound. */
@@ -52,16 +63,18 @@ static void shortly(const uint8_t *before, const uint8_t *before_end, const uint
     FUZZ_CHECK(whole->seen == f.seen, "the same fields");
     FUZZ_CHECK(whole->updated == f.updated, "the same time");
     for (int i = 0; i < IB_VALUES; i++)
-        if (f.seen >> i & 1)
+        if (f.seen >> i & 1) {
             FUZZ_CHECK(same_value(f.values[i], whole->values[i]), "the same value");
+            FUZZ_CHECK(!(f.plain >> i & 1) || is_plain(&f.values[i]), "a number and no more");
+        }
+    FUZZ_CHECK(!(f.plain & ~f.seen), "of a field that is there");
     FUZZ_CHECK(f.availability.length == whole->availability.length &&
                    (!f.availability.length || memcmp(f.availability.text, whole->availability.text,
                                                      (size_t)f.availability.length) == 0),
                "the same letters");
     FUZZ_CHECK(whole->topic.text, "a frame with a topic");
-    if (number >= 0)
-        FUZZ_CHECK(tw_symbol_find(&symbols, whole->topic.text + 4, whole->topic.length - 4) == number,
-                   "it is of the same line");
+    if (number >= 0 && number == line)
+        FUZZ_CHECK(line_of(&whole->topic) == number, "it is of the same line");
 }
 
 static const uint8_t *frame(const uint8_t *p, const uint8_t *end, tw_err *err) {
@@ -83,12 +96,13 @@ static const uint8_t *frame(const uint8_t *p, const uint8_t *end, tw_err *err) {
     if (!tw_at_end(after, stop, &rest) || !first.topic.text || first.topic.escaped ||
         first.topic.length < 5 || memcmp(first.topic.text, "smd+", 4) != 0)
         return after;
-    shortly(p, stop, p, stop, &first);
+    int32_t line = line_of(&first.topic);
+    shortly(p, stop, line, p, stop, &first);
     if (second) {
         second++;
         const uint8_t *found = tw_ib_frame_data(second, end, &f, &rest);
         int sound = found && tw_at_end(found, end, &rest);
-        shortly(p, stop, second, end, sound ? &f : NULL);
+        shortly(p, stop, line, second, end, sound ? &f : NULL);
     }
     return after;
 }

@@ -56,9 +56,11 @@ VALUE = st.one_of(
     st.text("0123456789.,CHKMBT%eE+- ", max_size=12),
 )
 
-# A server, and what changed.
+# A server, its time, and what changed.
+TIMES = [1_783_031_091_001, 1_783_031_099_999, 1_783_031_100_000, 1_783_031_091, 17_830_310_910_011]
 USUAL = st.tuples(
     st.sampled_from(["q1", "q1", "q1", "q17"]),
+    st.sampled_from(TIMES),
     st.dictionaries(st.sampled_from([*VALUES_OF, "6509", "87", "7762"]), VALUE, max_size=4),
 )
 
@@ -192,11 +194,51 @@ def test_bytes_changed_at_random_give_what_a_json_parser_gives(frame, data):
 @given(st.lists(USUAL, max_size=5), st.sampled_from(list(LINES)))
 def test_frames_that_are_written_like_those_before(deltas, name):
     frames = [{**FULL, "topic": f"smd+{name}"}]
-    for server, fields in deltas:
+    for server, time, fields in deltas:
         meta = {"server_id": server, "conidEx": name, "conid": int(name)}
-        meta |= {"_updated": 1_783_031_091_001 + len(frames), "6119": server}
+        meta |= {"_updated": time, "6119": server}
         frames.append({**meta, **fields, "topic": f"smd+{name}"})
     both([text_of(frame) for frame in frames])
+
+
+def usual(time: Any, fields: str) -> bytes:
+    """A frame as IBKR writes it, to the byte."""
+    return (
+        f'{{"server_id":"q1","conidEx":"265598","conid":265598,"_updated":{time},"6119":"q1",'
+        f'{fields},"topic":"smd+265598"}}'
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["1783031091002", "1783031191002", "17830310910", "17830310910021", "178303109100000001", "-1",
+     "1783031091.5", "1783031091002e3", "178303109100 ", '"1783031091002"', "null",
+     "01783031091002", "178303109100x", "1783031x91002", "\0" * 8 + "00000", "\0" * 13, "x" * 13,
+     ""],
+)  # fmt: skip
+def test_a_time_of_any_shape_behind_those_of_thirteen_digits(time):
+    one, two, odd = (usual(each, '"84":"193.06"') for each in (1783031091001, 1783031091002, time))
+    both([one, odd, one, odd])
+    both([text_of(FULL), one, two, odd, one])
+
+
+@pytest.mark.parametrize("key", ["31", "84", "88", "7059"])
+@pytest.mark.parametrize(
+    "value",
+    ['"193"', '"193."', '".5"', '"0.5"', '"00.50"', '"1,300"', '"12,300"', '"999,999"', '"1,30"',
+     '",300"', '"1,3000"', '"1,300.5"', '"1.3,00"', '"1.300"', '"1..3"', '"1,,300"', '"12345.6"',
+     '"1234567"', '"12345678"', '"123456,789"', '"12,345.75"', '""', '"."', '","', '"-1"',
+     '"C1.5"', '"H1.5"', '"1K"', '"1\u00c4"', '"\u00c41"', '"1\0"', '"1', "1.5", "null", ' "1"',
+     '"1" ', '"1","', '"1300,"', '"1,"'],
+)  # fmt: skip
+def test_a_value_of_any_shape_in_a_frame_of_the_usual_one(key, value):
+    fields = f'"84":"193.06","{key}":'
+    seen = Rig(), Oracle()
+    both([text_of(FULL), usual(1783031091001, '"84":"193.05"')], seen)
+    both([usual(1783031091002, fields + value), usual(1783031091003, f'"{key}":"2"')], seen)
+    both([usual(1783031091002, f'{fields}{value},"{key}":"193.07"')], seen)
+    both([usual(1783031091002, f'{fields}"193.07","{key}":{value}')], seen)
+    both([usual(1783031091002, fields + value + ',"\0\0":"1"')], seen)
 
 
 @EXAMPLES

@@ -3,7 +3,7 @@
 CONSTANTS is `poseidon2_constants.json` (tests/data/lighter/). Written beside this file are
 `poseidon2_constants.h` and `generator_table.h`, the multiples of the curve's generator. The test of
 both is that this script writes the same text again, and that every entry is the point it should be
-(tests/unit/speedups/test_lighter_core_table.py).
+(tests/unit/speedups/test_lighter_core_oracle.py).
 """
 
 from __future__ import annotations

@@ -17,9 +17,11 @@ from decimal import Decimal
 
 from ..engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
 from ..matching import EngineFill, EngineListener, MatchingEngine
+from . import fills
 from . import user_events as events
-from .account import Account, Position, Wallet, money, notional, plain
+from .account import Account, Position, Wallet, notional
 from .conditional import AlgoService
+from .fills import EIGHT
 from .filters import market_bound
 from .orders import Order
 from .risk import Risk
@@ -31,7 +33,6 @@ from .userstream import UserStream
 __all__ = ["Exchange", "ExchangeFaults"]
 
 ZERO = Decimal(0)
-_EIGHT = Decimal("0.00000001")
 _ALPHABET = string.ascii_letters + string.digits
 DEFAULT_BALANCES = {
     "USDT": Decimal(1_000_000),
@@ -158,10 +159,6 @@ class Exchange(EngineListener):
     def register_key(self, account: Account, api_key: str, pem: str) -> None:
         """Let an RSA or Ed25519 public key (PEM) sign for an account too."""
         self.keys[api_key] = (public_key(api_key, pem), account)
-
-    def register_secret(self, account: Account, api_key: str, secret: str) -> None:
-        """Let an HMAC secret sign for an account too."""
-        self.keys[api_key] = (hmac_key(api_key, secret), account)
 
     def now_ns(self) -> int:
         return self._clock_ns()
@@ -356,7 +353,7 @@ class Exchange(EngineListener):
         account, rules = order.account, order.rules
         price = rules.price(price_units)
         value = notional(rules, units, price)
-        fee = (value * (account.maker_rate if is_maker else account.taker_rate)).quantize(_EIGHT)
+        fee = (value * (account.maker_rate if is_maker else account.taker_rate)).quantize(EIGHT)
         order.filled += units
         order.value += value
         order.status = "FILLED" if order.filled == order.size else "PARTIALLY_FILLED"
@@ -375,51 +372,14 @@ class Exchange(EngineListener):
 
     def book_fill(self, order: Order, price: Decimal, units: int, fee: Decimal) -> Decimal:
         """Change position and wallet by a fill; return the realised profit."""
-        account, rules = order.account, order.rules
-        position = account.position(rules, order.position_side)
-        before = position.amount
-        profit = position.apply(order.side * units, price, fee).quantize(_EIGHT)
-        after = position.amount
-        position.update_ms = self.now_ms()
-        wallet = account.wallet(rules.margin_asset)
-        wallet.balance += profit - fee
-        wallet.update_ms = position.update_ms
-        if rules.symbol in account.isolated:
-            leverage = account.leverage(rules.symbol)
-            if before * after > 0 and abs(after) < abs(before):
-                share = position.isolated_wallet * abs(after) / abs(before)
-            elif before * after > 0:
-                opened = notional(rules, abs(after) - abs(before), price)
-                share = position.isolated_wallet + opened / leverage
-            else:
-                share = notional(rules, abs(after), price) / leverage
-            position.isolated_wallet = share.quantize(_EIGHT)
-        if before and not after:
-            self._closed.append((account, rules.symbol))
+        profit, is_closed = fills.book(order, price, units, fee, self.now_ms())
+        if is_closed:
+            self._closed.append((order.account, order.rules.symbol))
         return profit
 
     def record(self, order: Order, fill: Execution, value: Decimal) -> None:
-        rules = order.rules
-        trade: dict[str, object] = {
-            "buyer": order.side is Side.BUY,
-            "commission": money(fill.fee),
-            "commissionAsset": rules.margin_asset,
-            "id": fill.trade_id,
-            "maker": fill.maker,
-            "orderId": order.order_id,
-            "price": rules.price_text(fill.price),
-            "qty": rules.qty_text(fill.size),
-            "baseQty" if rules.inverse else "quoteQty": plain(value),
-            "realizedPnl": money(fill.profit),
-            "side": order.side_text,
-            "positionSide": order.position_side,
-            "symbol": rules.symbol,
-            "time": self.now_ms(),
-        }
-        if rules.inverse:
-            trade["pair"] = rules.pair
-            trade["marginAsset"] = rules.margin_asset
-        order.account.trades.append(trade)
+        """Keep a trade of an account."""
+        order.account.trades.append(fills.trade_row(order, fill, value, self.now_ms()))
         if len(order.account.trades) > 2 * KEPT_ORDERS:
             del order.account.trades[:KEPT_ORDERS]
 

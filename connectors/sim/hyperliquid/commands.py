@@ -304,12 +304,16 @@ class Commands:
         """Cancel the old leg, place the new one, and put what is seen of it into its order."""
         exchange = self._exchange
         mark = len(account.outbox)
+        waits = old.state == "waiting"
         order.children, old.children = old.children, []
         order.group = old.group
-        if old in order.group:
+        if old in order.group:  # which is also the list of its parent's children
             order.group[order.group.index(old)] = order
         exchange.cancel(old)
-        exchange.place(order)
+        if waits:
+            exchange.wait_for(order)
+        else:
+            exchange.place(order)
         exchange.settle()
         seen, account.outbox[mark:] = account.outbox[mark:], []
         account.outbox += arrange(seen, old.oid, order.oid, self._next_plan())

@@ -122,6 +122,8 @@ class SimConfig(Settings):
         Whether the old leg survives a modify whose new order is refused (7.6 leaves it open).
     strict_modify
         Without `a` the new order must be post-only, or Gtc and not cross (7.6, unconfirmed).
+    trigger_renames
+        What a trigger sets off has an oid of its own, and the cloid of what was armed.
     open_before_fill
         An order that trades at once is streamed `open` first.
     open_on_partial
@@ -168,6 +170,7 @@ class SimConfig(Settings):
     modify_gap_ms: float = 0.0
     modify_refused: Literal["survives", "gone"] = "survives"
     strict_modify: bool = False
+    trigger_renames: bool = False
     open_before_fill: bool = False
     open_on_partial: bool = False
     ioc_remainder: str = "canceled"

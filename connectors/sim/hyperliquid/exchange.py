@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -428,6 +429,8 @@ class Exchange(EngineListener):
             order.lots = closable
         order.triggered = True
         self.show(order, "triggered")
+        if self.config.trigger_renames:
+            self._rename(order)
         if order.reduce_only and not closable:
             self.finish(order, "reduceOnlyCanceled")
             return
@@ -443,6 +446,15 @@ class Exchange(EngineListener):
         if order.state == "armed":
             no_match = order.trigger is not None and order.trigger.is_market
             self.finish(order, "marketOrderNoLiquidityRejected" if no_match else "canceled")
+
+    def _rename(self, order: Order) -> None:
+        """Let what a trigger has set off be an order of its own."""
+        account = order.account
+        del account.live[order.oid]
+        account.history[order.oid] = replace(order, state="done")
+        order.oid = self.new_oid()
+        order.timestamp_ms = self.clock.now_ms()
+        self.adopt(order)
 
     def make(
         self, account: Account, market: Market, *, is_buy: bool, px: int, lots: int, tif: str,

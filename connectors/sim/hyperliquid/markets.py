@@ -12,7 +12,6 @@ from .numbers import MONEY, parse_scaled, show
 __all__ = ["TOKENS", "Market", "Token", "make_markets", "meta", "perp_dexs", "spot_meta"]
 
 FIGURES = 5
-ALWAYS_VALID_ABOVE = 10**FIGURES
 DEXES = ("", "test", "xyz")
 SPOT_OFFSET = 10_000
 PERP_UNIT = 100  # money per tick and lot of a perp: 10^-6 in 10^-8

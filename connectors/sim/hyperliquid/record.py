@@ -60,7 +60,3 @@ class Record(Base):
         self.requests: deque[Request] = self.log()
         self.actions: deque[ActionRecord] = self.log()
         self.subscribes: deque[Subscribe] = self.log()
-
-    def of_kind(self, kind: str) -> list[ActionRecord]:
-        """Return the actions of a type, oldest first."""
-        return [item for item in self.actions if item.kind == kind]

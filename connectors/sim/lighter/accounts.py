@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Account", "ApiKey", "Position"]
 
-MICRO = 1_000_000
+MICRO = 1_000_000  # fees are in millionths
 IMF_ONE = 10_000
 KEPT_ORDERS = 100_000
 KEPT_TRADES = 100_000
@@ -123,7 +123,6 @@ class Account:
     cancel_all_ms: int = 0
     quota: int = 0
     sent_at_ms: deque[int] = field(default_factory=deque)
-    tokens_revoked_s: int = 0  # tokens with a deadline up to here are refused
 
     def __repr__(self) -> str:
         return f"<Account {self.index}: {len(self.live)} orders, {fixed(self.collateral, 6)} USDC>"

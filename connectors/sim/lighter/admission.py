@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..clock import NS_PER_MS
 from ..engine_order import Side
 from .accounts import Account, ApiKey
 from .changes import TxRow
@@ -32,7 +33,6 @@ MAX_NONCE = 1 << 47
 WINDOW_MS = 60_000
 SENDS_PER_MINUTE = {0: 60, 1: 4_000, 2: 8_000, 3: 40_000}
 QUOTA_TYPES = frozenset({CREATE, MODIFY, CANCEL_ALL, GROUP})
-MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,12 @@ class Admission:
         for tx, (_, key), digest in zip(txs, owners, digests, strict=True):
             key.nonce = max(key.nonce, tx.nonce + 1)
             row = self.exchange.record(tx, digest)
-            due_ns = now_ns + int(self._latency_ms(tx) * MICRO)
+            due_ns = now_ns + int(self._latency_ms(tx) * NS_PER_MS)
             latest_ns = max(latest_ns, due_ns)
             if self.exchange.config.execute:
                 self._number += 1
                 heapq.heappush(self._due, (due_ns, self._number, row))
-        executes_at_ms = now_ms + (latest_ns - now_ns) // MICRO
+        executes_at_ms = now_ms + (latest_ns - now_ns) // NS_PER_MS
         return Accepted(list(digests), executes_at_ms, owners[0][0].quota)
 
     def _latency_ms(self, tx: Tx) -> float:

@@ -12,14 +12,15 @@ from typing import Any
 
 import orjson
 
-from ..clock import SimClock
+from ..clock import NS_PER_MS, SimClock
 from ..engine_order import DoneReason, EngineOrder, SelfTrade, Side, TimeInForce
 from ..matching import EngineFill, EngineListener, MatchingEngine
-from .accounts import Account, ApiKey
+from .accounts import MICRO, Account, ApiKey
 from .changes import EXECUTED, FAILED, Changes, TxRow
 from .config import SimConfig, generated_accounts
 from .errors import Refused
-from .markets import USDC, Market, default_markets
+from .fills import book_fill, fee_rate, position_before
+from .markets import Market, default_markets
 from .orders import (
     GTT,
     IOC,
@@ -40,9 +41,6 @@ FIRST_ASK, FIRST_BID = 1 << 48, 1 << 49
 FIRST_TRADE = 19_209_000_000
 FIRST_NONCE = 9_182_390_000
 FIRST_BLOCK = 227_535_000
-MICRO = 1_000_000
-QUOTA_STEP = 7 * MICRO  # one more transaction per 7 USD traded (15)
-MAX_QUOTA = 5_000_000
 KEPT_TXS = 30_000
 KEPT_MARKET_TRADES = 100_000
 _SELF_TRADE = {
@@ -95,7 +93,6 @@ class Exchange(EngineListener):
         self._waiting: dict[int, dict[int, Order]] = {market: {} for market in self.markets}
         self._ended: list[Order] = []
         self._marked: set[int] = set()
-        self._cause: TxRow | None = None
         self._caused: list[Trade] = []
 
     # -- lookups -----------------------------------------------------------------------------
@@ -208,7 +205,7 @@ class Exchange(EngineListener):
             post_only=order.tif == POST_ONLY,
             reduce_only=order.reduce_only,
             self_trade=_SELF_TRADE[order.self_trade],
-            expire_ns=order.expiry_ms * MICRO if rests and order.expiry_ms else None,
+            expire_ns=order.expiry_ms * NS_PER_MS if rests and order.expiry_ms else None,
             tag=order,
         )
         if rests and not order.expiry_ms:
@@ -275,7 +272,7 @@ class Exchange(EngineListener):
         """Expire orders and carry out scheduled cancel-alls that are due."""
         now_ns = self.clock.now_ns()
         self.engine.expire(now_ns)
-        now_ms = now_ns // MICRO
+        now_ms = now_ns // NS_PER_MS
         for waiting in self._waiting.values():
             due = [o for o in waiting.values() if o.expiry_ms and o.expiry_ms <= now_ms]
             for order in due:
@@ -396,10 +393,11 @@ class Exchange(EngineListener):
             order.filled += size_lots
             quote = where.quote(price_ticks, size_lots)
             order.filled_quote += quote
-            before.append(self._before(order))
-            fee_rate = self._fee_rate(order, is_taker=is_taker)
-            fees.append(fee_rate)
-            pnls.append(self._book_fill(order, price_ticks, size_lots, quote, is_taker=is_taker))
+            before.append(position_before(order))
+            fees.append(fee_rate(order, is_taker=is_taker))
+            pnls.append(
+                book_fill(self.changes, order, price_ticks, size_lots, quote, is_taker=is_taker)
+            )
             if engine_order.open_lots or is_taker:
                 self._hold(order)
                 self.touch(order)
@@ -422,40 +420,6 @@ class Exchange(EngineListener):
             making.account.trades.append(trade)
         self.changes.trades.append(trade)
         self._caused.append(trade)
-
-    def _before(self, order: Order) -> tuple[int, int, int]:
-        position = order.account.positions.get(order.market.market_id)
-        if position is None:
-            return 0, 0, order.market.default_imf
-        return position.size, position.entry, position.fraction
-
-    @staticmethod
-    def _fee_rate(order: Order, *, is_taker: bool) -> int:
-        account = order.account
-        return account.taker_fee if is_taker else account.maker_fee
-
-    def _book_fill(self, order: Order, ticks: int, lots: int, quote: int, *, is_taker: bool) -> int:
-        """Move money and position of one side; return the profit it realised."""
-        account, market = order.account, order.market
-        earned = (account.volume + quote) // QUOTA_STEP - account.volume // QUOTA_STEP
-        account.quota = min(account.quota + earned, MAX_QUOTA)
-        account.volume += quote
-        rate = self._fee_rate(order, is_taker=is_taker) + order.integrator[1 if is_taker else 2]
-        fee = quote * rate // MICRO
-        sign = int(order.side)
-        self.changes.balances[account.index] = account
-        if market.is_spot:
-            base = market.base_asset
-            account.spot[base] = account.spot.get(base, 0) + sign * market.base_units(lots)
-            account.spot[USDC] = account.spot.get(USDC, 0) - sign * quote - fee
-            return 0
-        position = account.position(market)
-        held = abs(position.size)
-        realized = position.apply(sign, ticks, lots)
-        market.open_interest += abs(position.size) - held
-        account.collateral += realized - fee
-        self.changes.positions[account.index] = account
-        return realized
 
     def on_done(self, order: EngineOrder, reason: DoneReason) -> None:
         mine: Order = order.tag
@@ -488,7 +452,6 @@ class Exchange(EngineListener):
     def run(self, row: TxRow, action: Callable[[TxRow], Order | None]) -> None:
         """Execute one transaction; what it could not do is told in its `event_info`."""
         self.block += 1
-        self._cause = row
         self._caused = []
         event: dict[str, Any] = {}
         try:

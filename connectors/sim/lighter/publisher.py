@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ..clock import NS_PER_MS
 from ..engine_order import Side
 from ..taps import Taps
 from .accounts import Account
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Publisher"]
 
 STATS_EVERY_NS = 500_000_000
-MICRO = 1_000_000
 RECENT_TRADES = 50
 KEPT_FRAMES = 16
 
@@ -319,7 +319,7 @@ class Publisher:
             return
         exchange.changes = type(changes)()
         now_ns = exchange.clock.elapsed_ns()
-        batch_ns = int(exchange.config.book_batch_ms * MICRO)
+        batch_ns = int(exchange.config.book_batch_ms * NS_PER_MS)
         for market_id, levels in changes.levels.items():
             self._levels.setdefault(market_id, {}).update(levels)
             self._book_due_ns.setdefault(market_id, now_ns + batch_ns)

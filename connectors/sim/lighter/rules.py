@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .accounts import Account, ApiKey
+from .accounts import MICRO, Account, ApiKey
 from .errors import Refused
-from .exchange import MICRO, Exchange
+from .exchange import Exchange
 from .markets import Market
 from .orders import (
     CONDITIONAL,

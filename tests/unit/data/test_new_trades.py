@@ -44,3 +44,27 @@ def test_a_history_that_does_not_reach_back_is_not_whole() -> None:
     assert not new.is_whole
     assert not new(trade(5, history=True))
     assert new.is_whole
+
+
+def test_a_loss_that_is_noticed_late_hides_nothing() -> None:
+    """What came behind the lost trades, before anybody knew of the loss, is newer than they."""
+    new = NewTrades(include_history=False)
+    new.on_history()
+    assert not any(new(trade(number, history=True)) for number in (1, 2))
+    assert [new(trade(number)) for number in (3, 6, 7)] == [True] * 3
+    new.on_lost()
+    told = [number for number in range(1, 10) if new(trade(number, history=True))]
+    assert told == [4, 5, 8, 9]
+    assert new.is_whole
+    new.on_lost()
+    assert [number for number in range(1, 12) if new(trade(number, history=True))] == [10, 11]
+
+
+def test_who_came_later_is_told_nothing_from_before() -> None:
+    first, second = NewTrades(include_history=False), NewTrades(include_history=False)
+    first.on_history()
+    assert all(first(trade(number)) for number in (3, 4))
+    second.join(first)
+    assert second(trade(7))
+    second.on_lost()
+    assert [number for number in range(1, 9) if second(trade(number, history=True))] == [5, 6, 8]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors._speedups.events import EventHandler, EventKind, Router
+from connectors._speedups.events import EventHandler, EventKind, Quote, Router, Trade
 from oracle.binance_bench import (
     KINDS,
     Bench,
@@ -193,6 +193,76 @@ class TestErrors:
         bench.router.route(EventKind.QUOTE, 0, lambda: None)
         bench.feed(quote())
         assert [type(error) for error in bench.handler_errors] == [TypeError]
+
+
+class TestKeptEvents:
+    """An event is made of the one before where nobody kept that; what is kept never changes."""
+
+    @pytest.fixture(params=[EventKind.QUOTE, EventKind.TRADE, EventKind.BOOK_DELTA])
+    def kind(self, request) -> EventKind:
+        return EventKind(request.param)
+
+    @staticmethod
+    def frame(kind: EventKind, n: int) -> dict[str, Any]:
+        if kind is EventKind.QUOTE:
+            return quote(s=("BTCUSDT", "ETHUSDT")[n % 2], u=n)
+        if kind is EventKind.TRADE:
+            return agg_trade(s=("BTCUSDT", "ETHUSDT")[n % 2], a=n)
+        # As many levels as the one before, or one more.
+        bids = [[f"{n}.0", "1"]] * (n % 3) + [[f"{n}.0", "2"]]
+        return depth(s=("BTCUSDT", "ETHUSDT")[n % 2], u=n, b=bids, a=[])
+
+    @staticmethod
+    def number(event: Any) -> tuple[int, str]:
+        if isinstance(event, Quote):
+            return event.seq, event.instrument.symbol
+        if isinstance(event, Trade):
+            return event.trade_id, event.instrument.symbol
+        n = event.last_seq
+        assert event.bids_decimal() == [(n, 1)] * (n % 3) + [(n, 2)]
+        assert event.asks == []
+        return n, event.instrument.symbol
+
+    def expected(self, *numbers: int) -> list[tuple[int, str]]:
+        return [(n, ("BTCUSDT", "ETHUSDT")[n % 2]) for n in numbers]
+
+    def test_what_a_callback_keeps_never_changes(self, bench, kind):
+        kept: list[Any] = []
+        seen: list[Any] = []
+
+        def callback(event: Any) -> None:
+            seen.append(self.number(event))
+            if seen[-1][0] % 3 == 0:
+                kept.append(event)
+
+        bench.router.route(kind, -1, callback)
+        for n in range(1, 20):
+            bench.feed(self.frame(kind, n))
+        assert seen == self.expected(*range(1, 20))
+        assert [self.number(event) for event in kept] == self.expected(*range(3, 20, 3))
+
+    def test_a_frame_that_a_callback_feeds_leaves_its_event_alone(self, bench, kind):
+        seen: list[Any] = []
+
+        def callback(event: Any) -> None:
+            number = self.number(event)
+            if number[0] < 4:
+                bench.feed(self.frame(kind, number[0] + 1))
+            seen.append((number, self.number(event)))
+
+        bench.router.route(kind, -1, callback)
+        bench.feed(self.frame(kind, 1))
+        assert seen == [(number, number) for number in self.expected(4, 3, 2, 1)]
+
+    def test_what_a_report_keeps_never_changes(self, kind):
+        reports: list[Any] = []
+        bench = Bench("BTCUSDT", "ETHUSDT")
+        router = Router(lambda error, kind, event: reports.append(event))
+        router.route(kind, -1, lambda event: 1 // 0)
+        bench.decoder = type(bench.decoder)(bench.symbols, router)
+        for n in range(1, 4):
+            bench.feed(self.frame(kind, n))
+        assert [self.number(event) for event in reports] == self.expected(1, 2, 3)
 
 
 def test_a_callback_lives_as_long_as_it_is_routed(bench):

@@ -295,9 +295,7 @@ def test_bn_b_20_a_limit_stops_all_snapshots(run):
     run(main(), timeout_s=30)
 
 
-def test_bn_i_17_a_finer_tick_rebuilds_the_book(run, monkeypatch):
-    monkeypatch.setattr("connectors.binance.data.REFRESH_DEBOUNCE_S", 0.01)
-
+def test_bn_i_17_a_finer_tick_rebuilds_the_book(run):
     async def main():
         statuses = []
         async with trading(statuses=statuses, symbols=6) as (sim, data):

@@ -325,6 +325,34 @@ def test_dx_r_06_what_happened_while_the_connection_was_away(run: Any) -> None:
     run(main(), 60.0)
 
 
+def test_dx_r_06_a_gap_is_read_by_the_next_connect_too(run: Any) -> None:
+    """Who disconnects before replicas had what happened has not read it."""
+
+    async def main() -> None:
+        async with looking(venue={**STEPPED, "rest_lag_blocks": 2}) as rig:
+            client = rig.client
+            await rig.caught_up()
+            resting = rig.order(flags="long_term")
+            rig.blocks()
+            await rig.status_of(resting, OrderStatus.ACCEPTED)
+            rig.sim.faults.abort()
+            rig.take("SELL", "80000", "0.01")
+            rig.blocks()
+            await until(lambda: rig.told(Reconnected), what="the first reading")
+            assert rig.of(FillReport) == []
+            rig.blocks(2)
+            height = rig.sim.chain.height
+            await until(lambda: client.heights.height == height, what="its blocks")
+            assert not client.is_caught_up
+            await client.disconnect()
+            await client.connect()
+            await rig.caught_up()
+            assert len(rig.of(FillReport)) == 1
+            assert client.order(resting).status is OrderStatus.FILLED
+
+    run(main(), 30.0)
+
+
 def test_4_5_a_snapshot_that_could_not_be_fetched_is_asked_for_again(run: Any) -> None:
     async def main() -> None:
         async with looking(connect=False) as rig:

@@ -31,8 +31,8 @@ from connectors.net.tasks import OwnedTasks
 from connectors.sim.dydx.rest import Mistake
 from faults.dydx_ledger import Ledger
 
-SEEDS = range(1, 9)
-STEPS = 160
+SEEDS = range(1, 7)
+STEPS = 120
 LAG = 4  # blocks a replica may be behind, at most
 TURNS = 200  # of the loop, in which all that can happen without a block has happened
 ACCOUNT, BLOCKS = "v4_subaccounts", "v4_block_height"
@@ -224,6 +224,10 @@ class Model:
                     if source.random() < 0.15:
                         self.connect()
                 elif source.random() < 0.03:
+                    if source.random() < 0.3:  # dead for a while, and nobody says so
+                        for _ in range(source.randint(1, 40)):
+                            self.act()
+                            await asyncio.sleep(0)
                     self.lose()
                 self.read(source.choice((0, 1, 2, 100)))
                 for _ in range(source.randrange(8)):

@@ -442,6 +442,69 @@ def test_a_gap_fills_the_trades_from_their_history(run):
     run(script())
 
 
+def test_a_gap_closes_a_bar_from_its_history(run):
+    """The lost frame may have been the last of the bar: what came before it is not how it ended."""
+
+    async def script():
+        async with client() as (stub, data, statuses):
+            closed = Seen()
+            data.subscribe_candles("BTC-USD-PERP", "1m", closed.append)
+            connection = await stub.connection()
+            await stub.heard(2)
+            await connection.say("subscribed_markets")
+            await connection.say("subscribed_candles", contents={"candles": [candle(12)]})
+            connection.message_id += 1  # the last frame of minute 12
+            await connection.say("data_candles", contents=candle(13, "90001"))
+            assert frames(await stub.heard(3))[-1]["type"] == "unsubscribe"
+            await connection.say("data_candles", contents=candle(13, "90002"))
+            about = {"channel": "v4_candles", "id": "BTC-USD/1MIN"}
+            await connection.say("unsubscribed_trades", **about)
+            assert frames(await stub.heard(4))[-1] == {"type": "subscribe", **about}
+            rows = [candle(14), candle(13, "90009"), candle(12, "89999"), candle(11)]
+            await connection.say("subscribed_candles", contents={"candles": rows})
+            await until(lambda: len(closed) == 2)
+            assert [bar.close for bar in closed] == [89999, 90009]
+            assert len(statuses.of(DataDropped)) == 1
+
+    run(script())
+
+
+def test_a_candle_that_does_not_decode_closes_no_bar(run):
+    async def script():
+        async with client() as (stub, data, statuses):
+            closed = Seen()
+            data.subscribe_candles("BTC-USD-PERP", "1m", closed.append)
+            connection = await stub.connection()
+            await stub.heard(2)
+            await connection.say("subscribed_candles", contents={"candles": [candle(12)]})
+            await connection.say("data_candles", contents=candle(12, "x"))
+            await connection.say("data_candles", contents=candle(13))
+            await connection.say("data_candles", contents=candle(14))
+            await until(lambda: closed)
+            assert [bar.ts_open // 60_000_000_000 % 60 for bar in closed] == [13]
+            assert len(statuses.of(DataDropped)) == 1
+
+    run(script())
+
+
+def test_a_gap_brings_a_snapshot_to_who_only_wants_updates(run):
+    async def script():
+        async with client() as (stub, data, _):
+            updates = Seen()
+            data.subscribe_book_deltas("BTC-USD-PERP", updates.append)
+            connection = await stub.connection()
+            await stub.heard(2)
+            await connection.say("subscribed_markets")
+            await connection.say("subscribed_orderbook")
+            connection.message_id += 1
+            await connection.say("data_orderbook_bid")
+            await answered(stub, connection, count=3)
+            await until(lambda: len(updates) == 3)
+            assert [each.is_snapshot for each in updates] == [True, False, True]
+
+    run(script())
+
+
 def test_5_2_deleveraging_is_no_market_trade_and_liquidations_have_their_own_event(run):
     async def script():
         async with client() as (stub, data, _):

@@ -13,7 +13,7 @@ from venues.ibkr.ibkr_rig import AAPL, ACCOUNT, NAME, Listener, data, topic
 from connectors.ibkr.history import BarSeries, History, HistoryBar, make_bars, read_history
 from connectors.ibkr.pnl import read_rest_ledger, read_rest_summary
 from connectors.ibkr.values import time_ns
-from connectors.model import AccountState, Bar
+from connectors.model import AccountState, Bar, PositionStatusReport
 from connectors.model.accounts import AccountPnl
 
 D = Decimal
@@ -196,6 +196,35 @@ def test_the_bar_under_way_is_told_if_wanted() -> None:
     assert [(bar.ts_open - OPENED, bar.is_closed) for bar in told] == [(60 * NS, False)]
 
 
+def test_r_21_a_bar_is_over_when_the_next_has_begun() -> None:
+    """An exchange opens at half past: the first bar of an hour lasts half of one."""
+    told: list[Bar] = []
+    series = BarSeries(3_600, told.append, closed_only=True)
+    series.take(history(), AAPL, OPENED)
+    series.take(history(0, 1_800), AAPL, OPENED + 1_800 * NS)
+    assert told == [], "its last trades may still come"
+    series.take(history(0, 1_800), AAPL, OPENED + 1_802 * NS)
+    assert [(bar.ts_open, bar.is_closed) for bar in told] == [(OPENED, True)]
+    series.take(history(0, 1_800), AAPL, OPENED + 3_700 * NS)
+    assert len(told) == 1
+    day = BarSeries(86_400, told.append, closed_only=True)
+    assert day.due_in_s(OPENED) <= 1_802, "who knows when the next one begins"
+
+
 def test_asking_waits_for_the_end_of_the_bar() -> None:
     series = BarSeries(60, print, closed_only=True)
     assert series.due_in_s(OPENED + 50 * NS) == pytest.approx(12.0)
+
+
+def test_r_06_numbers_with_commas_are_numbers(user: Listener) -> None:
+    """A balance or a position that is not read stays what it was, without a word."""
+    sld(user, ledger_row("USD", cashbalance="1,000,100.5"))
+    assert user.of(AccountState)[-1].balances[0].total == D("1000100.5")
+    spl(user, dpl="-1,058.28")  # type: ignore[arg-type]
+    assert user.of(AccountPnl)[-1].daily == D("-1058.28")
+    row = {"conid": "265598", "position": "1,300", "avgPrice": "1,193.06", "unrealizedPnl": ""}
+    assert user.feed.positions(ACCOUNT, [row]) == {AAPL.id}
+    (position,) = user.of(PositionStatusReport)
+    assert (position.signed_size, position.average_entry_price) == (1300, D("1193.06"))
+    assert user.feed.positions(ACCOUNT, [row | {"position": ""}]) == {AAPL.id}
+    assert (len(user.of(PositionStatusReport)), user.feed.bad_rows) == (1, 1)

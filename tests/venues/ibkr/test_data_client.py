@@ -8,13 +8,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from venues.ibkr.ibkr_rig import AAPL as STOCK
 from venues.ibkr.venue_rig import login, venue
 
 from connectors.errors import ClientError, Unsupported
+from connectors.ibkr import data as data_module
 from connectors.ibkr.account_client import AccountClient
+from connectors.ibkr.books import read_depth
 from connectors.ibkr.data import DataClient
 from connectors.ibkr.market import Code, MarketStats
 from connectors.model import (
+    BookState,
+    BookStatus,
     EventFlag,
     InstrumentStatus,
     MarketStatus,
@@ -89,6 +94,27 @@ def test_w_11_quotes_and_trades_and_w_06_halts(run: Run) -> None:
                 assert statuses == [MarketStatus.PAUSED, MarketStatus.TRADING]
                 assert data.age_s("AAPL") is not None
                 assert data.age_s("ES-261218") is None
+
+    run(scenario())
+
+
+def test_d_02_one_data_client_reads_the_frames_of_a_session(run: Run) -> None:
+    """A second one would take them away from the first, which would hear nothing any more."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, login(sim) as keeper:
+            first = DataClient(keeper=keeper, symbols=("AAPL",))
+            second = DataClient(keeper=keeper, symbols=("AAPL",))
+            async with first:
+                first.subscribe_quotes("AAPL", told.append)
+                await until(lambda: told, what="a quote")
+                with pytest.raises(ClientError, match="another DataClient"):
+                    await second.connect()
+            async with second:
+                second.subscribe_quotes("AAPL", told.append)
+                count = len(told)
+                await until(lambda: len(told) > count, what="a quote, when the first has left")
 
     run(scenario())
 
@@ -184,6 +210,62 @@ def test_v_09_after_a_gap_nothing_is_carried_over(run: Run) -> None:
             await until(lambda: not any(one.lines for one in sim.connections.values()))
 
     run(scenario())
+
+
+def test_w_21_a_clock_that_is_set_back_freezes_no_ladder(run: Run) -> None:
+    """Only their arrival orders ladders: one that comes later is newer, whatever the time."""
+
+    async def scenario() -> None:
+        shown: list[Any] = []
+        async with watching("AAPL") as (_, data):
+            data.subscribe_book("AAPL", lambda book: shown.append(book.best_bid_ticks))
+            await until(lambda: shown, what="the first ladder")
+            ((topic, _),) = data._depths.items()
+            for price, ts_init in (("10.00", 2 * 10**18), ("11.00", 10**18), ("12.00", 10**18)):
+                row = {"row": 1, "price": price, "bid": "5"}
+                data._depths[topic][1].clear()
+                data._take_depth(topic, read_depth({"topic": topic, "data": [row]}), ts_init)
+            assert shown[-3:] == [1_000, 1_100, 1_200]
+
+    run(scenario())
+
+
+def test_w_21_a_ladder_off_the_grid_leaves_no_old_book_behind(run: Run) -> None:
+    """The levels that were shown before are not those of now: nobody may trade on them."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, login(sim) as keeper:
+            data = DataClient(keeper=keeper, symbols=("AAPL",), on_status=told.append)
+            async with data:
+                data.subscribe_book("AAPL", lambda _: None)
+                await until(lambda: data.book("AAPL") is not None, what="the first ladder")
+                ((topic, _),) = data._depths.items()
+                row = {"row": 1, "price": "10.005", "bid": "5"}
+                data._take_depth(topic, read_depth({"topic": topic, "data": [row]}), 1)
+                assert data.book("AAPL") is None
+                assert of(told, BookStatus)[-1].state is BookState.BUFFERING
+                data._depths[topic][1].clear()
+                row = {"row": 1, "price": "10.01", "bid": "5"}
+                data._take_depth(topic, read_depth({"topic": topic, "data": [row]}), 2)
+                assert data.book("AAPL") is not None
+
+    run(scenario())
+
+
+def test_v_07_prices_between_ticks_have_definitions_read_ever_more_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mid-point trades are legal, and each reading is a request for every contract."""
+    data, now_s, read = DataClient(instruments=(STOCK,)), 0.0, []
+    monkeypatch.setattr(data_module.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(data, "_off_scale", lambda _: read.append(now_s))
+    for _ in range(24 * 60):
+        now_s += 60.0
+        data._on_off_scale(STOCK)
+    assert read[0] == 60.0
+    assert 4 <= len(read) <= 12, "of a day"
+    assert read[-1] - read[-2] <= 6 * 3_600
 
 
 def test_w_21_a_second_ladder_of_the_account_is_refused(run: Run) -> None:

@@ -84,3 +84,27 @@ def test_w_43_r_56_a_corrected_size_counts_for_its_order() -> None:
     it.sor(order_row("Filled", sparse=True, filledQuantity=5.0))
     assert not it.feed.has_missing
     assert it.of(OrderStatusReport)[-1].status is OrderStatus.FILLED
+
+
+def test_r_56_filled_without_a_size_means_all_of_it() -> None:
+    """The word comes alone (W-31), and the sizes that are known are those of an earlier part."""
+    it = Listener()
+    it.sor(order_row("Submitted"))
+    it.str_(execution_row(size=2.0))
+    it.sor(order_row(sparse=True, filledQuantity=2.0, remainingQuantity=3.0))
+    it.sor(order_row("Filled", sparse=True))
+    last = it.of(OrderStatusReport)[-1]
+    assert (last.status, last.filled_size) == (OrderStatus.PARTIALLY_FILLED, 2)
+    assert it.feed.has_missing
+    it.str_(execution_row("0000e0d5.6576fd38.02.01", size=3.0))
+    last = it.of(OrderStatusReport)[-1]
+    assert (last.status, last.filled_size) == (OrderStatus.FILLED, 5)
+
+
+def test_r_56_filled_with_a_size_means_that_size() -> None:
+    it = Listener()
+    it.sor(order_row("Submitted"))
+    it.str_(execution_row(size=2.0))
+    it.sor(order_row("Filled", sparse=True, filledQuantity=2.0, remainingQuantity=0.0))
+    last = it.of(OrderStatusReport)[-1]
+    assert (last.status, last.filled_size) == (OrderStatus.FILLED, 2)

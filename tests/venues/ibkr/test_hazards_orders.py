@@ -95,6 +95,22 @@ def test_r_51_r_57_an_order_that_ended_unseen_is_not_shown_for_ever(
     run(scenario())
 
 
+def test_d_30_the_start_shows_an_order_of_a_contract_that_nothing_else_names(run: Run) -> None:
+    """No position, no trade, no row of `sor`: only the list of live orders knows its conid."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue(sor_silent=True) as sim:
+            place(sim, "lonely-1")
+            async with owned(sim, told) as client:
+                assert [each.client_order_id for each in client.orders()] == ["lonely-1"]
+                place(sim, "lonely-2", conid=8314)
+                asked = await client.generate_order_status_reports()
+                assert {each.client_order_id for each in asked} == {"lonely-1", "lonely-2"}
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("is_silenced", [False, True])
 def test_w_36_w_37_an_order_from_elsewhere_is_found_without_a_row(
     run: Run, monkeypatch: pytest.MonkeyPatch, is_silenced: bool

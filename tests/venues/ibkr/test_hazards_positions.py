@@ -11,9 +11,9 @@ from venues.ibkr.ibkr_rig import AAPL
 from venues.ibkr.test_account_client import ACCOUNT, of, place
 from venues.ibkr.venue_rig import owned, venue
 
-from connectors.errors import ClientError, VenueError
+from connectors.errors import ClientError, DecodeError, VenueError
 from connectors.ibkr import account_client
-from connectors.model import FillReport
+from connectors.model import ErrorEvent, FillReport
 from patience import until
 
 Run = Callable[..., Any]
@@ -82,6 +82,57 @@ def test_r_62_positions_that_could_not_be_read_are_read_again(
     run(scenario())
 
 
+def test_r_62_a_position_that_lags_behind_its_fill_is_read_once_more(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is only nearly of this moment: it may not have the fill yet that called for it."""
+    monkeypatch.setattr(account_client, "POSITIONS_S", 0.05)
+    monkeypatch.setattr(account_client, "POSITIONS_AGAIN_S", 0.2)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            read, readings = client._reader.positions, 0
+
+            async def lagging(account: str) -> list[Any]:
+                nonlocal readings
+                readings += 1
+                return [] if readings == 1 else await read(account)
+
+            monkeypatch.setattr(client._reader, "positions", lagging)
+            place(sim, "filled-1", 200.0)
+            await until(lambda: readings, what="the first reading")
+            await until(lambda: held(client) == [5], what="the second one")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_r_62_an_empty_list_is_asked_for_twice_before_all_is_flat(
+    run: Run, monkeypatch: pytest.MonkeyPatch, is_flat: bool
+) -> None:
+    """A venue that is still loading the portfolio has no positions for a moment."""
+    monkeypatch.setattr(account_client, "EMPTY_S", 0.01)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        client = account_client.AccountClient(instruments=(AAPL,), on_event=told.append)
+        held_row = {"conid": "265598", "position": 2.0}
+        answers = [[held_row], [], [] if is_flat else [held_row]]
+
+        async def positions(account: str) -> list[Any]:
+            return answers.pop(0)
+
+        monkeypatch.setattr(client._reader, "positions", positions)
+        await client._read_positions()
+        await client._read_positions()
+        assert answers == []
+        assert held(client) == ([] if is_flat else [2])
+        assert [int(each.signed_size) for each in told] == ([2, 0] if is_flat else [2])
+
+    run(scenario())
+
+
 def test_r_62_of_two_readings_that_overlap_the_younger_counts(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,3 +197,48 @@ def test_d_30_a_contract_nobody_knows_hides_no_flat_position(
             assert calls <= calls_then + 2, "and nobody asks all the time"
 
     run(scenario())
+
+
+def test_a_reading_that_breaks_is_told_and_tried_again_without_haste(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw in an answer is no reason to ask for it without a pause."""
+    monkeypatch.setattr(account_client, "POSITIONS_S", 0.0)
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        async with venue() as sim, owned(sim, told) as client:
+            calls = 0
+
+            async def broken(account: str) -> list[Any]:
+                nonlocal calls
+                calls += 1
+                raise TypeError("what is that?")
+
+            monkeypatch.setattr(client._reader, "positions", broken)
+            place(sim, "filled-1", 200.0)
+            await until(lambda: any("TypeError" in each.message for each in of(told, ErrorEvent)))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert calls <= 2
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "error", [DecodeError("no list", 0), VenueError(500, "x", status=500), ClientError("no")]
+)
+def test_one_contract_that_cannot_be_looked_up_keeps_nothing_from_being_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    told: list[Any] = []
+    client = account_client.AccountClient(on_status=told.append)
+
+    async def refuse(*names: str | int) -> Any:
+        raise error
+
+    monkeypatch.setattr(client._catalog, "find", refuse)
+    client.unknown_contract(7)
+    run(client._look_up_contracts())
+    run(client._look_up_contracts())
+    assert len(told) == 1, "and it is not asked for again at once"

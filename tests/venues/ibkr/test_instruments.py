@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venues.ibkr.ibkr_rig import AAPL_DEFINITION, AAPL_RULES
 
-from connectors.errors import DecodeError, PrecisionError
+from connectors.errors import ClientError, DecodeError, PrecisionError
+from connectors.ibkr.catalog import ContractCatalog
 from connectors.ibkr.instruments import PriceRules, conid_of, make_instrument, price_rules
 from connectors.model import InstrumentKind, OrderType
 
@@ -111,3 +113,40 @@ def test_every_price_that_an_order_may_have_is_on_the_grid(
     assert below <= price <= above
     assert below % rules.common_step == 0
     assert above % rules.common_step == 0
+
+
+class Definitions:
+    """A venue with contracts of which some differ in nothing but their number."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.changes = changes
+
+    async def definitions(self, conids: Sequence[int]) -> list[Any]:
+        return [definition(conid=conid, **self.changes) for conid in conids]
+
+    async def contract_rules(self, conid: int, *, is_buy: bool) -> dict[str, Any]:
+        return {}
+
+
+def test_f_29_no_two_contracts_have_one_name(run: Any) -> None:
+    """SPX and SPXW of one day and strike: one name would make one position of both."""
+    catalog = ContractCatalog()
+    catalog.use(Definitions(ticker="SPX", assetClass="OPT", expiry="20261218", strike="5000",
+                            putOrCall="C"))  # type: ignore[arg-type]  # fmt: skip
+
+    async def scenario() -> list[str]:
+        await catalog.find(1, 2, 1)
+        await catalog.load()
+        return [each.id for each in await catalog.find(2, 1, 3)]
+
+    plain = "SPX-261218-5000-C"
+    assert run(scenario()) == [f"{plain}#2", plain, f"{plain}#3"]
+
+
+@pytest.mark.parametrize("step", [1e-30, "none", -0.01])
+def test_a_contract_that_cannot_be_used_says_so(run: Any, step: Any) -> None:
+    catalog = ContractCatalog()
+    rules = [{"lowerEdge": 0.0, "increment": step}]
+    catalog.use(Definitions(incrementRules=rules))  # type: ignore[arg-type]
+    with pytest.raises(ClientError, match="contract 7 cannot be used"):
+        run(catalog.find(7))

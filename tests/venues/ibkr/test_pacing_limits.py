@@ -157,3 +157,25 @@ def test_clients_of_one_gateway_share_the_limits():
     one = shared_pacer(config)
     assert shared_pacer(ibkr.Config(base_url="http://127.0.0.1:1/v1/api/")) is one
     assert shared_pacer(ibkr.Config(base_url="http://127.0.0.1:2/v1/api")) is not one
+
+
+def test_p_10_what_waited_for_its_turn_does_not_leave_in_a_penalty(run, monkeypatch):
+    """The 429 of another request came meanwhile: a list of orders may wait for half a minute."""
+
+    async def scene():
+        async with toy_gateway() as gateway:
+            gateway.answers["/iserver/account/trades"] = (200, [])
+            rest = IbkrRest(ibkr.Config(base_url=gateway.base_url), pacer=Pacer(Pacing()))
+
+            async def wait(key, lane, *, timeout_s):
+                rest.pacer.began_penalty()
+
+            monkeypatch.setattr(rest.pacer, "wait", wait)
+            with pytest.raises(ibkr.InPenalty):
+                await rest.trades()
+            assert gateway.requests == []
+            await rest.tickle()
+            await rest.close()
+            assert len(gateway.requests) == 1
+
+    run(scene())

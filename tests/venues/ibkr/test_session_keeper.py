@@ -351,3 +351,62 @@ def test_f_15_w_08_clients_hear_what_keeps_their_session_away():
     stream.on_keeper_event(Failed(0, wrong))
     assert [event.error for event in owner.sessions if isinstance(event, Closed)] == [wrong]
     assert stream.session.state is SessionState.CLOSED
+
+
+class Wire(SessionKeeper):
+    """A keeper whose session is ready, and whose frames are only noted."""
+
+    def __init__(self):
+        super().__init__(ibkr.Config())
+        self.frames = []
+
+    @property
+    def is_ready(self):
+        return True
+
+    def send(self, data):
+        self.frames.append(data.decode())
+
+
+@pytest.mark.parametrize("what", ["cancel", "subscribe"])
+def test_who_hears_that_a_topic_is_served_may_act_at_once(run, what):
+    """A ladder counts as served when it is asked for, and its owner may cancel in the callback."""
+    book, other = "sbd+DU1+265598", "sbd+DU2+8314"
+
+    async def scene():
+        keeper, owner = Wire(), Owner()
+        stream = TopicStream(owner, "ibkr/test", keeper)
+        keeper.attach(stream)
+
+        def on_outcomes(_, outcomes):
+            owner.outcomes += outcomes
+            if outcomes[0].channel != book:
+                return
+            if what == "cancel":
+                stream.unsubscribe(book)
+            else:
+                stream.subscribe(other)
+
+        owner.on_outcomes = on_outcomes
+        stream.subscribe(book)
+        stream.subscribe(AAPL)
+        assert keeper.callback_errors == 0
+        assert keeper.frames == [book, "ubd+DU1" if what == "cancel" else other, AAPL]
+        stream._stop_timers()
+
+    run(scene())
+
+
+def test_a_client_that_joins_late_was_not_lost_before(run):
+    """The session was ready twice already: its first connection is no reconnect to the client."""
+
+    async def scene():
+        keeper, owner = Wire(), Owner()
+        keeper.machine.epoch = 2
+        keeper.attach(stream := TopicStream(owner, "ibkr/test", keeper))
+        stream.on_keeper_event(Gap(0, "closed"))
+        stream.on_keeper_event(Ready(0, 3, 10))
+        seen = [event.is_reconnect for event in owner.sessions if isinstance(event, Connected)]
+        assert seen == [False, True]
+
+    run(scene())

@@ -144,6 +144,24 @@ def test_accounts_choose_switch_and_suppress():
     assert rig.machine.is_ready
 
 
+def test_n_12_the_account_of_a_running_session_does_not_change():
+    """Another one was selected elsewhere meanwhile: who shows this one would show nothing more."""
+    rig = Rig()
+    both = {"accounts": ["DU1", "DU2"], "selectedAccount": "DU1"}
+    rig.answers[Call.ACCOUNTS] = both
+    rig.ready()
+    rig.answers[Call.ACCOUNTS] = {**both, "selectedAccount": "DU2"}
+    rig.lose()
+    rig.go(5)
+    assert rig.machine.is_ready
+    assert rig.machine.account == "DU1"
+    assert Call.SWITCH in rig.asked
+    rig.answers[Call.ACCOUNTS] = {"accounts": ["DU7"], "selectedAccount": "DU7"}
+    rig.lose()
+    rig.go(5)
+    assert "'DU1' is not one of this login" in str(rig.of(Failed)[0].error)
+
+
 @pytest.mark.parametrize("given", [{"account": "U9"}, {"expect_paper": False}])
 def test_t_03_the_wrong_account_ends_it_before_anything_is_sent(given):
     rig = Rig(**given).start()

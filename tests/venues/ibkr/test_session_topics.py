@@ -329,3 +329,19 @@ def test_a_topic_that_others_on_the_socket_want_is_not_ended():
     control.sent(control.next_command(3.0), 3.0)
     control.unsubscribe("spl+{}")
     assert control.next_command(3.0).data == b"upl+{}"
+
+
+def test_a_topic_that_was_given_up_is_asked_for_now_and_then():
+    """Executions that begin late are not lost for good; and nobody is told again and again."""
+    desk = Desk().up()
+    desk.want(trades())
+    desk.go(200)
+    told = len(desk.outcomes)
+    desk.take()
+    desk.go(3_600)
+    assert 6 <= len(desk.take()) <= 7
+    assert len(desk.outcomes) == told
+    desk.hear("str")
+    assert desk.outcomes[-1].state is StreamState.ACTIVE
+    desk.go(3_600)
+    assert desk.take() == []

@@ -14,7 +14,7 @@ from connectors.dydx.control import Control
 from connectors.execution.fills import SeenFills
 from faults.dydx_ledger import Plan, run_ledger
 
-SHORT = Plan(drops=12, seed=int(os.environ.get("LEDGER_SEED", "7")), limit_s=60)
+SHORT = Plan(drops=12, seed=int(os.environ.get("LEDGER_SEED", "7")), limit_s=150)
 
 
 def test_books_orders_fills_and_positions_agree_after_disconnects() -> None:

@@ -18,7 +18,7 @@ from connectors.hyperliquid.queries import Queries
 from connectors.hyperliquid.replies import Refusal
 from faults.hyperliquid_ledger import Plan, run_ledger
 
-SHORT = Plan(drops=15, fills=250, seed=int(os.environ.get("LEDGER_SEED", "7")), bots=3, limit_s=60)
+SHORT = Plan(drops=15, fills=250, seed=int(os.environ.get("LEDGER_SEED", "7")), bots=3, limit_s=150)
 
 
 def test_no_fill_is_lost_repeated_or_misbooked_over_disconnects() -> None:

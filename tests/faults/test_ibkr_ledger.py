@@ -14,7 +14,7 @@ from connectors.ibkr.control import TopicControl
 from connectors.ibkr.trades import Executions, Sight
 from faults.ibkr_ledger import Plan, run_ledger
 
-SHORT = Plan(drops=15, seed=int(os.environ.get("LEDGER_SEED", "7")), actions=100, limit_s=60)
+SHORT = Plan(drops=15, seed=int(os.environ.get("LEDGER_SEED", "7")), actions=100, limit_s=150)
 
 
 def test_what_is_seen_of_ibkr_agrees_after_disconnects() -> None:

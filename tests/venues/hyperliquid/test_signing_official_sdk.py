@@ -18,7 +18,7 @@ from connectors import hyperliquid
 from connectors.errors import PrecisionError
 from oracle import hyperliquid_official, hyperliquid_signing
 
-ACTIONS = int(os.environ.get("CONNECTORS_HYPERLIQUID_ACTIONS", "2000"))
+ACTIONS = int(os.environ.get("CONNECTORS_HYPERLIQUID_ACTIONS", "5000"))
 N = hyperliquid_signing.N
 
 

@@ -225,7 +225,7 @@ static inline __attribute__((always_inline)) unsigned tw_ib_short(const uint8_t 
     else
         return 0;
     t = (t & below) | (t >> 8 & ~below); /* take it out */
-    out->mantissa = (int64_t)tw_eight_digits(t << (64 - bits + 8 * (behind != 0)));
+    out->mantissa = (int64_t)tw_eight_digits(t << (64 - bits + 8 * (unsigned)(behind != 0)));
     return bits >> 3;
 }
 #endif

@@ -161,7 +161,9 @@ class TradingClient(ReportingClient):
             try:
                 await self._load_markets()
                 return
-            except ConnectorError as error:
+            except Exception as error:  # noqa: BLE001 - an answer of any shape must not end this
+                if not isinstance(error, ConnectorError):
+                    self._log.error("market definitions cannot be read", exc_info=error)
                 self.on_problem(f"market definitions not read yet: {error}", None, error)
 
     async def _keep_markets(self, every_s: float) -> None:

@@ -99,8 +99,11 @@ class Reporter:
         self.ahead_ms = 0
 
     def venue_ms(self, ts_ns: int) -> int:
-        """Return the earliest time the venue's clock may have shown at a time of ours."""
-        return max(ts_ns // NS_PER_MS - self.ahead_ms - MARGIN_MS, 0)
+        """Return the earliest time the venue's clock may have shown at a time of ours.
+
+        That ours was behind counts for nothing: it may have been set right since.
+        """
+        return max(ts_ns // NS_PER_MS - max(self.ahead_ms, 0) - MARGIN_MS, 0)
 
     def find(self, cloid: str | None, venue_order_id: str) -> TrackedOrder | None:
         """Return our order of a row."""

@@ -87,12 +87,12 @@ def test_what_was_placed_before_ours_was_sent_is_not_ours() -> None:
 
 
 def test_time_is_that_of_the_venue() -> None:
-    """Our clock is half a minute ahead, or behind."""
-    for ahead_ms in (30_000, -30_000):
+    """Our clock is half a minute ahead; one that was behind may have been set right since."""
+    for ahead_ms, behind_ms in ((30_000, 30_000), (-30_000, 0)):
         bench = Bench()
         bench.reporter.ahead_ms = ahead_ms
-        for before_ms, is_ours in ((0, True), (MARGIN_MS + 1, False)):
-            at_ms = SENT_MS - ahead_ms - before_ms
+        for before_ms, is_ours in ((0, True), (MARGIN_MS, True), (MARGIN_MS + 1, False)):
+            at_ms = SENT_MS - behind_ms - before_ms
             assert bench.is_ours(timestamp=at_ms, time=at_ms) is is_ours
 
 
@@ -180,6 +180,42 @@ def test_fills_are_asked_for_by_the_clock_of_the_venue(run: Any) -> None:
                 rig.sim.flush()
                 fills = await client._queries().fills_of(tracked)
                 assert [fill.last_size for fill in fills] == [Decimal("0.5")]
+            finally:
+                await client.close()
+
+    run(scenario(), 60.0)
+
+
+class Behind(SystemClock):
+    """Half a minute behind, until somebody sets it right."""
+
+    behind_s = 30
+
+    def wall_ns(self) -> int:
+        return super().wall_ns() - self.behind_s * NS_PER_S
+
+
+def test_an_order_is_ours_when_the_clock_was_set_right_after_connect(run: Any) -> None:
+    """Its reply is lost: what the streams say of it, and of its fill, is all there is."""
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            events: list[Any] = []
+            clock = Behind()
+            client = ExecutionClient(rig.config, on_event=events.append, clock=clock)
+            try:
+                await client.connect()
+                clock.behind_s = 0
+                rig.sim.faults.next_reply("post", lose=True)
+                order = buy("1")
+                client.submit_order(order)
+                tracked = client.registry.by_client_id(order.client_order_id)
+                assert tracked is not None
+                await until(lambda: tracked.client_key in rig.account.by_cloid, "the order")
+                rig.house("sell", "2900", "1", take=True)
+                filled = await until(lambda: [e for e in events if isinstance(e, OrderFilled)])
+                assert filled[0].client_order_id == order.client_order_id
+                assert not [e for e in events if isinstance(e, FillReport)]
             finally:
                 await client.close()
 

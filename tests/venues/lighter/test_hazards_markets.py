@@ -50,6 +50,28 @@ def test_markets_are_read_again_after_a_reconnect(
     run(scenario(), 60.0)
 
 
+def test_an_answer_of_no_shape_at_all_does_not_end_the_reading_of_markets(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders would go by the old grid, and rows wait for a new market, until the next hour."""
+    monkeypatch.setattr("connectors.execution.markets.REFRESH_PAUSE_S", 0.0)
+
+    async def scenario() -> None:
+        async with trading() as rig:
+            body = copy.deepcopy(await rig.client._need(rig.client._rest).order_book_details())
+            eth = next(row for row in body["order_book_details"] if row["symbol"] == "ETH")
+            eth["min_base_amount"] = "0.0500"
+            odd = {**body, "spot_order_book_details": 5}
+            rig.sim.faults.next_reply("orderBookDetails", body=odd)
+            rig.sim.faults.next_reply("orderBookDetails", body=body, count=None)
+            rig.client._refresh_markets()
+            await until(lambda: updated(rig), 10.0, "an update")
+            texts = [str(getattr(event, "message", "")) for event in rig.status]
+            assert len([text for text in texts if "definitions not read yet" in text]) == 1
+
+    run(scenario(), 60.0)
+
+
 def test_what_a_market_does_is_no_part_of_its_definition() -> None:
     entry = {
         "symbol": "ETH", "market_id": 0, "market_type": "perp", "status": "active",

@@ -49,6 +49,7 @@ __all__ = [
     "run",
 ]
 
+LAST_FRAMES_S = 20.0
 NEED_ORDERS = ("modify", "cancel", "cancels")
 MISTAKES = 0.002  # share of events at which a bot's callback fails
 
@@ -429,7 +430,12 @@ async def _settle(venue: Venue, plan: Plan, result: Result) -> None:
                 bot.client.cancel_all_orders()
         if all(venue.is_still(bot) for bot in venue.bots):
             break
-    await asyncio.sleep(0.3)  # the last frames of positions and balances
+    # The last frames of positions and balances may be on their way; what never comes is found then.
+    last = time.monotonic() + LAST_FRAMES_S
+    while (  # noqa: ASYNC110 - no event tells that books agree
+        any(_books(venue, bot) for bot in venue.bots) and time.monotonic() < last
+    ):
+        await asyncio.sleep(0.25)
     for bot in venue.bots:
         live = bot.client.registry.live_orders()
         result.violations += [f"{bot.name}: not settled: {order} {order.doubt}" for order in live]

@@ -118,9 +118,7 @@ MESSAGES = [b'{"n":%d,"text":"%s"}' % (n, b"x" * (n % 500)) for n in range(400)]
     [(MESSAGES[:1], b""), (MESSAGES[:1], frame(b"half a frame")[:5]), (MESSAGES, b""), ([], b"")],
     ids=["one", "one and a half", "more than one read takes", "none"],
 )
-def test_a_reset_behind_data_is_noticed(
-    run_any, request, caplog, messages, rest, is_secure
-):
+def test_a_reset_behind_data_is_noticed(run_any, request, caplog, messages, rest, is_secure):
     client = server = None
     if is_secure:
         files = request.getfixturevalue("certificate")

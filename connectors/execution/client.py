@@ -13,6 +13,7 @@ from ..model._numbers import Number
 from ..model.enums import Side
 from ..model.ids import ClientOrderId, InstrumentId, VenueOrderId
 from ..model.instruments import Instrument
+from ..model.orders import Order
 from ..model.status_events import InstrumentUpdated
 from ..net.attempts import AttemptBudget
 from ..net.clock import Clock
@@ -186,10 +187,13 @@ class TradingClient(ReportingClient):
 
     # -- what is known -----------------------------------------------------------------
 
-    def _best_price(self, instrument_id: InstrumentId, side: Side) -> int | None:
+    def _best_price(self, order: Order, side: Side) -> int | None:
         """Return the best price an order would trade against, in ticks; None: nobody knows."""
-        instrument = self.markets.get(instrument_id)
-        return None if instrument is None else self._prices.against(instrument, side)
+        instrument = self.markets.get(order.instrument_id)
+        if instrument is None:
+            return None
+        # An exit that is held back costs more than an old price: that only limits what it trades at.
+        return self._prices.against(instrument, side, any_age=order.reduce_only)
 
     def add_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Make instruments known before, or besides, those `connect` loads."""
@@ -199,7 +203,7 @@ class TradingClient(ReportingClient):
         """Remember the best prices; a handler for `DataClient.subscribe_quotes`.
 
         Market orders are protected by them: without the side they need, or when that was told
-        longer than `Config.max_quote_age_s` ago, they are denied.
+        longer than `Config.max_quote_age_s` ago and they do not only reduce, they are denied.
         """
         self._prices.update(quote)
 

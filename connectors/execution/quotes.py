@@ -54,10 +54,11 @@ class BestPrices:
             self._clock.monotonic_ns(),
         )
 
-    def against(self, instrument: Instrument, side: Side) -> int | None:
+    def against(self, instrument: Instrument, side: Side, *, any_age: bool = False) -> int | None:
         """Return the best price an order of this side would trade against, in ticks.
 
-        None if it is not known. On another grid than that of the quote it is rounded away from it.
+        None if it is not known. With `any_age` none is too old. On another grid than that of the
+        quote it is rounded away from it.
 
         Raises
         ------
@@ -72,7 +73,7 @@ class BestPrices:
         if ticks is None:
             return None
         age_ns = self._clock.monotonic_ns() - at_ns
-        if self._max_age_ns is not None and age_ns > self._max_age_ns:
+        if self._max_age_ns is not None and not any_age and age_ns > self._max_age_ns:
             raise StaleQuote(
                 f"quote too old: the last of {instrument.id} came {age_ns / NS_PER_S:.1f} s ago, "
                 f"more than max_quote_age_s={self._max_age_ns / NS_PER_S:g}; feed update_quote"

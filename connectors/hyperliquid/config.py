@@ -248,7 +248,8 @@ class Config(Settings):
     market_slippage_bps :
         How far from the best price, or from the trigger, a market order may trade.
     max_quote_age_s :
-        A market order whose best price was told longer ago is denied; None: however old that is.
+        A market order whose best price was told longer ago is denied, unless it is reduce-only;
+        None: however old that is.
     normalize_prices :
         Round prices to the venue's grid instead of denying what is off it: passively, and
         trigger prices to the nearest.

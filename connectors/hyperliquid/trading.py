@@ -115,7 +115,7 @@ class Trading(ClientCore, OrderEntry[Command]):
             order,
             self.markets.get(order.instrument_id),
             cloid=cloid,
-            best_price=partial(self._best_price, order.instrument_id),
+            best_price=partial(self._best_price, order),
             rules=self._rules,
         )
         return TrackedOrder(

@@ -161,7 +161,8 @@ class Config(Settings):
     market_order_slippage_bps :
         How far from the best price, or from the trigger, a market order may trade.
     max_quote_age_s :
-        A market order whose best price was told longer ago is denied; None: however old that is.
+        A market order whose best price was told longer ago is denied, unless it is reduce-only;
+        None: however old that is.
     strict_precision :
         Deny an order whose price or size is off the grid, instead of truncating it.
     integrator_account_index :

@@ -132,7 +132,7 @@ class Trading(ClientCore, OrderEntry[Command]):
             instrument,
             client_index=index,
             now_ns=self._clock.wall_ns() if now_ns is None else now_ns,
-            best_price=partial(self._best_price, order.instrument_id),
+            best_price=partial(self._best_price, order),
             rules=self._rules,
         )
         assert instrument is not None

@@ -29,6 +29,7 @@ def test_a_quote_that_is_too_old_protects_nothing() -> None:
     clock.advance(0.001)
     with pytest.raises(StaleQuote, match=r"quote too old.*max_quote_age_s=60"):
         prices.against(market("0.1"), Side.SELL)
+    assert prices.against(market("0.1"), Side.SELL, any_age=True) == 20_000
     assert issubclass(StaleQuote, Denial)
     assert prices.against(market("0.1"), Side.BUY) is None  # no age makes an empty side a price
     prices.set(market("0.1"), bid="2001", ask=None)

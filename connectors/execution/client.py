@@ -192,7 +192,7 @@ class TradingClient(ReportingClient):
         instrument = self.markets.get(order.instrument_id)
         if instrument is None:
             return None
-        # An exit that is held back costs more than an old price: that only limits what it trades at.
+        # To hold an exit back costs more than an old price, which only limits what it trades at.
         return self._prices.against(instrument, side, any_age=order.reduce_only)
 
     def add_instruments(self, instruments: Iterable[Instrument]) -> None:

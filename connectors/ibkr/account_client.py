@@ -342,7 +342,9 @@ class AccountClient(AccountClientBase):
             await self._take_positions()
 
     async def _take_positions(self) -> None:
-        self._positions_due, self._positions_again = self._positions_again, None
+        again_ns = self._positions_again
+        is_last = again_ns is None or again_ns <= self._clock.monotonic_ns()
+        self._positions_due = self._positions_again = None if is_last else again_ns
         try:
             rows = await self._reader.positions(self.account)
             if not rows and len(self._positions):  # the venue may still be loading them

@@ -66,7 +66,8 @@ log = logging.getLogger("connectors.ibkr")
 
 OPEN_TIMEOUT_S = 60.0
 RETRY_BARS_S = 10.0
-# Half of the first, and the longest pause between readings because of prices off the grid.
+# Half of the first, and the longest pause between readings because of prices off the grid; ladders,
+# which are not shown until then, wait for the half.
 REREAD_PAUSE_S, REREAD_MAX_S = 300.0, 6 * 3_600.0
 UPDATE_BARS_S = 5.0
 RANK = 1  # after accounts: orders matter more than prices when all is asked for again
@@ -178,7 +179,8 @@ class DataClient(MarketFeeds):
         self._fields: Listeners[int] = Listeners()
         self._fresh = Listeners()
         self._lines: dict[int, MarketLine] = {}  # by dense number
-        self._reread_s, self._reread_pause_s = float("-inf"), REREAD_PAUSE_S
+        # By whether a ladder was refused: the last reading because of it, and the pause behind it.
+        self._rereads = dict.fromkeys((False, True), (float("-inf"), REREAD_PAUSE_S))
         self._line_names: dict[int, set[str]] = {}
         self._depths: dict[str, tuple[Instrument, Ladder]] = {}  # by topic
 
@@ -420,12 +422,13 @@ class DataClient(MarketFeeds):
     def _on_problem(self, error: Exception, data: bytes) -> None:
         self.on_frame_problem(self._streams[0], error)
 
-    def _on_off_scale(self, instrument: InstrumentBase) -> None:
+    def _on_off_scale(self, instrument: InstrumentBase, *, is_ladder: bool = False) -> None:
         """A price is off the grid: legal for mid-point trades (V-07), or the increments changed."""
         now_s = time.monotonic()
-        if now_s - self._reread_s >= self._reread_pause_s:
-            self._reread_s = now_s
-            self._reread_pause_s = min(2 * self._reread_pause_s, REREAD_MAX_S)
+        last_s, pause_s = self._rereads[is_ladder]
+        if now_s - last_s >= pause_s:
+            longer_s = pause_s if is_ladder else min(2 * pause_s, REREAD_MAX_S)
+            self._rereads[is_ladder] = now_s, longer_s
             self._off_scale(instrument)
 
     def _on_halted(self, instrument: InstrumentBase, halted: bool) -> None:
@@ -492,6 +495,6 @@ class DataClient(MarketFeeds):
             self._error(f"a ladder of {instrument.id} is refused: {error}", error=error)
             if (book := self._books.get(topic)) is not None:
                 book.refuse(f"a ladder is refused: {error}")
-            self._on_off_scale(instrument)
+            self._on_off_scale(instrument, is_ladder=True)
             return
         self._dispatch.deliver(EventKind.BOOK_SNAPSHOT, self._number(instrument), update)

@@ -69,7 +69,7 @@ class _HangupWatch:
         with contextlib.suppress(OSError):  # closed by now, and so forgotten
             self._epoll.unregister(number)
         if not self._watched:
-            _watches.pop(self._loop, None)
+            _watches.pop(id(self._loop), None)
             if not self._loop.is_closed():
                 self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
@@ -102,9 +102,9 @@ class _HangupWatch:
             transport.abort()
 
 
-_watches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _HangupWatch] = (
-    weakref.WeakKeyDictionary()
-)
+# By the id of the loop, which its watch keeps. The loop keeps the watch: both go together, also
+# when it was closed before its connections were.
+_watches: weakref.WeakValueDictionary[int, _HangupWatch] = weakref.WeakValueDictionary()
 
 
 def watch_hangup(transport: ReadingTransport, number: int) -> Callable[[], None]:
@@ -129,9 +129,9 @@ def watch_hangup(transport: ReadingTransport, number: int) -> Callable[[], None]
     if not hasattr(select, "epoll"):
         return _nothing
     loop = asyncio.get_running_loop()
-    watch = _watches.get(loop)
+    watch = _watches.get(id(loop))
     if watch is None:
-        watch = _watches[loop] = _HangupWatch(loop)
+        watch = _watches[id(loop)] = _HangupWatch(loop)
     watch.add(number, transport)
 
     def end() -> None:

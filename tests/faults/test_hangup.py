@@ -5,9 +5,11 @@ Under uvloop the socket's reader is called once more and then never again (`conn
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import fcntl
+import gc
 import hashlib
 import socket
 import ssl
@@ -15,12 +17,14 @@ import struct
 import termios
 import threading
 import time
+import weakref
 
 import pytest
 
 from connectors._speedups.feed import Decoder
 from connectors.net.attempts import AttemptBudget
 from connectors.net.endpoint import Endpoint
+from connectors.net.hangup import watch_hangup
 from connectors.net.policy import SessionPolicy
 from connectors.net.ratelimit import Quota
 from connectors.net.session import Session
@@ -151,3 +155,30 @@ def test_a_reset_behind_data_is_noticed(run_any, request, caplog, messages, rest
         assert "to its end" not in caplog.text  # it was read in good time, and not given up
 
     run_any(main(), timeout_s=GRACE_S)
+
+
+class Watched:
+    """A transport, as far as a watch knows it, of a loop."""
+
+    def __init__(self, loop):
+        self.loop = loop
+
+    def is_closing(self):
+        return False
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_loop_that_is_closed_before_its_connections_is_not_kept(kind):
+    loop = pytest.importorskip(kind).new_event_loop()
+    gone = weakref.ref(loop)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+
+        async def main():
+            watch_hangup(Watched(asyncio.get_running_loop()), ours.fileno())
+
+        loop.run_until_complete(main())
+        loop.close()
+        del loop
+        gc.collect()
+        assert gone() is None

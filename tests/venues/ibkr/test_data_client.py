@@ -14,7 +14,7 @@ from venues.ibkr.venue_rig import login, venue
 from connectors.errors import ClientError, Unsupported
 from connectors.ibkr import data as data_module
 from connectors.ibkr.account_client import AccountClient
-from connectors.ibkr.books import read_depth
+from connectors.ibkr.books import Ladder, read_depth
 from connectors.ibkr.data import DataClient
 from connectors.ibkr.market import Code, MarketStats
 from connectors.model import (
@@ -266,6 +266,28 @@ def test_v_07_prices_between_ticks_have_definitions_read_ever_more_seldom(
     assert read[0] == 60.0
     assert 4 <= len(read) <= 12, "of a day"
     assert read[-1] - read[-2] <= 6 * 3_600
+
+
+def test_w_21_a_ladder_off_the_grid_does_not_wait_behind_trades_off_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No book is shown until the definitions were read, whatever trades have had read before."""
+    data, now_s, read = DataClient(instruments=(STOCK,)), 0, []
+    monkeypatch.setattr(data_module.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(data, "instrument", lambda _: STOCK)
+    monkeypatch.setattr(data, "_off_scale", lambda _: read.append(now_s))
+    for _ in range(24 * 60):
+        now_s += 60
+        data._on_off_scale(STOCK)
+    topic = "sbd+DU1+265598"
+    data._depths[topic] = STOCK, Ladder()
+    depth = read_depth({"topic": topic, "data": [{"row": 1, "price": "10.005", "bid": "5"}]})
+    read.clear()
+    began_s = now_s
+    for _ in range(360):
+        data._take_depth(topic, depth, 1)
+        now_s += 10
+    assert read == list(range(began_s, now_s, 300))
 
 
 def test_w_21_a_second_ladder_of_the_account_is_refused(run: Run) -> None:

@@ -107,6 +107,33 @@ def test_r_62_a_position_that_lags_behind_its_fill_is_read_once_more(
     run(scenario())
 
 
+def test_r_62_a_question_soon_after_a_fill_does_not_call_off_the_later_reading(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked in between may be older than the fill as well."""
+    monkeypatch.setattr(account_client, "POSITIONS_S", 0.0)
+    monkeypatch.setattr(account_client, "POSITIONS_AGAIN_S", 600.0)
+
+    async def scenario() -> None:
+        client = account_client.AccountClient(account="DU1", instruments=(AAPL,))
+
+        async def positions(account: str) -> list[Any]:
+            return []
+
+        monkeypatch.setattr(client._reader, "positions", positions)
+        client._positions_soon()
+        due_ns = client._positions_again
+        for _ in range(3):  # the one that is due soon, and two that somebody asks for
+            await client._read_positions()
+            assert client._positions_due == due_ns
+        monkeypatch.setattr(account_client, "POSITIONS_AGAIN_S", 0.0)
+        client._positions_soon()
+        await client._read_positions()
+        assert client._positions_due is None, "it is read once more, and not for ever"
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("is_flat", [False, True])
 def test_r_62_an_empty_list_is_asked_for_twice_before_all_is_flat(
     run: Run, monkeypatch: pytest.MonkeyPatch, is_flat: bool

@@ -1,6 +1,6 @@
 """The `connectors` command.
 
-connectors demo                          stream from the simulator, break it, check every book
+connectors demo                          stream and trade on simulators, break them, check all
 connectors watch VENUE INSTRUMENT...     live quotes, trades and latency
 connectors sim VENUE                     run a venue's simulator on 127.0.0.1
 connectors version                       versions of the package and of what it stands on
@@ -48,12 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="stream from the simulator, break it, check every book")
+    demo = commands.add_parser("demo", help="stream and trade on simulators, break them, check all")
     demo.add_argument(
         "--symbols", type=int, default=300, help="instruments to stream (default 300)"
     )
     demo.add_argument("--seed", type=int, default=7, help="seed of the simulated market")
     demo.add_argument("--plain", action="store_true", help="no table, one line a second")
+    demo.add_argument(
+        "--within", type=float, default=28, metavar="S", help="give up after S seconds (default 28)"
+    )
     demo.set_defaults(run=_demo)
 
     watch = commands.add_parser("watch", help="live quotes, trades and latency")
@@ -87,7 +90,12 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from ._cli.demo import run_demo
 
-    return run_demo(symbols=arguments.symbols, seed=arguments.seed, plain=arguments.plain)
+    return run_demo(
+        symbols=arguments.symbols,
+        seed=arguments.seed,
+        plain=arguments.plain,
+        within_s=arguments.within,
+    )
 
 
 def _watch(arguments: argparse.Namespace) -> int:

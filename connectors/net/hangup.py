@@ -1,8 +1,8 @@
 """Notice connections that were reset while the event loop looked away.
 
 A reset that comes together with data makes epoll report an error beside the data. libuv, under
-uvloop, then calls the reader once and watches the descriptor no more (libuv's `uv_poll` docs:
-"no further events will be reported"). A reader that takes the data and waits for the next call, as
+uvloop, takes that for a bad descriptor (UV_EBADF): it calls the reader once more and watches the
+descriptor no longer. A reader that takes the data and waits for the next call, as
 aiofastnet's under picows does, is never called again: what is left in the socket is lost, and so
 is the news that the connection is dead. Here every connection is also watched by an epoll of our
 own, which only ends and errors make ready, so it costs nothing while data flows.
@@ -124,7 +124,7 @@ def watch_hangup(transport: ReadingTransport, number: int) -> Callable[[], None]
 
     Notes
     -----
-    Does nothing where there is no epoll: the other systems' ways to wait do not have the flaw.
+    Does nothing where there is no epoll; whether other systems' loops have the flaw is not known.
     """
     if not hasattr(select, "epoll"):
         return _nothing
